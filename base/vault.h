@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Memory of our own. Everything that is touched while pages are out (stacks, queues, descriptors,
+ * batches) and every frame pool lies in mappings made here and is known by address, so that a
+ * request which covers them can be told apart: such pages never go through the exchange mover.
+ */
+#ifndef FERRY_VAULT_H
+#define FERRY_VAULT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/base.h"
+
+/*
+ * Zeroed, page-aligned memory, populated so that no fault is taken on it later.
+ * Returns 0, -ENOMEM. vault_free takes the same size; NULL is ignored.
+ */
+int __must_check vault_alloc(size_t len_bytes, void **out);
+void vault_free(void *addr, size_t len_bytes);
+
+/*
+ * Address space only, aligned to 2 MiB, with nothing behind it yet: for frame pools. Left out of
+ * forked children and core dumps.
+ */
+int __must_check vault_reserve(size_t len_bytes, void **out);
+
+/* True if any byte of [addr, addr + len_bytes) belongs to a vault mapping. Thread-safe. */
+bool vault_overlaps(const void *addr, size_t len_bytes);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The crew: persistent worker threads over the chiplets. They sleep on a futex at no cost, wake
+ * fast, and join tasks; the exchange mover uses them as lanes, the CPU engine as copy helpers.
+ *
+ * Stacks and thread-local storage of workers, and all of the crew's own memory, come from the
+ * vault. Workers block every signal.
+ */
+#ifndef FERRY_CREW_H
+#define FERRY_CREW_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/base.h"
+#include "crew/placement.h"
+
+struct crew;
+
+/*
+ * Work that several threads can take part in. Lives in vault memory if pages may be out while it
+ * runs. Any number of tasks may be posted at a time; workers prefer the oldest that still wants
+ * hands.
+ */
+struct crew_task {
+	/*
+	 * Runs in every thread that joins. Returns false when there is no more work to start:
+	 * nobody joins from then on. True: this thread leaves, others may still join. worker: 0 …
+	 * nr_workers - 1, or CREW_CALLER for a thread that is not of the crew.
+	 */
+	bool (*work)(struct crew_task *task, unsigned int worker);
+	/* Called once by the last worker to leave a posted task; may be NULL. The task may be freed
+	 * in it. Not called for crew_run. */
+	void (*done)(struct crew_task *task);
+	unsigned int nr_wanted; /* at most this many workers join at a time */
+
+	/* the crew's */
+	unsigned int nr_joined;
+	bool queued;
+	bool ended;
+	atomic_uint idle; /* futex: 1 once the task has ended and everybody left */
+	struct crew_task *prev, *next;
+};
+
+#define CREW_CALLER UINT32_MAX
+
+/*
+ * Starts min(nr_workers, places) workers; nr_workers 0: one per place, at most 16. The placement is
+ * copied. 0, -EAGAIN (threads can't be created), -ENOMEM.
+ */
+int __must_check crew_open(const struct placement *placement, unsigned int nr_workers,
+			   struct crew **out);
+/* Ends and joins all workers. No task may be posted any more. */
+void crew_close(struct crew *crew);
+
+unsigned int crew_nr_workers(const struct crew *crew);
+/* Where worker i was placed. */
+const struct place *crew_place(const struct crew *crew, unsigned int worker);
+/* CPU time all workers have used so far. */
+uint64_t crew_cpu_ns(const struct crew *crew);
+/* Workers that sleep or spin idle right now; a hint for policy. */
+unsigned int crew_nr_idle(const struct crew *crew);
+
+/*
+ * crew_post: offers the task to the workers and returns at once. Neither allocates nor blocks for
+ * longer than the queue lock.
+ * crew_wait: sleeps until the task has ended, at most wait_ns. 0 or -ETIMEDOUT. Only for tasks
+ * without done().
+ * crew_retract: nobody joins any more; waits for those inside to leave; done() is not called.
+ */
+void crew_post(struct crew *crew, struct crew_task *task);
+int crew_wait(struct crew *crew, struct crew_task *task, uint64_t wait_ns);
+void crew_retract(struct crew *crew, struct crew_task *task);
+
+/*
+ * Posts the task, works on it in the calling thread too, then retracts it: helpers that never came
+ * are not waited for, so starved helpers cost nothing.
+ */
+void crew_run(struct crew *crew, struct crew_task *task, unsigned int worker);
+
+/* True for work() of a long task that could step aside: a posted task has no hands at all. */
+bool crew_wanted_elsewhere(const struct crew *crew);
+
+#endif

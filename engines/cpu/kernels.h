@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Copy kernels: the loops that move bytes. Chosen at run time by what the CPU can do.
+ *
+ * Each is complete in itself (streaming stores are fenced before it returns), takes any alignment
+ * and length, and touches no memory but source, destination and stack, "libc" excepted.
+ */
+#ifndef FERRY_KERNELS_H
+#define FERRY_KERNELS_H
+
+#include "base/base.h"
+
+typedef void (*copy_fn)(void *restrict dst, const void *restrict src, size_t len_bytes);
+
+struct copy_kernel {
+	const char
+		*name; /* "libc", "movsb", "avx2-nt", "avx512-nt", "neon", "neon-nt", "generic" */
+	const char *needs; /* CPU flags in words, for doctor */
+	copy_fn copy;
+	bool (*usable)(void);
+	bool streaming;  /* goes around the caches */
+	bool vault_safe; /* may run while pages are out ("libc" reads libc's own .bss) */
+};
+
+extern const struct copy_kernel copy_kernels[];
+extern const unsigned int nr_copy_kernels;
+
+/* By name; NULL: unknown or not usable on this CPU. */
+const struct copy_kernel *copy_kernel_find(const char *name);
+
+/* The default for items of this length when nr_threads copy at once; always vault_safe. */
+const struct copy_kernel *copy_kernel_best(size_t len_bytes, unsigned int nr_threads);
+
+#endif

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Which engines there are: a table, not constructors, so that a static link keeps them. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engines/engine.h"
+
+extern const struct engine_ops cpu_engine_ops;
+extern const struct engine_ops fault_engine_ops;
+
+const struct engine_ops *const engine_table[] = {
+	&cpu_engine_ops,
+	&fault_engine_ops,
+	NULL,
+};
+
+static const char *after_colon(const char *spec, size_t *name_len)
+{
+	const char *colon = strchr(spec, ':');
+
+	*name_len = colon ? (size_t)(colon - spec) : strlen(spec);
+	return colon ? colon + 1 : NULL;
+}
+
+const struct engine_ops *engine_find(const char *spec, const char **params)
+{
+	size_t len;
+
+	*params = after_colon(spec, &len);
+	for (unsigned int i = 0; engine_table[i]; i++) {
+		const struct engine_ops *ops = engine_table[i];
+
+		if (strlen(ops->name) == len && !memcmp(ops->name, spec, len))
+			return ops;
+	}
+	return NULL;
+}
+
+/* A shared object stays loaded for good: its threads or callbacks may outlive any handle. */
+static int load(const char *path, const struct engine_ops **out, char *why, size_t why_bytes)
+{
+	void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	const struct engine_ops *ops;
+
+	if (!object) {
+		snprintf(why, why_bytes, "%s", dlerror());
+		return -ENOENT;
+	}
+	ops = dlsym(object, "engine_ops");
+	if (!ops || ops->abi != ENGINE_ABI || ops->size != sizeof(*ops)) {
+		snprintf(why, why_bytes, "%s: %s", path,
+			 ops ? "built for another version of pageferry: rebuild it"
+			     : "exports no engine_ops: not a pageferry engine");
+		dlclose(object);
+		return -EPROTO;
+	}
+	*out = ops;
+	return 0;
+}
+
+static int open_by_ops(const struct engine_ops *ops, const char *params,
+		       const struct engine_env *env, struct engine **out, char *why,
+		       size_t why_bytes)
+{
+	int err = ops->probe(params, why, why_bytes);
+
+	if (err)
+		return err;
+	return ops->open(env, params, out, why, why_bytes);
+}
+
+static int open_best(const struct engine_env *env, struct engine **out, char *why, size_t why_bytes)
+{
+	int err = -ENOENT;
+
+	for (unsigned int i = 0; engine_table[i]; i++) {
+		if (engine_table[i]->priority < 0)
+			continue;
+		err = open_by_ops(engine_table[i], NULL, env, out, why, why_bytes);
+		if (!err)
+			return 0;
+	}
+	return err;
+}
+
+int engine_open(const char *spec, const struct engine_env *env, struct engine **out, char *why,
+		size_t why_bytes)
+{
+	const struct engine_ops *ops;
+	const char *params;
+	size_t name_len;
+
+	if (why_bytes)
+		why[0] = '\0';
+	if (!spec || !strcmp(spec, "auto"))
+		return open_best(env, out, why, why_bytes);
+
+	ops = engine_find(spec, &params);
+	if (!ops && spec[0] == '/') {
+		char path[4096];
+		int err;
+
+		params = after_colon(spec, &name_len);
+		snprintf(path, sizeof(path), "%.*s", (int)name_len, spec);
+		err = load(path, &ops, why, why_bytes);
+		if (err)
+			return err;
+	}
+	if (!ops) {
+		snprintf(why, why_bytes, "no engine is called '%s': `migbench doctor` lists them",
+			 spec);
+		return -ENOENT;
+	}
+	return open_by_ops(ops, params, env, out, why, why_bytes);
+}
+
+void engine_close(struct engine *engine)
+{
+	if (engine)
+		engine->ops->close(engine);
+}
