@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <hwloc.h>
+
+#include "base/sys.h"
+#include "crew/placement.h"
+#include "crew/quota.h"
+
+/* A place while it is being ordered: smaller ranks start earlier. */
+struct candidate {
+	struct place place;
+	unsigned int core_rank; /* of its core among those of its L3 domain */
+	unsigned int l3_rank;   /* of its L3 domain among those of its package */
+	unsigned int package;
+};
+
+/* Caches, cores, PUs and nodes are all that is asked for: I/O discovery takes most of the time. */
+static int topology_open(const char *synthetic, hwloc_topology_t *out)
+{
+	static const hwloc_obj_type_t kept[] = {HWLOC_OBJ_PACKAGE, HWLOC_OBJ_L3CACHE,
+						HWLOC_OBJ_CORE};
+	hwloc_topology_t topology;
+	int err = -ENODEV;
+
+	if (hwloc_topology_init(&topology))
+		return -ENOMEM;
+	hwloc_topology_set_all_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE);
+	/* Groups keep the PUs of a node together where it is a part of an L3. */
+	hwloc_topology_set_type_filter(topology, HWLOC_OBJ_GROUP, HWLOC_TYPE_FILTER_KEEP_STRUCTURE);
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		hwloc_topology_set_type_filter(topology, kept[i], HWLOC_TYPE_FILTER_KEEP_ALL);
+	hwloc_topology_set_flags(topology, HWLOC_TOPOLOGY_FLAG_DONT_CHANGE_BINDING |
+						   HWLOC_TOPOLOGY_FLAG_NO_DISTANCES |
+						   HWLOC_TOPOLOGY_FLAG_NO_MEMATTRS |
+						   HWLOC_TOPOLOGY_FLAG_NO_CPUKINDS);
+	if (synthetic && hwloc_topology_set_synthetic(topology, synthetic)) {
+		err = -EINVAL;
+		goto destroy;
+	}
+	if (hwloc_topology_load(topology))
+		goto destroy;
+	*out = topology;
+	return 0;
+destroy:
+	hwloc_topology_destroy(topology);
+	return err;
+}
+
+/* The calling thread's mask; kernels built for more CPUs than cpu_set_t holds want a larger one. */
+static int allowed_cpus(bool this_system, cpu_set_t *out)
+{
+	unsigned long mask[8192 / (8 * sizeof(long))] = {0};
+	long len;
+
+	if (!this_system) {
+		memset(out, 0xff, sizeof(*out));
+		return 0;
+	}
+	len = sys(SYS_sched_getaffinity, 0, sizeof(mask), mask);
+	if (len < 0)
+		return -ENODEV;
+	memcpy(out, mask, sizeof(*out));
+	return 0;
+}
+
+static hwloc_obj_t ancestor(hwloc_topology_t topology, hwloc_obj_type_t type, hwloc_obj_t pu)
+{
+	return hwloc_get_ancestor_obj_by_type(topology, type, pu);
+}
+
+/* The node whose memory is local to this PU; the first (DRAM) where it has several kinds. */
+static int node_of(hwloc_topology_t topology, hwloc_obj_t pu)
+{
+	hwloc_obj_t node = NULL;
+
+	while ((node = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_NUMANODE, node)))
+		if (hwloc_bitmap_isset(node->cpuset, pu->os_index))
+			return (int)node->os_index;
+	return -1;
+}
+
+/* What was seen of the PU before, in the topology's own order, where domains are consecutive. */
+struct walk {
+	hwloc_obj_t package, l3, core;
+	int node;
+	int nr_l3, nr_cores;
+	unsigned int l3_rank, core_rank;
+	int smt;
+};
+
+/*
+ * An L3 domain is what shares an L3 and a node: with sub-NUMA clustering one L3 spans nodes with
+ * memory controllers of their own. Without an L3 it is the package's share of a node.
+ */
+static void walk_step(struct walk *walk, hwloc_topology_t topology, hwloc_obj_t pu)
+{
+	hwloc_obj_t package = ancestor(topology, HWLOC_OBJ_PACKAGE, pu);
+	hwloc_obj_t l3 = ancestor(topology, HWLOC_OBJ_L3CACHE, pu);
+	hwloc_obj_t core = ancestor(topology, HWLOC_OBJ_CORE, pu);
+	int node = node_of(topology, pu);
+	bool first = !walk->nr_cores;
+	bool new_package = first || package != walk->package;
+	bool new_l3 = new_package || l3 != walk->l3 || node != walk->node;
+
+	if (new_package)
+		walk->l3_rank = 0;
+	else if (new_l3)
+		walk->l3_rank++;
+	if (new_l3) {
+		walk->nr_l3++;
+		walk->core_rank = 0;
+	}
+	if (new_l3 || !core || core != walk->core) {
+		walk->core_rank += !new_l3;
+		walk->nr_cores++;
+		walk->smt = 0;
+	} else {
+		walk->smt++;
+	}
+	walk->package = package;
+	walk->l3 = l3;
+	walk->core = core;
+	walk->node = node;
+}
+
+static unsigned int collect(hwloc_topology_t topology, const cpu_set_t *allowed,
+			    struct candidate *candidates, struct walk *walk)
+{
+	hwloc_obj_t pu = NULL;
+	unsigned int nr = 0;
+
+	while (nr < PLACEMENT_MAX &&
+	       (pu = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_PU, pu))) {
+		struct candidate *candidate = &candidates[nr];
+
+		if (pu->os_index >= CPU_SETSIZE || !CPU_ISSET(pu->os_index, allowed))
+			continue;
+		walk_step(walk, topology, pu);
+		candidate->place.cpu = (int)pu->os_index;
+		candidate->place.core = walk->nr_cores - 1;
+		candidate->place.l3 = walk->nr_l3 - 1;
+		candidate->place.node = walk->node;
+		candidate->place.smt = walk->smt;
+		candidate->core_rank = walk->core_rank;
+		candidate->l3_rank = walk->l3_rank;
+		candidate->package = walk->package ? walk->package->logical_index : 0;
+		nr++;
+	}
+	return nr;
+}
+
+/* Fills each place's cpus with the PUs of its domain, which are neighbours in the array. */
+static void fill_cpus(struct candidate *candidates, unsigned int nr)
+{
+	for (unsigned int start = 0, end; start < nr; start = end) {
+		cpu_set_t cpus;
+
+		CPU_ZERO(&cpus);
+		for (end = start; end < nr; end++) {
+			if (candidates[end].place.l3 != candidates[start].place.l3)
+				break;
+			CPU_SET(candidates[end].place.cpu, &cpus);
+		}
+		for (unsigned int i = start; i < end; i++)
+			candidates[i].place.cpus = cpus;
+	}
+}
+
+static int by_start_order(const void *left, const void *right)
+{
+	const struct candidate *a = left, *b = right;
+
+	if (a->place.smt != b->place.smt)
+		return a->place.smt < b->place.smt ? -1 : 1;
+	if (a->core_rank != b->core_rank)
+		return a->core_rank < b->core_rank ? -1 : 1;
+	if (a->l3_rank != b->l3_rank)
+		return a->l3_rank < b->l3_rank ? -1 : 1;
+	if (a->package != b->package)
+		return a->package < b->package ? -1 : 1;
+	return a->place.cpu - b->place.cpu;
+}
+
+static int build(hwloc_topology_t topology, struct candidate *candidates, struct placement **out)
+{
+	bool this_system = hwloc_topology_is_thissystem(topology);
+	unsigned int quota = this_system ? cgroup_quota_cpus("") : 0;
+	struct placement *placement;
+	struct walk walk = {.node = -1};
+	cpu_set_t allowed;
+	unsigned int nr;
+	int err;
+
+	err = allowed_cpus(this_system, &allowed);
+	if (err)
+		return err;
+	nr = collect(topology, &allowed, candidates, &walk);
+	if (!nr)
+		return -ENODEV;
+	fill_cpus(candidates, nr);
+	qsort(candidates, nr, sizeof(*candidates), by_start_order);
+	if (quota)
+		nr = MIN(nr, quota);
+
+	placement = malloc(sizeof(*placement) + nr * sizeof(placement->places[0]));
+	if (!placement)
+		return -ENOMEM;
+	placement->nr_places = nr;
+	placement->nr_l3 = (unsigned int)walk.nr_l3;
+	placement->nr_cores = (unsigned int)walk.nr_cores;
+	placement->quota_cpus = quota;
+	placement->this_system = this_system;
+	for (unsigned int i = 0; i < nr; i++)
+		placement->places[i] = candidates[i].place;
+	*out = placement;
+	return 0;
+}
+
+int placement_open(const char *synthetic, struct placement **out)
+{
+	struct candidate *candidates;
+	hwloc_topology_t topology;
+	int err;
+
+	candidates = calloc(PLACEMENT_MAX, sizeof(*candidates));
+	if (!candidates)
+		return -ENOMEM;
+	err = topology_open(synthetic, &topology);
+	if (!err) {
+		err = build(topology, candidates, out);
+		hwloc_topology_destroy(topology);
+	}
+	free(candidates);
+	return err;
+}
+
+void placement_close(struct placement *placement)
+{
+	free(placement);
+}
