@@ -19,26 +19,30 @@ struct crew;
 
 /*
  * Work that several threads can take part in. Lives in vault memory if pages may be out while it
- * runs. Any number of tasks may be posted at a time; workers prefer the oldest that still wants
- * hands.
+ * runs. Any number of tasks may be posted at a time: workers prefer the oldest that nobody works
+ * on, then the oldest that still wants hands.
  */
 struct crew_task {
 	/*
 	 * Runs in every thread that joins. Returns false when there is no more work to start:
-	 * nobody joins from then on. True: this thread leaves, others may still join. worker: 0 …
-	 * nr_workers - 1, or CREW_CALLER for a thread that is not of the crew.
+	 * nobody joins from then on. True: this thread leaves, others may still join, and the task
+	 * goes to the end of the queue. worker: 0 … nr_workers - 1, or CREW_CALLER for a thread
+	 * that is not of the crew.
 	 */
 	bool (*work)(struct crew_task *task, unsigned int worker);
-	/* Called once by the last worker to leave a posted task; may be NULL. The task may be freed
-	 * in it. Not called for crew_run. */
+	/*
+	 * Called once by the last worker to leave a posted task; may be NULL. The task may be freed
+	 * in it. Not called for crew_run.
+	 */
 	void (*done)(struct crew_task *task);
 	unsigned int nr_wanted; /* at most this many workers join at a time */
 
-	/* the crew's */
+	/* The crew's, under its lock. */
 	unsigned int nr_joined;
-	bool queued;
+	bool attended; /* crew_run's caller works on it: it does not lack hands */
+	bool retracted;
 	bool ended;
-	atomic_uint idle; /* futex: 1 once the task has ended and everybody left */
+	atomic_uint idle; /* futex: enum in crew.c */
 	struct crew_task *prev, *next;
 };
 
@@ -52,6 +56,9 @@ int __must_check crew_open(const struct placement *placement, unsigned int nr_wo
 			   struct crew **out);
 /* Ends and joins all workers. No task may be posted any more. */
 void crew_close(struct crew *crew);
+/* Frees it in a forked child, where its threads do not exist. It must have been idle at the fork.
+ */
+void crew_forget(struct crew *crew);
 
 unsigned int crew_nr_workers(const struct crew *crew);
 /* Where worker i was placed. */
@@ -62,19 +69,26 @@ uint64_t crew_cpu_ns(const struct crew *crew);
 unsigned int crew_nr_idle(const struct crew *crew);
 
 /*
- * crew_post: offers the task to the workers and returns at once. Neither allocates nor blocks for
- * longer than the queue lock.
- * crew_wait: sleeps until the task has ended, at most wait_ns. 0 or -ETIMEDOUT. Only for tasks
- * without done().
- * crew_retract: nobody joins any more; waits for those inside to leave; done() is not called.
+ * Offers the task to the workers and returns at once. Neither allocates nor blocks for longer than
+ * the queue lock. A task can be posted again once it has ended.
  */
 void crew_post(struct crew *crew, struct crew_task *task);
+
+/*
+ * Sleeps until the task has ended and everybody left, at most wait_ns. 0 or -ETIMEDOUT. Only for
+ * tasks without done().
+ */
 int crew_wait(struct crew *crew, struct crew_task *task, uint64_t wait_ns);
-void crew_retract(struct crew *crew, struct crew_task *task);
+
+/*
+ * Nobody joins any more; waits for those inside to leave. True: done() was not called and will not
+ * be. False: the task had ended by itself, and done() has been called or is about to be.
+ */
+bool crew_retract(struct crew *crew, struct crew_task *task);
 
 /*
  * Posts the task, works on it in the calling thread too, then retracts it: helpers that never came
- * are not waited for, so starved helpers cost nothing.
+ * are not waited for, so starved helpers cost nothing. crew NULL: alone.
  */
 void crew_run(struct crew *crew, struct crew_task *task, unsigned int worker);
 

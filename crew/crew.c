@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * One queue under one lock. A worker that finds nothing it is wanted for sleeps on a futex that
+ * counts posts: it reads the count, looks at the queue, and sleeps only if the count is the same,
+ * so no post is missed.
+ */
+#include <errno.h>
+#include <linux/prctl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "base/clock.h"
+#include "base/futex.h"
+#include "base/sys.h"
+#include "base/vault.h"
+#include "crew/crew.h"
+
+#define STACK_BYTES     (256UL << 10)
+#define DEFAULT_WORKERS 16
+
+/* An idle worker looks around for this long where sleeping would have been as short. */
+#define SPIN_MAX_NS 30000
+
+/* crew_task.idle */
+enum { TASK_BUSY, TASK_IDLE, TASK_AWAITED };
+
+struct worker {
+	struct crew *crew;
+	pthread_t thread;
+	clockid_t cpu_clock;
+	void *stack; /* its lowest page is the guard; NULL: never started */
+	uint64_t spin_ns;
+	struct place place;
+};
+
+struct crew {
+	/* Written all the time. */
+	struct futex_lock lock;
+	struct crew_task *head, *tail;
+	bool closing;
+	atomic_uint nr_handless; /* queued, wanting workers, and nobody works on them */
+	atomic_uint nr_idle;
+	__cacheline_aligned atomic_uint nr_posts; /* futex of idle workers */
+	atomic_uint nr_sleeping;
+
+	/* Set once. */
+	__cacheline_aligned unsigned int nr_workers;
+	unsigned int nr_cpus; /* that workers can run on */
+	bool bind;
+	size_t len_bytes; /* of this allocation */
+	struct worker workers[];
+};
+
+static bool handless(const struct crew_task *task)
+{
+	return !task->nr_joined && !task->attended && task->nr_wanted;
+}
+
+/* Callers of the functions below hold the lock. */
+
+static void count_handless(struct crew *crew, const struct crew_task *task, int sign)
+{
+	if (handless(task))
+		atomic_fetch_add_explicit(&crew->nr_handless, (unsigned int)sign,
+					  memory_order_relaxed);
+}
+
+static void enqueue(struct crew *crew, struct crew_task *task)
+{
+	task->prev = crew->tail;
+	task->next = NULL;
+	*(crew->tail ? &crew->tail->next : &crew->head) = task;
+	crew->tail = task;
+	count_handless(crew, task, 1);
+}
+
+static void dequeue(struct crew *crew, struct crew_task *task)
+{
+	count_handless(crew, task, -1);
+	*(task->prev ? &task->prev->next : &crew->head) = task->next;
+	*(task->next ? &task->next->prev : &crew->tail) = task->prev;
+}
+
+static struct crew_task *pick(const struct crew *crew)
+{
+	struct crew_task *found = NULL;
+
+	for (struct crew_task *task = crew->head; task; task = task->next) {
+		if (handless(task))
+			return task;
+		if (!found && task->nr_joined < task->nr_wanted)
+			found = task;
+	}
+	return found;
+}
+
+/* Callers of the functions below do not. */
+
+static struct crew_task *join(struct crew *crew, bool *closing)
+{
+	struct crew_task *task;
+
+	futex_lock(&crew->lock);
+	*closing = crew->closing;
+	task = pick(crew);
+	if (task) {
+		count_handless(crew, task, -1);
+		task->nr_joined++;
+	}
+	futex_unlock(&crew->lock);
+	return task;
+}
+
+/* Whoever leaves last hands the task back to its owner, who may free it at once. */
+static void leave(struct crew *crew, struct crew_task *task, bool more)
+{
+	void (*done)(struct crew_task *) = NULL;
+	bool awaited = false;
+
+	futex_lock(&crew->lock);
+	if (!task->ended)
+		dequeue(crew, task);
+	task->nr_joined--;
+	task->ended |= !more;
+	if (!task->ended) {
+		enqueue(crew, task);
+	} else if (!task->nr_joined) {
+		done = task->retracted ? NULL : task->done;
+		if (!done)
+			awaited = atomic_exchange(&task->idle, TASK_IDLE) == TASK_AWAITED;
+	}
+	futex_unlock(&crew->lock);
+
+	if (done)
+		done(task);
+	else if (awaited)
+		futex_wake(&task->idle, UINT_MAX);
+}
+
+/* True once there was a post. Spinning steals nothing only while a CPU is left over. */
+static bool spin(const struct crew *crew, unsigned int seen, uint64_t spin_ns)
+{
+	uint64_t start = now_ns();
+
+	do {
+		unsigned int awake = crew->nr_workers -
+				     atomic_load_explicit(&crew->nr_sleeping, memory_order_relaxed);
+
+		for (unsigned int i = 0; i < 32; i++) {
+			if (atomic_load_explicit(&crew->nr_posts, memory_order_acquire) != seen)
+				return true;
+			cpu_relax();
+		}
+		if (awake >= crew->nr_cpus)
+			return false;
+	} while (now_ns() - start < spin_ns);
+	return false;
+}
+
+/*
+ * Spins only as long as spinning has been paying: a sleep shorter than the limit would have been
+ * better spent spinning, a longer one would not.
+ */
+static void rest(struct worker *worker, unsigned int seen)
+{
+	struct crew *crew = worker->crew;
+	uint64_t start;
+
+	if (worker->spin_ns && spin(crew, seen, worker->spin_ns))
+		return;
+	start = now_ns();
+	atomic_fetch_add(&crew->nr_sleeping, 1);
+	futex_wait(&crew->nr_posts, seen, FUTEX_FOREVER);
+	atomic_fetch_sub(&crew->nr_sleeping, 1);
+	worker->spin_ns = now_ns() - start < SPIN_MAX_NS ? SPIN_MAX_NS : worker->spin_ns / 2;
+}
+
+static void settle(struct worker *worker, unsigned int index)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "ferry/%u", index);
+	sys(SYS_prctl, PR_SET_NAME, name);
+	if (worker->crew->bind)
+		sys(SYS_sched_setaffinity, 0, sizeof(worker->place.cpus), &worker->place.cpus);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *worker = arg;
+	struct crew *crew = worker->crew;
+	unsigned int index = (unsigned int)(worker - crew->workers);
+	bool closing = false;
+
+	settle(worker, index);
+	while (!closing) {
+		unsigned int seen = atomic_load(&crew->nr_posts);
+		struct crew_task *task = join(crew, &closing);
+
+		if (task) {
+			atomic_fetch_sub_explicit(&crew->nr_idle, 1, memory_order_relaxed);
+			leave(crew, task, task->work(task, index));
+			atomic_fetch_add_explicit(&crew->nr_idle, 1, memory_order_relaxed);
+		} else if (!closing) {
+			rest(worker, seen);
+		}
+	}
+	return NULL;
+}
+
+static void rouse(struct crew *crew, unsigned int nr_wanted)
+{
+	atomic_fetch_add(&crew->nr_posts, 1);
+	if (nr_wanted && atomic_load(&crew->nr_sleeping))
+		futex_wake(&crew->nr_posts, nr_wanted);
+}
+
+void crew_post(struct crew *crew, struct crew_task *task)
+{
+	/* Once it is queued, it may be gone before this returns. */
+	unsigned int nr_wanted = task->nr_wanted;
+
+	task->nr_joined = 0;
+	task->attended = false;
+	task->retracted = false;
+	task->ended = false;
+	atomic_store_explicit(&task->idle, TASK_BUSY, memory_order_relaxed);
+	futex_lock(&crew->lock);
+	enqueue(crew, task);
+	futex_unlock(&crew->lock);
+	rouse(crew, nr_wanted);
+}
+
+int crew_wait(struct crew *crew, struct crew_task *task, uint64_t wait_ns)
+{
+	uint64_t start = now_ns(), spent_ns = 0;
+
+	for (;;) {
+		unsigned int state = TASK_BUSY;
+
+		if (!atomic_compare_exchange_strong(&task->idle, &state, TASK_AWAITED) &&
+		    state == TASK_IDLE)
+			return 0;
+		if (spent_ns >= wait_ns)
+			return -ETIMEDOUT;
+		futex_wait(&task->idle, TASK_AWAITED,
+			   wait_ns == FUTEX_FOREVER ? FUTEX_FOREVER : wait_ns - spent_ns);
+		spent_ns = now_ns() - start;
+	}
+}
+
+bool crew_retract(struct crew *crew, struct crew_task *task)
+{
+	bool nobody, called;
+
+	futex_lock(&crew->lock);
+	nobody = !task->nr_joined;
+	called = nobody && task->ended && task->done;
+	if (nobody && !called)
+		atomic_store(&task->idle, TASK_IDLE);
+	if (!task->ended)
+		dequeue(crew, task);
+	task->ended = true;
+	task->retracted = true;
+	futex_unlock(&crew->lock);
+	if (!nobody)
+		crew_wait(crew, task, FUTEX_FOREVER);
+	return !called;
+}
+
+void crew_run(struct crew *crew, struct crew_task *task, unsigned int worker)
+{
+	if (!crew || !task->nr_wanted) {
+		task->work(task, worker);
+		return;
+	}
+	task->nr_joined = 0;
+	task->attended = true;
+	task->retracted = true;
+	task->ended = false;
+	atomic_store_explicit(&task->idle, TASK_BUSY, memory_order_relaxed);
+	futex_lock(&crew->lock);
+	enqueue(crew, task);
+	futex_unlock(&crew->lock);
+	rouse(crew, task->nr_wanted);
+	task->work(task, worker);
+	crew_retract(crew, task);
+}
+
+bool crew_wanted_elsewhere(const struct crew *crew)
+{
+	return atomic_load_explicit(&crew->nr_handless, memory_order_relaxed) > 0;
+}
+
+static unsigned int count_cpus(const struct placement *placement)
+{
+	unsigned int nr;
+	cpu_set_t all;
+
+	CPU_ZERO(&all);
+	for (unsigned int i = 0; i < placement->nr_places; i++)
+		CPU_OR(&all, &all, &placement->places[i].cpus);
+	nr = (unsigned int)CPU_COUNT(&all);
+	return placement->quota_cpus ? MIN(nr, placement->quota_cpus) : nr;
+}
+
+/* glibc puts the thread's control block and static TLS on top of a stack that it is given. */
+static int start_worker(struct crew *crew, struct worker *worker)
+{
+	pthread_attr_t attr;
+	int err;
+
+	if (vault_alloc(STACK_BYTES, &worker->stack))
+		return -ENOMEM;
+	pthread_attr_init(&attr);
+	err = (int)sys(SYS_mprotect, worker->stack, PAGE_BYTES, PROT_NONE);
+	if (!err)
+		err = pthread_attr_setstack(&attr, (char *)worker->stack + PAGE_BYTES,
+					    STACK_BYTES - PAGE_BYTES);
+	if (!err)
+		err = pthread_create(&worker->thread, &attr, worker_main, worker);
+	pthread_attr_destroy(&attr);
+	if (err) {
+		vault_free(worker->stack, STACK_BYTES);
+		worker->stack = NULL;
+		return -EAGAIN;
+	}
+	pthread_getcpuclockid(worker->thread, &worker->cpu_clock);
+	return 0;
+}
+
+int crew_open(const struct placement *placement, unsigned int nr_workers, struct crew **out)
+{
+	sigset_t every, before;
+	struct crew *crew;
+	size_t len_bytes;
+	int err = 0;
+
+	if (!nr_workers)
+		nr_workers = DEFAULT_WORKERS;
+	nr_workers = MIN(nr_workers, placement->nr_places);
+	len_bytes = sizeof(*crew) + nr_workers * sizeof(crew->workers[0]);
+	if (vault_alloc(len_bytes, (void **)&crew))
+		return -ENOMEM;
+	crew->len_bytes = len_bytes;
+	crew->nr_workers = nr_workers;
+	crew->nr_cpus = count_cpus(placement);
+	crew->bind = placement->this_system;
+	atomic_init(&crew->nr_idle, nr_workers);
+
+	sigfillset(&every);
+	pthread_sigmask(SIG_BLOCK, &every, &before);
+	for (unsigned int i = 0; i < nr_workers && !err; i++) {
+		crew->workers[i].crew = crew;
+		crew->workers[i].place = placement->places[i];
+		err = start_worker(crew, &crew->workers[i]);
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err) {
+		crew_close(crew);
+		return err;
+	}
+	*out = crew;
+	return 0;
+}
+
+void crew_close(struct crew *crew)
+{
+	if (!crew)
+		return;
+	futex_lock(&crew->lock);
+	crew->closing = true;
+	futex_unlock(&crew->lock);
+	rouse(crew, UINT_MAX);
+	for (unsigned int i = 0; i < crew->nr_workers && crew->workers[i].stack; i++)
+		pthread_join(crew->workers[i].thread, NULL);
+	crew_forget(crew);
+}
+
+void crew_forget(struct crew *crew)
+{
+	if (!crew)
+		return;
+	for (unsigned int i = 0; i < crew->nr_workers; i++)
+		vault_free(crew->workers[i].stack, STACK_BYTES);
+	vault_free(crew, crew->len_bytes);
+}
+
+unsigned int crew_nr_workers(const struct crew *crew)
+{
+	return crew->nr_workers;
+}
+
+const struct place *crew_place(const struct crew *crew, unsigned int worker)
+{
+	return &crew->workers[worker].place;
+}
+
+uint64_t crew_cpu_ns(const struct crew *crew)
+{
+	uint64_t sum_ns = 0;
+
+	for (unsigned int i = 0; i < crew->nr_workers; i++) {
+		struct timespec ts = {0};
+
+		if (!sys(SYS_clock_gettime, crew->workers[i].cpu_clock, &ts))
+			sum_ns += (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+	}
+	return sum_ns;
+}
+
+unsigned int crew_nr_idle(const struct crew *crew)
+{
+	return atomic_load_explicit(&crew->nr_idle, memory_order_relaxed);
+}
