@@ -67,18 +67,18 @@ static inline void dsa_desc_put(struct dsa_hw_desc *desc, uint8_t opcode, uint32
 				const struct dsa_completion_record *cr, uint64_t addr1,
 				uint64_t addr2, uint32_t size)
 {
-	uint64_t *word = (uint64_t *)(void *)desc;
+	struct dsa_raw_desc *raw = (void *)desc;
 
 	if (cr)
 		flags |= DSA_FLAGS_REPORT;
-	word[0] = (uint64_t)((uint32_t)opcode << 24 | flags) << 32;
-	word[1] = (uintptr_t)cr;
-	word[2] = addr1;
-	word[3] = addr2;
-	word[4] = size;
-	word[5] = 0;
-	word[6] = 0;
-	word[7] = 0;
+	raw->field[0] = (uint64_t)((uint32_t)opcode << 24 | flags) << 32;
+	raw->field[1] = (uintptr_t)cr;
+	raw->field[2] = addr1;
+	raw->field[3] = addr2;
+	raw->field[4] = size;
+	raw->field[5] = 0;
+	raw->field[6] = 0;
+	raw->field[7] = 0;
 }
 
 /*
@@ -148,12 +148,12 @@ static inline void dsa_desc_copy_crc(struct dsa_hw_desc *desc, uint32_t flags,
 
 static inline void dsa_cr_clear(struct dsa_completion_record *cr)
 {
-	uint64_t *word = (uint64_t *)(void *)cr;
+	struct dsa_raw_completion_record *raw = (void *)cr;
 
-	word[0] = 0;
-	word[1] = 0;
-	word[2] = 0;
-	word[3] = 0;
+	raw->field[0] = 0;
+	raw->field[1] = 0;
+	raw->field[2] = 0;
+	raw->field[3] = 0;
 }
 
 /* 0 until the device has written the record; everything else in it is valid after that. */
