@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Copies by CPU. The submitting thread copies small batches itself; larger ones it posts to the
+ * crew and works on too, so it is never slower for having helpers. Nothing is ever in flight when
+ * submit returns.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/vault.h"
+#include "crew/crew.h"
+#include "engines/cpu/kernels.h"
+#include "engines/engine.h"
+
+/* Waking a helper takes as long as copying some tens of KiB. */
+#define SPLIT_DEFAULT_BYTES (256UL << 10)
+/* What a thread takes at a time: large against taking it, small against what is left at the end. */
+#define GRAIN_BYTES (64U << 10)
+/* Copy rates stop growing here (reference: eight threads over eight chiplets). */
+#define THREADS_DEFAULT 8
+#define BATCH_ITEMS     1024
+
+extern const struct engine_ops cpu_engine_ops;
+
+struct cpu_engine {
+	struct engine engine;
+	struct crew *crew;
+	unsigned int nr_threads; /* the caller's included */
+	uint64_t split_bytes;    /* smaller batches are the caller's alone */
+	copy_fn copy_small;      /* one thread, an item below the streaming size */
+	copy_fn copy_large;
+	copy_fn copy_shared; /* several threads at once */
+	atomic_ullong nr_alone, nr_shared, nr_helped, bytes;
+};
+
+struct cpu_channel {
+	struct engine_channel channel;
+	struct crew_task task;
+	const struct engine_batch *batch;
+	atomic_uint nr_helpers; /* workers that took a share of this batch */
+	/* The next byte nobody has taken: item number in the upper half, offset in the lower. */
+	__cacheline_aligned atomic_ullong cursor;
+};
+
+struct position {
+	uint32_t item;
+	uint32_t offset_bytes;
+};
+
+static struct position unpack(unsigned long long cursor)
+{
+	return (struct position){(uint32_t)(cursor >> 32), (uint32_t)cursor};
+}
+
+static unsigned long long pack(struct position position)
+{
+	return (unsigned long long)position.item << 32 | position.offset_bytes;
+}
+
+/* Where a grain from here ends: in the midst of a large item, or after as many as make it up. */
+static struct position grain_end(const struct engine_batch *batch, struct position at)
+{
+	uint32_t room = GRAIN_BYTES;
+
+	while (room && at.item < batch->nr_items) {
+		uint32_t left = batch->items[at.item].len_bytes - at.offset_bytes;
+
+		if (left > room) {
+			at.offset_bytes += room;
+			break;
+		}
+		room -= left;
+		at.item++;
+		at.offset_bytes = 0;
+	}
+	return at;
+}
+
+static bool take_grain(struct cpu_channel *channel, struct position *start, struct position *end)
+{
+	unsigned long long cursor = atomic_load_explicit(&channel->cursor, memory_order_relaxed);
+
+	do {
+		*start = unpack(cursor);
+		if (start->item >= channel->batch->nr_items)
+			return false;
+		*end = grain_end(channel->batch, *start);
+	} while (!atomic_compare_exchange_weak_explicit(
+		&channel->cursor, &cursor, pack(*end), memory_order_relaxed, memory_order_relaxed));
+	return true;
+}
+
+static void copy_grain(const struct engine_batch *batch, copy_fn copy, struct position at,
+		       struct position end)
+{
+	while (at.item < end.item || (at.item == end.item && at.offset_bytes < end.offset_bytes)) {
+		const struct engine_item *item = &batch->items[at.item];
+		uint32_t stop = at.item < end.item ? item->len_bytes : end.offset_bytes;
+
+		copy((char *)item->dst + at.offset_bytes, (const char *)item->src + at.offset_bytes,
+		     stop - at.offset_bytes);
+		at.item++;
+		at.offset_bytes = 0;
+	}
+}
+
+static bool share(struct crew_task *task, unsigned int worker)
+{
+	struct cpu_channel *channel = CONTAINER_OF(task, struct cpu_channel, task);
+	struct cpu_engine *cpu = CONTAINER_OF(channel->channel.engine, struct cpu_engine, engine);
+	struct position start, end;
+	bool any = false;
+
+	while (take_grain(channel, &start, &end)) {
+		copy_grain(channel->batch, cpu->copy_shared, start, end);
+		any = true;
+	}
+	if (any)
+		atomic_fetch_add_explicit(&channel->nr_helpers, 1, memory_order_relaxed);
+	return false;
+}
+
+static void copy_shared(struct cpu_engine *cpu, struct cpu_channel *channel,
+			const struct engine_batch *batch)
+{
+	channel->batch = batch;
+	atomic_store_explicit(&channel->cursor, 0, memory_order_relaxed);
+	atomic_store_explicit(&channel->nr_helpers, 0, memory_order_relaxed);
+	channel->task.nr_wanted = cpu->nr_threads - 1;
+	crew_run(cpu->crew, &channel->task, CREW_CALLER);
+
+	atomic_fetch_add_explicit(&cpu->nr_shared, 1, memory_order_relaxed);
+	if (atomic_load_explicit(&channel->nr_helpers, memory_order_relaxed) > 1)
+		atomic_fetch_add_explicit(&cpu->nr_helped, 1, memory_order_relaxed);
+}
+
+static void copy_alone(struct cpu_engine *cpu, const struct engine_batch *batch)
+{
+	for (uint32_t i = 0; i < batch->nr_items; i++) {
+		const struct engine_item *item = &batch->items[i];
+
+		if (item->len_bytes < GRAIN_BYTES)
+			cpu->copy_small(item->dst, item->src, item->len_bytes);
+		else
+			cpu->copy_large(item->dst, item->src, item->len_bytes);
+	}
+	atomic_fetch_add_explicit(&cpu->nr_alone, 1, memory_order_relaxed);
+}
+
+static enum engine_verdict cpu_submit(struct engine_channel *channel, struct engine_batch *batch)
+{
+	struct cpu_engine *cpu = CONTAINER_OF(channel->engine, struct cpu_engine, engine);
+
+	if (cpu->nr_threads > 1 && batch->bytes >= cpu->split_bytes && crew_nr_idle(cpu->crew))
+		copy_shared(cpu, CONTAINER_OF(channel, struct cpu_channel, channel), batch);
+	else
+		copy_alone(cpu, batch);
+	for (uint32_t i = 0; i < batch->nr_items; i++)
+		batch->items[i].state = ENGINE_COPIED;
+	atomic_fetch_add_explicit(&cpu->bytes, batch->bytes, memory_order_relaxed);
+	return ENGINE_DONE;
+}
+
+static int cpu_channel_open(struct engine *engine, int near_node, struct engine_channel **out)
+{
+	struct cpu_channel *channel;
+
+	if (vault_alloc(sizeof(*channel), (void **)&channel))
+		return -ENOMEM;
+	channel->channel.engine = engine;
+	channel->task.work = share;
+	*out = &channel->channel;
+	return 0;
+}
+
+static void cpu_channel_close(struct engine_channel *channel)
+{
+	if (channel)
+		vault_free(CONTAINER_OF(channel, struct cpu_channel, channel),
+			   sizeof(struct cpu_channel));
+}
+
+struct cpu_params {
+	const struct copy_kernel *kernel; /* NULL: by size */
+	unsigned int nr_threads;          /* 0: by the crew */
+	uint64_t split_bytes;
+};
+
+static int bad_param(char *why, size_t why_bytes, const char *what, const char *value, size_t len)
+{
+	snprintf(why, why_bytes,
+		 "engine cpu: %s '%.*s'; it takes kernel=NAME,threads=N,split=BYTES", what,
+		 (int)len, value);
+	return -EINVAL;
+}
+
+static int parse_kernel(const char *name, size_t len, struct cpu_params *params, char *why,
+			size_t why_bytes)
+{
+	for (unsigned int i = 0; i < nr_copy_kernels; i++) {
+		const struct copy_kernel *kernel = &copy_kernels[i];
+
+		if (strlen(kernel->name) != len || memcmp(kernel->name, name, len))
+			continue;
+		if (!kernel->usable()) {
+			snprintf(why, why_bytes, "engine cpu: kernel %s needs %s", kernel->name,
+				 kernel->needs);
+			return -EINVAL;
+		}
+		if (!kernel->vault_safe) {
+			snprintf(why, why_bytes,
+				 "engine cpu: kernel %s may touch memory that is being moved",
+				 kernel->name);
+			return -EINVAL;
+		}
+		params->kernel = kernel;
+		return 0;
+	}
+	return bad_param(why, why_bytes, "unknown kernel", name, len);
+}
+
+/* A decimal number that ends at the parameter's end. */
+static bool parse_number(const char *text, size_t len, uint64_t max, uint64_t *out)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+		value = value * 10 + (uint64_t)(text[i] - '0');
+		if (value > max)
+			return false;
+	}
+	*out = value;
+	return len > 0;
+}
+
+static int parse_one(const char *param, size_t len, struct cpu_params *params, char *why,
+		     size_t why_bytes)
+{
+	const char *equals = memchr(param, '=', len);
+	const char *value = equals ? equals + 1 : param + len;
+	size_t key_len = (size_t)(equals ? equals - param : (ptrdiff_t)len);
+	size_t value_len = (size_t)(param + len - value);
+	uint64_t number;
+
+	if (key_len == 6 && !memcmp(param, "kernel", 6))
+		return parse_kernel(value, value_len, params, why, why_bytes);
+	if (key_len == 7 && !memcmp(param, "threads", 7)) {
+		if (!parse_number(value, value_len, PLACEMENT_MAX, &number) || !number)
+			return bad_param(why, why_bytes, "bad number of threads", value, value_len);
+		params->nr_threads = (unsigned int)number;
+		return 0;
+	}
+	if (key_len == 5 && !memcmp(param, "split", 5)) {
+		if (!parse_number(value, value_len, UINT64_MAX / 16, &number))
+			return bad_param(why, why_bytes, "bad number of bytes", value, value_len);
+		params->split_bytes = number;
+		return 0;
+	}
+	return bad_param(why, why_bytes, "unknown parameter", param, len);
+}
+
+static int parse(const char *text, struct cpu_params *params, char *why, size_t why_bytes)
+{
+	*params = (struct cpu_params){.split_bytes = SPLIT_DEFAULT_BYTES};
+	while (text && *text) {
+		size_t len = strcspn(text, ",");
+		int err = parse_one(text, len, params, why, why_bytes);
+
+		if (err)
+			return err;
+		text += len;
+		text += *text == ',';
+	}
+	return 0;
+}
+
+static int cpu_probe(const char *text, char *why, size_t why_bytes)
+{
+	struct cpu_params params;
+
+	return parse(text, &params, why, why_bytes);
+}
+
+static void choose_kernels(struct cpu_engine *cpu, const struct copy_kernel *forced)
+{
+	const struct copy_kernel *small = forced ? forced : copy_kernel_best(PAGE_BYTES, 1);
+	const struct copy_kernel *large = forced ? forced : copy_kernel_best(GRAIN_BYTES, 1);
+	const struct copy_kernel *shared =
+		forced ? forced : copy_kernel_best(PAGE_BYTES, cpu->nr_threads);
+
+	cpu->copy_small = small->copy;
+	cpu->copy_large = large->copy;
+	cpu->copy_shared = shared->copy;
+}
+
+static int cpu_open(const struct engine_env *env, const char *text, struct engine **out, char *why,
+		    size_t why_bytes)
+{
+	unsigned int nr_workers = env && env->crew ? crew_nr_workers(env->crew) : 0;
+	struct cpu_params params;
+	struct cpu_engine *cpu;
+	int err;
+
+	err = parse(text, &params, why, why_bytes);
+	if (err)
+		return err;
+	if (vault_alloc(sizeof(*cpu), (void **)&cpu)) {
+		snprintf(why, why_bytes, "engine cpu: out of memory");
+		return -ENOMEM;
+	}
+	cpu->engine.ops = &cpu_engine_ops;
+	cpu->engine.depth = 1;
+	cpu->engine.batch_items = BATCH_ITEMS;
+	cpu->crew = env ? env->crew : NULL;
+	cpu->nr_threads = params.nr_threads ? params.nr_threads : THREADS_DEFAULT;
+	cpu->nr_threads = MIN(cpu->nr_threads, nr_workers + 1);
+	cpu->split_bytes = params.split_bytes;
+	choose_kernels(cpu, params.kernel);
+	*out = &cpu->engine;
+	return 0;
+}
+
+static void cpu_close(struct engine *engine)
+{
+	if (engine)
+		vault_free(CONTAINER_OF(engine, struct cpu_engine, engine),
+			   sizeof(struct cpu_engine));
+}
+
+static void cpu_counters(struct engine *engine, engine_counter_fn fn, void *arg)
+{
+	struct cpu_engine *cpu = CONTAINER_OF(engine, struct cpu_engine, engine);
+
+	fn(arg, "batches.alone", atomic_load(&cpu->nr_alone));
+	fn(arg, "batches.shared", atomic_load(&cpu->nr_shared));
+	fn(arg, "batches.helped", atomic_load(&cpu->nr_helped));
+	fn(arg, "bytes", atomic_load(&cpu->bytes));
+}
+
+const struct engine_ops cpu_engine_ops = {
+	.abi = ENGINE_ABI,
+	.size = sizeof(struct engine_ops),
+	.name = "cpu",
+	.summary = "copies by CPU threads placed over the chiplets",
+	.params_help = "kernel=NAME,threads=N,split=BYTES",
+	.priority = 0,
+	.probe = cpu_probe,
+	.open = cpu_open,
+	.close = cpu_close,
+	.channel_open = cpu_channel_open,
+	.channel_close = cpu_channel_close,
+	.submit = cpu_submit,
+	.counters = cpu_counters,
+};

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <string.h>
+
+#include "engines/cpu/kernels.h"
+#include "engines/cpu/kernels_arch.h"
+
+/* From here on going around the caches wins even for a single thread. */
+#define STREAM_ALONE_BYTES (64UL << 10)
+/* With this many threads memory is the limit, and it wins for single pages too. */
+#define STREAM_THREADS 2
+
+typedef uint64_t __attribute__((may_alias, aligned(1))) any_u64;
+
+/* Keeps the compiler from seeing a loop that it could turn into a call of memcpy. */
+#define KEEP_LOOP() __asm__ volatile("" : : : "memory")
+
+void copy_generic(void *restrict dst, const void *restrict src, size_t len_bytes)
+{
+	const char *from = src;
+	char *to = dst;
+
+	for (; len_bytes >= 32; len_bytes -= 32, to += 32, from += 32) {
+		uint64_t a = ((const any_u64 *)from)[0];
+		uint64_t b = ((const any_u64 *)from)[1];
+		uint64_t c = ((const any_u64 *)from)[2];
+		uint64_t d = ((const any_u64 *)from)[3];
+
+		((any_u64 *)to)[0] = a;
+		((any_u64 *)to)[1] = b;
+		((any_u64 *)to)[2] = c;
+		((any_u64 *)to)[3] = d;
+		KEEP_LOOP();
+	}
+	for (; len_bytes >= 8; len_bytes -= 8, to += 8, from += 8) {
+		*(any_u64 *)to = *(const any_u64 *)from;
+		KEEP_LOOP();
+	}
+	for (; len_bytes; len_bytes--) {
+		*to++ = *from++;
+		KEEP_LOOP();
+	}
+}
+
+static void copy_libc(void *restrict dst, const void *restrict src, size_t len_bytes)
+{
+	memcpy(dst, src, len_bytes);
+}
+
+static bool always(void)
+{
+	return true;
+}
+
+/* Best first among those that stream, then among those that do not. */
+const struct copy_kernel copy_kernels[] = {
+#if defined(__x86_64__)
+	{"avx512-nt", "AVX-512F", copy_avx512_nt, cpu_has_avx512, true, true},
+	{"avx2-nt", "AVX2", copy_avx2_nt, cpu_has_avx2, true, true},
+	{"movsb", "ERMS or FSRM", copy_movsb, cpu_has_fast_movsb, false, true},
+#elif defined(__aarch64__)
+	{"neon-nt", "Advanced SIMD", copy_neon_nt, always, true, true},
+	{"neon", "Advanced SIMD", copy_neon, always, false, true},
+#endif
+	{"generic", "any CPU", copy_generic, always, false, true},
+	{"libc", "any CPU", copy_libc, always, false, false},
+};
+const unsigned int nr_copy_kernels = ARRAY_SIZE(copy_kernels);
+
+const struct copy_kernel *copy_kernel_find(const char *name)
+{
+	for (unsigned int i = 0; i < nr_copy_kernels; i++)
+		if (!strcmp(copy_kernels[i].name, name))
+			return copy_kernels[i].usable() ? &copy_kernels[i] : NULL;
+	return NULL;
+}
+
+static const struct copy_kernel *first_usable(bool streaming)
+{
+	for (unsigned int i = 0; i < nr_copy_kernels; i++) {
+		const struct copy_kernel *kernel = &copy_kernels[i];
+
+		if (kernel->streaming == streaming && kernel->vault_safe && kernel->usable())
+			return kernel;
+	}
+	return NULL;
+}
+
+const struct copy_kernel *copy_kernel_best(size_t len_bytes, unsigned int nr_threads)
+{
+	bool stream = len_bytes >= STREAM_ALONE_BYTES || nr_threads >= STREAM_THREADS;
+	const struct copy_kernel *kernel = stream ? first_usable(true) : NULL;
+
+	return kernel ? kernel : first_usable(false);
+}

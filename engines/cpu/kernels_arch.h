@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The copy loops behind the table in kernels.c; each arch has those of its own file. */
+#ifndef FERRY_KERNELS_ARCH_H
+#define FERRY_KERNELS_ARCH_H
+
+#include "base/base.h"
+
+void copy_generic(void *restrict dst, const void *restrict src, size_t len_bytes);
+
+#if defined(__x86_64__)
+void copy_movsb(void *restrict dst, const void *restrict src, size_t len_bytes);
+void copy_avx2_nt(void *restrict dst, const void *restrict src, size_t len_bytes);
+void copy_avx512_nt(void *restrict dst, const void *restrict src, size_t len_bytes);
+bool cpu_has_fast_movsb(void);
+bool cpu_has_avx2(void);
+bool cpu_has_avx512(void);
+#elif defined(__aarch64__)
+void copy_neon(void *restrict dst, const void *restrict src, size_t len_bytes);
+void copy_neon_nt(void *restrict dst, const void *restrict src, size_t len_bytes);
+#endif
+
+#endif
