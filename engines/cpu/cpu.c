@@ -7,13 +7,12 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/vault.h"
 #include "crew/crew.h"
 #include "engines/cpu/kernels.h"
 #include "engines/engine.h"
+#include "engines/params.h"
 
 /* Waking a helper takes as long as copying some tens of KiB. */
 #define SPLIT_DEFAULT_BYTES (256UL << 10)
@@ -189,21 +188,13 @@ struct cpu_params {
 	uint64_t split_bytes;
 };
 
-static int bad_param(char *why, size_t why_bytes, const char *what, const char *value, size_t len)
-{
-	snprintf(why, why_bytes,
-		 "engine cpu: %s '%.*s'; it takes kernel=NAME,threads=N,split=BYTES", what,
-		 (int)len, value);
-	return -EINVAL;
-}
-
-static int parse_kernel(const char *name, size_t len, struct cpu_params *params, char *why,
+static int parse_kernel(const struct engine_param *param, struct cpu_params *params, char *why,
 			size_t why_bytes)
 {
 	for (unsigned int i = 0; i < nr_copy_kernels; i++) {
 		const struct copy_kernel *kernel = &copy_kernels[i];
 
-		if (strlen(kernel->name) != len || memcmp(kernel->name, name, len))
+		if (!engine_param_value(param, kernel->name))
 			continue;
 		if (!kernel->usable()) {
 			snprintf(why, why_bytes, "engine cpu: kernel %s needs %s", kernel->name,
@@ -219,62 +210,36 @@ static int parse_kernel(const char *name, size_t len, struct cpu_params *params,
 		params->kernel = kernel;
 		return 0;
 	}
-	return bad_param(why, why_bytes, "unknown kernel", name, len);
-}
-
-/* A decimal number that ends at the parameter's end. */
-static bool parse_number(const char *text, size_t len, uint64_t max, uint64_t *out)
-{
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return false;
-		value = value * 10 + (uint64_t)(text[i] - '0');
-		if (value > max)
-			return false;
-	}
-	*out = value;
-	return len > 0;
-}
-
-static int parse_one(const char *param, size_t len, struct cpu_params *params, char *why,
-		     size_t why_bytes)
-{
-	const char *equals = memchr(param, '=', len);
-	const char *value = equals ? equals + 1 : param + len;
-	size_t key_len = (size_t)(equals ? equals - param : (ptrdiff_t)len);
-	size_t value_len = (size_t)(param + len - value);
-	uint64_t number;
-
-	if (key_len == 6 && !memcmp(param, "kernel", 6))
-		return parse_kernel(value, value_len, params, why, why_bytes);
-	if (key_len == 7 && !memcmp(param, "threads", 7)) {
-		if (!parse_number(value, value_len, PLACEMENT_MAX, &number) || !number)
-			return bad_param(why, why_bytes, "bad number of threads", value, value_len);
-		params->nr_threads = (unsigned int)number;
-		return 0;
-	}
-	if (key_len == 5 && !memcmp(param, "split", 5)) {
-		if (!parse_number(value, value_len, UINT64_MAX / 16, &number))
-			return bad_param(why, why_bytes, "bad number of bytes", value, value_len);
-		params->split_bytes = number;
-		return 0;
-	}
-	return bad_param(why, why_bytes, "unknown parameter", param, len);
+	return engine_param_bad(param, "cpu", "unknown kernel", PARAMS_HELP, why, why_bytes);
 }
 
 static int parse(const char *text, struct cpu_params *params, char *why, size_t why_bytes)
 {
-	*params = (struct cpu_params){.split_bytes = SPLIT_DEFAULT_BYTES};
-	while (text && *text) {
-		size_t len = strcspn(text, ",");
-		int err = parse_one(text, len, params, why, why_bytes);
+	struct engine_param param;
+	uint64_t number;
 
-		if (err)
-			return err;
-		text += len;
-		text += *text == ',';
+	*params = (struct cpu_params){.split_bytes = SPLIT_DEFAULT_BYTES};
+	while (engine_param_next(&text, &param)) {
+		bool good = true;
+
+		if (engine_param_key(&param, "kernel")) {
+			int err = parse_kernel(&param, params, why, why_bytes);
+
+			if (err)
+				return err;
+		} else if (engine_param_key(&param, "threads")) {
+			good = engine_param_number(&param, 1, PLACEMENT_MAX, &number);
+			if (good)
+				params->nr_threads = (unsigned int)number;
+		} else if (engine_param_key(&param, "split")) {
+			good = engine_param_number(&param, 0, UINT64_MAX, &params->split_bytes);
+		} else {
+			return engine_param_bad(&param, "cpu", "unknown parameter", PARAMS_HELP,
+						why, why_bytes);
+		}
+		if (!good)
+			return engine_param_bad(&param, "cpu", "bad number in", PARAMS_HELP, why,
+						why_bytes);
 	}
 	return 0;
 }
@@ -347,7 +312,7 @@ const struct engine_ops cpu_engine_ops = {
 	.size = sizeof(struct engine_ops),
 	.name = "cpu",
 	.summary = "copies by CPU threads placed over the chiplets",
-	.params_help = "kernel=NAME,threads=N,split=BYTES",
+	.params_help = PARAMS_HELP,
 	.priority = 0,
 	.probe = cpu_probe,
 	.open = cpu_open,
