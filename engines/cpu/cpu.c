@@ -22,6 +22,8 @@
 #define THREADS_DEFAULT 8
 #define BATCH_ITEMS     1024
 
+#define PARAMS_HELP "kernel=NAME,threads=N,split=BYTES"
+
 extern const struct engine_ops cpu_engine_ops;
 
 struct cpu_engine {
