@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
-#include <string.h>
 
 #include "engines/sdxi/ring.h"
 
@@ -19,7 +18,8 @@ int sdxi_ring_init(struct sdxi_ring *ring, struct sdxi_desc *descs, uint32_t nr_
 {
 	if (nr_entries < SDXI_MIN_RING_ENTRIES || nr_entries & (nr_entries - 1))
 		return -EINVAL;
-	memset(descs, 0, (size_t)nr_entries * sizeof(*descs));
+	for (uint32_t i = 0; i < nr_entries; i++)
+		sdxi_store(&descs[i].qw[0], 0);
 	sdxi_store(write_index, 0);
 	ring->descs = descs;
 	ring->nr_entries = nr_entries;

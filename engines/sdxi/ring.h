@@ -52,8 +52,8 @@ static inline void sdxi_store(uint64_t *word, uint64_t value)
 }
 
 /*
- * Zeroes slots and write index. The context must not be running. nr_entries: a power of two, at
- * least SDXI_MIN_RING_ENTRIES; else -EINVAL.
+ * Clears valid bits and write index. The context must not be running. nr_entries: a power of two,
+ * at least SDXI_MIN_RING_ENTRIES; else -EINVAL.
  */
 int __must_check sdxi_ring_init(struct sdxi_ring *ring, struct sdxi_desc *descs,
 				uint32_t nr_entries, const uint64_t *read_index,

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The function as a whole: its engine threads and its counters. */
+#include <errno.h>
+#include <signal.h>
+
+#include "base/vault.h"
+#include "models/sdxi/internal.h"
+
+#define STACK_BYTES (256UL << 10)
+/* A context that strays is looked at this often. */
+#define STRAY_LOOK_NS NS_PER_MS
+
+/* One descriptor of one context. busy: there may be more; later: look again in a while. */
+static void serve(struct sdxi_model_context *cxt, bool *busy, bool *later)
+{
+	struct pending *pending;
+	bool stop;
+
+	futex_lock(&cxt->lock);
+	if (!cxt->used)
+		goto out;
+	sdxi_fetch(cxt);
+	pending = sdxi_pick(cxt);
+	if (pending) {
+		futex_unlock(&cxt->lock);
+		stop = sdxi_execute(cxt, pending);
+		futex_lock(&cxt->lock);
+		sdxi_end(cxt, pending, stop);
+		*busy = true;
+	}
+	*later |= sdxi_settle(cxt);
+out:
+	futex_unlock(&cxt->lock);
+}
+
+static void *engine_main(void *arg)
+{
+	struct model_engine *engine = arg;
+	struct sdxi_model *model = engine->model;
+
+	while (!atomic_load(&model->closing)) {
+		unsigned int seen = atomic_load(&model->work);
+		bool busy = false, later = false;
+
+		for (unsigned int i = 0; i < SDXI_MODEL_MAX_CONTEXTS; i++)
+			serve(&model->contexts[i], &busy, &later);
+		if (busy)
+			continue;
+		atomic_fetch_add(&model->nr_asleep, 1);
+		futex_wait(&model->work, seen, later ? STRAY_LOOK_NS : FUTEX_FOREVER);
+		atomic_fetch_sub(&model->nr_asleep, 1);
+	}
+	return NULL;
+}
+
+static int start_engine(struct sdxi_model *model, struct model_engine *engine)
+{
+	pthread_attr_t attr;
+	int err = vault_alloc(STACK_BYTES, &engine->stack);
+
+	if (err)
+		return err;
+	engine->model = model;
+	pthread_attr_init(&attr);
+	err = -pthread_attr_setstack(&attr, engine->stack, STACK_BYTES);
+	if (!err)
+		err = -pthread_create(&engine->thread, &attr, engine_main, engine);
+	pthread_attr_destroy(&attr);
+	if (err) {
+		vault_free(engine->stack, STACK_BYTES);
+		engine->stack = NULL;
+	}
+	return err;
+}
+
+static int start_engines(struct sdxi_model *model)
+{
+	sigset_t all, before;
+	int err = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (!err && model->nr_started < model->config.nr_engines) {
+		err = start_engine(model, &model->engines[model->nr_started]);
+		if (!err)
+			model->nr_started++;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return err;
+}
+
+int sdxi_model_open(const struct sdxi_model_config *config, struct sdxi_model **out)
+{
+	struct sdxi_model *model;
+	void *memory;
+	int err;
+
+	if (config->nr_engines > SDXI_MODEL_MAX_ENGINES ||
+	    (!config->nr_engines && config->fault_ppm[SDXI_FAULT_STRAY]))
+		return -EINVAL;
+	err = vault_alloc(sizeof(*model), &memory);
+	if (err)
+		return err;
+	model = memory;
+	model->config = *config;
+	err = start_engines(model);
+	if (err)
+		sdxi_model_close(model);
+	else
+		*out = model;
+	return err;
+}
+
+void sdxi_model_close(struct sdxi_model *model)
+{
+	if (!model)
+		return;
+	atomic_store(&model->closing, true);
+	atomic_fetch_add(&model->work, 1);
+	futex_wake(&model->work, UINT32_MAX);
+	for (unsigned int i = 0; i < model->nr_started; i++) {
+		pthread_join(model->engines[i].thread, NULL);
+		vault_free(model->engines[i].stack, STACK_BYTES);
+	}
+	vault_free(model, sizeof(*model));
+}
+
+static uint64_t get(_Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void sdxi_model_stats(struct sdxi_model *model, struct sdxi_model_stats *out)
+{
+	*out = (struct sdxi_model_stats){
+		.descriptors = get(&model->descriptors),
+		.late_doorbells = get(&model->late_doorbells),
+		.interrupts = get(&model->interrupts),
+	};
+	for (unsigned int i = 0; i < SDXI_NR_FAULTS; i++)
+		out->faults[i] = get(&model->faults[i]);
+	for (unsigned int i = 0; i < SDXI_NR_RULES; i++) {
+		out->breaches[i] = get(&model->breaches[i]);
+		out->nr_breaches += out->breaches[i];
+	}
+}
