@@ -159,8 +159,10 @@ static enum engine_verdict cpu_submit(struct engine_channel *channel, struct eng
 		copy_shared(cpu, CONTAINER_OF(channel, struct cpu_channel, channel), batch);
 	else
 		copy_alone(cpu, batch);
-	for (uint32_t i = 0; i < batch->nr_items; i++)
+	for (uint32_t i = 0; i < batch->nr_items; i++) {
 		batch->items[i].state = ENGINE_COPIED;
+		batch->items[i].detail = 0;
+	}
 	atomic_fetch_add_explicit(&cpu->bytes, batch->bytes, memory_order_relaxed);
 	return ENGINE_DONE;
 }

@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Wraps another engine and lets every N-th item go wrong, in each way an engine may report and in
+ * the way hardware does it: half-written destinations, late completions in any order, and writes
+ * that arrive long after everybody gave up on them. Which item meets which fate depends on nothing
+ * but the parameters, the channel's number and the item's number in that channel.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/futex.h"
+#include "base/vault.h"
+#include "crew/crew.h"
+#include "engines/engine.h"
+#include "engines/params.h"
+
+#define EVERY_DEFAULT    7
+#define EVERY_MAX        (1U << 30)
+#define DELAY_DEFAULT_US 50
+#define DELAY_MAX_US     100000
+#define PARAMS_HELP                                                              \
+	"every=N,what=fail|fault|undone|delay|stray|busy|mix,delay_us=N,seed=N," \
+	"inner=ENGINE (last)"
+
+#define DEPTH         4
+#define STRAYS_MAX    64
+#define GARBAGE       0xeb
+#define BUSY_TRIES    1000
+#define INNER_POLL_NS NS_PER_MS
+
+extern const struct engine_ops fault_engine_ops;
+
+enum fate {
+	FATE_FAIL,   /* partly written, ENGINE_ERROR */
+	FATE_FAULT,  /* partly written, ENGINE_FAULT */
+	FATE_UNDONE, /* untouched, ENGINE_NOT_ATTEMPTED */
+	FATE_DELAY,  /* its batch is QUEUED and served late */
+	FATE_STRAY,  /* written after a while, ENGINE_STRAY */
+	FATE_BUSY,   /* its batch is refused once */
+	NR_FATES,
+	FATE_NONE = NR_FATES,
+};
+
+static const struct {
+	const char *name, *counter;
+} fates[NR_FATES] = {
+	[FATE_FAIL] = {"fail", "injected.fail"},       [FATE_FAULT] = {"fault", "injected.fault"},
+	[FATE_UNDONE] = {"undone", "injected.undone"}, [FATE_DELAY] = {"delay", "injected.delay"},
+	[FATE_STRAY] = {"stray", "injected.stray"},    [FATE_BUSY] = {"busy", "injected.busy"},
+};
+
+struct fault_params {
+	uint64_t every, delay_us, seed;
+	enum fate what; /* FATE_NONE: all in turn */
+	const char *inner;
+};
+
+struct fault_engine {
+	struct engine engine;
+	struct engine *inner;
+	struct crew *crew;
+	struct fault_params params;
+	atomic_uint nr_channels;
+	atomic_ullong injected[NR_FATES];
+};
+
+struct stray {
+	void *dst;
+	uint32_t len_bytes;
+	uint64_t due_ns;
+};
+
+struct fault_channel {
+	struct engine_channel channel;
+	struct engine_channel *inner;
+	uint64_t random;
+	uint64_t phase;      /* added to item numbers, so that channels differ */
+	uint64_t nr_items;   /* seen so far */
+	uint64_t refused_at; /* number of the first item of the batch refused last, plus 1 */
+	struct engine_batch *queue[DEPTH]; /* QUEUED; scratch: due time, first item's number */
+	unsigned int nr_queued;
+
+	/* Late writes come from a worker of the crew, without one from the next call. */
+	struct crew_task writer;
+	struct futex_lock lock;
+	bool writer_posted; /* at any time */
+	bool writing;       /* posted, and has not seen yet that nothing is left */
+	unsigned int nr_strays;
+	struct stray strays[STRAYS_MAX];
+	uint8_t garbage[PAGE_BYTES];
+};
+
+static struct fault_engine *fault_of(const struct fault_channel *channel)
+{
+	return CONTAINER_OF(channel->channel.engine, struct fault_engine, engine);
+}
+
+static uint64_t next_random(struct fault_channel *channel)
+{
+	channel->random ^= channel->random << 13;
+	channel->random ^= channel->random >> 7;
+	channel->random ^= channel->random << 17;
+	return channel->random;
+}
+
+/* Half to one and a half times the delay asked for. */
+static uint64_t delay_ns(struct fault_channel *channel)
+{
+	uint64_t mean_ns = fault_of(channel)->params.delay_us * NS_PER_US;
+
+	return mean_ns / 2 + next_random(channel) % (mean_ns + 1);
+}
+
+static enum fate fate_of(const struct fault_channel *channel, uint64_t item)
+{
+	const struct fault_params *params = &fault_of(channel)->params;
+	uint64_t number = item + channel->phase + 1;
+
+	if (number % params->every)
+		return FATE_NONE;
+	if (params->what != FATE_NONE)
+		return params->what;
+	return (enum fate)(number / params->every % NR_FATES);
+}
+
+static void count(struct fault_channel *channel, enum fate fate)
+{
+	atomic_fetch_add_explicit(&fault_of(channel)->injected[fate], 1, memory_order_relaxed);
+}
+
+static void sleep_until(uint64_t due_ns)
+{
+	atomic_uint nobody = 0;
+
+	for (uint64_t now = now_ns(); now < due_ns; now = now_ns())
+		futex_wait(&nobody, 0, due_ns - now);
+}
+
+/* By the kernel, like a device: an address that is gone by now is an error, not a crash. */
+static void write_garbage(const struct fault_channel *channel, const struct stray *stray)
+{
+	long pid = sys(SYS_getpid);
+
+	for (uint32_t at = 0; at < stray->len_bytes; at += PAGE_BYTES) {
+		uint32_t len = MIN(stray->len_bytes - at, (uint32_t)PAGE_BYTES);
+		struct iovec from = {(void *)channel->garbage, len};
+		struct iovec to = {(char *)stray->dst + at, len};
+
+		sys(SYS_process_vm_writev, pid, &from, 1, &to, 1, 0);
+	}
+}
+
+/* Caller holds the lock. Returns when the next one is due, 0: there is none. */
+static uint64_t write_due_strays(struct fault_channel *channel, uint64_t now)
+{
+	uint64_t next_ns = 0;
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < channel->nr_strays; i++) {
+		struct stray *stray = &channel->strays[i];
+
+		if (stray->due_ns <= now) {
+			write_garbage(channel, stray);
+			continue;
+		}
+		next_ns = next_ns ? MIN(next_ns, stray->due_ns) : stray->due_ns;
+		channel->strays[kept++] = *stray;
+	}
+	channel->nr_strays = kept;
+	return next_ns;
+}
+
+static bool writer_work(struct crew_task *task, unsigned int worker)
+{
+	struct fault_channel *channel = CONTAINER_OF(task, struct fault_channel, writer);
+
+	for (;;) {
+		uint64_t next_ns;
+
+		futex_lock(&channel->lock);
+		next_ns = write_due_strays(channel, now_ns());
+		if (!next_ns)
+			channel->writing = false;
+		futex_unlock(&channel->lock);
+		if (!next_ns)
+			return false;
+		sleep_until(next_ns);
+	}
+}
+
+static uint64_t flush_strays(struct fault_channel *channel)
+{
+	uint64_t next_ns;
+
+	futex_lock(&channel->lock);
+	next_ns = write_due_strays(channel, now_ns());
+	futex_unlock(&channel->lock);
+	return next_ns;
+}
+
+static bool add_stray(struct fault_channel *channel, const struct engine_item *item)
+{
+	struct crew *crew = fault_of(channel)->crew;
+	bool start;
+
+	futex_lock(&channel->lock);
+	if (channel->nr_strays == STRAYS_MAX) {
+		futex_unlock(&channel->lock);
+		return false;
+	}
+	channel->strays[channel->nr_strays++] =
+		(struct stray){item->dst, item->len_bytes, now_ns() + delay_ns(channel)};
+	start = crew && !channel->writing;
+	channel->writing |= start;
+	futex_unlock(&channel->lock);
+
+	if (start) {
+		/* The writer before has seen that it has nothing left, and is on its way out. */
+		if (channel->writer_posted)
+			crew_wait(crew, &channel->writer, FUTEX_FOREVER);
+		channel->writer_posted = true;
+		crew_post(crew, &channel->writer);
+	}
+	return true;
+}
+
+/* Bytes that are surely not those of the source, over a part of the destination or all of it. */
+static void write_partly(struct fault_channel *channel, struct engine_item *item)
+{
+	uint32_t len = 1 + (uint32_t)(next_random(channel) % item->len_bytes);
+
+	for (uint32_t i = 0; i < len; i++)
+		((uint8_t *)item->dst)[i] = (uint8_t) ~((const uint8_t *)item->src)[i];
+}
+
+static void spoil(struct fault_channel *channel, struct engine_item *item, enum fate fate)
+{
+	if (fate == FATE_STRAY && !add_stray(channel, item))
+		fate = FATE_FAIL;
+	switch (fate) {
+	case FATE_UNDONE:
+		item->state = ENGINE_NOT_ATTEMPTED;
+		break;
+	case FATE_FAULT:
+		write_partly(channel, item);
+		item->state = ENGINE_FAULT;
+		break;
+	case FATE_STRAY:
+		item->state = ENGINE_STRAY;
+		break;
+	default:
+		write_partly(channel, item);
+		item->state = ENGINE_ERROR;
+	}
+	item->detail = 0;
+	count(channel, fate);
+}
+
+/* A stretch of items that nothing is wrong with. An inner engine that stays busy leaves them. */
+static void run_inner(struct fault_channel *channel, struct engine_item *items, uint32_t nr_items)
+{
+	const struct engine_ops *ops = fault_of(channel)->inner->ops;
+	struct engine_batch batch = {.items = items, .nr_items = nr_items};
+	struct engine_batch *done;
+
+	for (uint32_t i = 0; i < nr_items; i++)
+		batch.bytes += items[i].len_bytes;
+	for (unsigned int try = 0; nr_items && try < BUSY_TRIES; try++) {
+		switch (ops->submit(channel->inner, &batch)) {
+		case ENGINE_QUEUED:
+			while (!ops->poll(channel->inner, INNER_POLL_NS, &done, 1))
+				;
+			return;
+		case ENGINE_DONE:
+			return;
+		case ENGINE_BUSY:
+			cpu_relax();
+		}
+	}
+	for (uint32_t i = 0; i < nr_items; i++)
+		items[i].state = ENGINE_NOT_ATTEMPTED;
+}
+
+static bool spoils(enum fate fate)
+{
+	return fate != FATE_NONE && fate != FATE_DELAY && fate != FATE_BUSY;
+}
+
+static void serve(struct fault_channel *channel, struct engine_batch *batch, uint64_t first)
+{
+	uint32_t start = 0;
+
+	for (uint32_t i = 0; i < batch->nr_items; i++) {
+		enum fate fate = fate_of(channel, first + i);
+
+		if (!spoils(fate))
+			continue;
+		run_inner(channel, &batch->items[start], i - start);
+		spoil(channel, &batch->items[i], fate);
+		start = i + 1;
+	}
+	run_inner(channel, &batch->items[start], batch->nr_items - start);
+}
+
+static bool has_fate(const struct fault_channel *channel, uint64_t first, uint32_t nr_items,
+		     enum fate fate)
+{
+	for (uint32_t i = 0; i < nr_items; i++)
+		if (fate_of(channel, first + i) == fate)
+			return true;
+	return false;
+}
+
+/* A refused batch comes again with the same item numbers: it must get through then. */
+static bool refuse(struct fault_channel *channel, const struct engine_batch *batch)
+{
+	uint64_t first = channel->nr_items;
+
+	if (channel->nr_queued == DEPTH)
+		return true;
+	if (channel->refused_at == first + 1 ||
+	    !has_fate(channel, first, batch->nr_items, FATE_BUSY))
+		return false;
+	channel->refused_at = first + 1;
+	count(channel, FATE_BUSY);
+	return true;
+}
+
+static enum engine_verdict fault_submit(struct engine_channel *base, struct engine_batch *batch)
+{
+	struct fault_channel *channel = CONTAINER_OF(base, struct fault_channel, channel);
+	uint64_t first = channel->nr_items;
+
+	flush_strays(channel);
+	if (refuse(channel, batch))
+		return ENGINE_BUSY;
+	channel->nr_items += batch->nr_items;
+	if (!has_fate(channel, first, batch->nr_items, FATE_DELAY)) {
+		serve(channel, batch, first);
+		return ENGINE_DONE;
+	}
+	count(channel, FATE_DELAY);
+	batch->scratch[0] = now_ns() + delay_ns(channel);
+	batch->scratch[1] = first;
+	channel->queue[channel->nr_queued++] = batch;
+	return ENGINE_QUEUED;
+}
+
+/* Takes any one of those that are due out of the queue. */
+static struct engine_batch *take_due(struct fault_channel *channel, uint64_t now)
+{
+	unsigned int start = (unsigned int)(next_random(channel) % DEPTH);
+
+	for (unsigned int i = 0; i < channel->nr_queued; i++) {
+		unsigned int at = (start + i) % channel->nr_queued;
+		struct engine_batch *batch = channel->queue[at];
+
+		if (batch->scratch[0] > now)
+			continue;
+		channel->queue[at] = channel->queue[--channel->nr_queued];
+		return batch;
+	}
+	return NULL;
+}
+
+static uint64_t first_due_ns(const struct fault_channel *channel)
+{
+	uint64_t first_ns = UINT64_MAX;
+
+	for (unsigned int i = 0; i < channel->nr_queued; i++)
+		first_ns = MIN(first_ns, channel->queue[i]->scratch[0]);
+	return first_ns;
+}
+
+static uint32_t fault_poll(struct engine_channel *base, uint64_t wait_ns,
+			   struct engine_batch **done, uint32_t max)
+{
+	struct fault_channel *channel = CONTAINER_OF(base, struct fault_channel, channel);
+	struct engine_batch *batch;
+	uint64_t now = now_ns();
+	uint32_t nr = 0;
+
+	flush_strays(channel);
+	if (!channel->nr_queued)
+		return 0;
+	if (first_due_ns(channel) > now) {
+		uint64_t wait_until = wait_ns > UINT64_MAX - now ? UINT64_MAX : now + wait_ns;
+
+		sleep_until(MIN(wait_until, first_due_ns(channel)));
+		now = now_ns();
+	}
+	while (nr < max && (batch = take_due(channel, now))) {
+		serve(channel, batch, batch->scratch[1]);
+		done[nr++] = batch;
+	}
+	return nr;
+}
+
+static bool fault_quiet(struct engine_channel *base)
+{
+	struct fault_channel *channel = CONTAINER_OF(base, struct fault_channel, channel);
+	const struct engine_ops *ops = fault_of(channel)->inner->ops;
+
+	return !flush_strays(channel) && (!ops->quiet || ops->quiet(channel->inner));
+}
+
+static int fault_channel_open(struct engine *engine, int near_node, struct engine_channel **out)
+{
+	struct fault_engine *fault = CONTAINER_OF(engine, struct fault_engine, engine);
+	struct fault_channel *channel;
+	int err;
+
+	if (vault_alloc(sizeof(*channel), (void **)&channel))
+		return -ENOMEM;
+	err = fault->inner->ops->channel_open(fault->inner, near_node, &channel->inner);
+	if (err) {
+		vault_free(channel, sizeof(*channel));
+		return err;
+	}
+	channel->channel.engine = engine;
+	channel->writer.work = writer_work;
+	channel->writer.nr_wanted = 1;
+	channel->random = (fault->params.seed + 1) * 0x9e3779b97f4a7c15ULL +
+			  atomic_fetch_add(&fault->nr_channels, 1);
+	channel->random += !channel->random;
+	channel->phase = next_random(channel) % (fault->params.every * NR_FATES);
+	for (size_t i = 0; i < sizeof(channel->garbage); i++)
+		channel->garbage[i] = GARBAGE;
+	*out = &channel->channel;
+	return 0;
+}
+
+static void fault_channel_close(struct engine_channel *base)
+{
+	struct fault_channel *channel;
+	struct fault_engine *fault;
+	uint64_t next_ns;
+
+	if (!base)
+		return;
+	channel = CONTAINER_OF(base, struct fault_channel, channel);
+	fault = fault_of(channel);
+	while ((next_ns = flush_strays(channel)))
+		sleep_until(next_ns);
+	if (channel->writer_posted)
+		crew_retract(fault->crew, &channel->writer);
+	fault->inner->ops->channel_close(channel->inner);
+	vault_free(channel, sizeof(*channel));
+}
+
+static bool parse_what(const struct engine_param *param, enum fate *what)
+{
+	for (unsigned int i = 0; i < NR_FATES; i++) {
+		if (engine_param_value(param, fates[i].name)) {
+			*what = (enum fate)i;
+			return true;
+		}
+	}
+	*what = FATE_NONE;
+	return engine_param_value(param, "mix");
+}
+
+static int parse(const char *text, struct fault_params *params, char *why, size_t why_bytes)
+{
+	struct engine_param param;
+
+	*params = (struct fault_params){.every = EVERY_DEFAULT,
+					.delay_us = DELAY_DEFAULT_US,
+					.what = FATE_NONE,
+					.inner = "cpu"};
+	while (engine_param_next(&text, &param)) {
+		bool good = false;
+
+		if (engine_param_key(&param, "inner") && *param.value) {
+			params->inner = param.value;
+			return 0;
+		}
+		if (engine_param_key(&param, "every"))
+			good = engine_param_number(&param, 1, EVERY_MAX, &params->every);
+		else if (engine_param_key(&param, "what"))
+			good = parse_what(&param, &params->what);
+		else if (engine_param_key(&param, "delay_us"))
+			good = engine_param_number(&param, 0, DELAY_MAX_US, &params->delay_us);
+		else if (engine_param_key(&param, "seed"))
+			good = engine_param_number(&param, 0, UINT64_MAX, &params->seed);
+		if (!good)
+			return engine_param_bad(&param, "fault", "bad parameter", PARAMS_HELP, why,
+						why_bytes);
+	}
+	return 0;
+}
+
+/* The inner engine answers for itself when it is opened. */
+static int fault_probe(const char *text, char *why, size_t why_bytes)
+{
+	struct fault_params params;
+
+	return parse(text, &params, why, why_bytes);
+}
+
+static void fault_close(struct engine *engine)
+{
+	struct fault_engine *fault;
+
+	if (!engine)
+		return;
+	fault = CONTAINER_OF(engine, struct fault_engine, engine);
+	engine_close(fault->inner);
+	vault_free(fault, sizeof(*fault));
+}
+
+static int fault_open(const struct engine_env *env, const char *text, struct engine **out,
+		      char *why, size_t why_bytes)
+{
+	struct fault_engine *fault;
+	struct fault_params params;
+	int err;
+
+	err = parse(text, &params, why, why_bytes);
+	if (err)
+		return err;
+	if (vault_alloc(sizeof(*fault), (void **)&fault)) {
+		snprintf(why, why_bytes, "engine fault: out of memory");
+		return -ENOMEM;
+	}
+	err = engine_open(params.inner, env, &fault->inner, why, why_bytes);
+	if (err) {
+		vault_free(fault, sizeof(*fault));
+		return err;
+	}
+	/* The text is the caller's and may be gone later. */
+	params.inner = NULL;
+	fault->params = params;
+	fault->crew = env ? env->crew : NULL;
+	fault->engine.ops = &fault_engine_ops;
+	fault->engine.depth = DEPTH;
+	fault->engine.batch_items = fault->inner->batch_items;
+	*out = &fault->engine;
+	return 0;
+}
+
+static void fault_counters(struct engine *engine, engine_counter_fn fn, void *arg)
+{
+	struct fault_engine *fault = CONTAINER_OF(engine, struct fault_engine, engine);
+
+	for (unsigned int i = 0; i < NR_FATES; i++)
+		fn(arg, fates[i].counter, atomic_load(&fault->injected[i]));
+	if (fault->inner->ops->counters)
+		fault->inner->ops->counters(fault->inner, fn, arg);
+}
+
+const struct engine_ops fault_engine_ops = {
+	.abi = ENGINE_ABI,
+	.size = sizeof(struct engine_ops),
+	.name = "fault",
+	.summary = "wraps another engine and lets every N-th item go wrong; for tests",
+	.params_help = PARAMS_HELP,
+	.priority = -1,
+	.probe = fault_probe,
+	.open = fault_open,
+	.close = fault_close,
+	.channel_open = fault_channel_open,
+	.channel_close = fault_channel_close,
+	.submit = fault_submit,
+	.poll = fault_poll,
+	.quiet = fault_quiet,
+	.counters = fault_counters,
+};
