@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The drop-in's settings, from PAGEFERRY_* environment variables. See libpageferry-preload(7). */
+#ifndef FERRY_PRELOAD_SETTINGS_H
+#define FERRY_PRELOAD_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SETTING_TEXT_BYTES 256
+
+enum mover_choice { MOVER_AUTO, MOVER_KERNEL, MOVER_EXCHANGE };
+
+struct settings {
+	uint64_t disable;
+	uint64_t mover; /* enum mover_choice */
+	uint64_t nr_workers;
+	uint64_t chunk_bytes;
+	uint64_t stall_us;
+	uint64_t pool_cap_bytes;
+	uint64_t min_pages;
+	uint64_t fresh_frames;
+	uint64_t log; /* 0: silence; else 1 + level */
+	/* Copies: programs that set their title overwrite the environment's strings. */
+	char engine[SETTING_TEXT_BYTES];
+	char stats[SETTING_TEXT_BYTES];
+};
+
+/* Reads the environment; a bad value costs one line on stderr and leaves the default. */
+void settings_load(struct settings *settings);
+
+/* Writes one line, "pageferry: ...", to fd. Allocates nothing. */
+void say(int fd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

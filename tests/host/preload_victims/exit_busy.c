@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* exit() while other threads are in calls, and do not stop. */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "victim.h"
+
+static atomic_int nr_calls;
+static int node;
+
+static void *forever(void *arg)
+{
+	struct arena *a = malloc(sizeof(*a));
+
+	arena_make(a, 0);
+	for (int i = 0;; i++) {
+		arena_move(a, i & 1 ? 0 : node);
+		nr_calls++;
+	}
+	return NULL;
+}
+
+int main(void)
+{
+	pthread_t thread;
+
+	node = last_node();
+	for (int i = 0; i < 4; i++)
+		pthread_create(&thread, NULL, forever, NULL);
+	while (nr_calls < 100)
+		usleep(1000);
+	printf("leaving\n");
+	exit(7);
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The first call comes from a signal handler; later ones interrupt calls of the main program. */
+#include <signal.h>
+#include <sys/time.h>
+
+#include "victim.h"
+
+#define NR_TICKS 200
+
+static struct arena in_main, in_handler;
+static volatile sig_atomic_t nr_ticks, nr_bad;
+static int node;
+
+static void on_signal(int sig)
+{
+	int saved_errno = errno;
+
+	if (arena_move(&in_handler, sig == SIGUSR1 ? node
+				    : nr_ticks & 1 ? 0
+						   : node) ||
+	    arena_misplaced(&in_handler))
+		nr_bad++;
+	nr_ticks++;
+	errno = saved_errno;
+}
+
+int main(void)
+{
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+	struct itimerval every = {.it_interval.tv_usec = 1000, .it_value.tv_usec = 1000};
+	struct itimerval never = {.it_interval.tv_usec = 0};
+	long failed = 0;
+
+	node = last_node();
+	arena_make(&in_main, 0);
+	arena_make(&in_handler, 0);
+	sigaction(SIGUSR1, &action, NULL);
+	sigaction(SIGALRM, &action, NULL);
+
+	raise(SIGUSR1);
+	printf("first call in a handler: bad %d damaged %d\n", (int)nr_bad,
+	       arena_damage(&in_handler));
+
+	nr_ticks = 0;
+	setitimer(ITIMER_REAL, &every, NULL);
+	for (int i = 0; nr_ticks < NR_TICKS; i++) {
+		void *churn = malloc(100000);
+
+		failed += arena_move(&in_main, i & 1 ? node : 0) != 0;
+		failed += arena_misplaced(&in_main) != 0;
+		free(churn);
+	}
+	setitimer(ITIMER_REAL, &never, NULL);
+	printf("interrupted calls: failed %ld bad %d damaged %d %d\n", failed, (int)nr_bad,
+	       arena_damage(&in_main), arena_damage(&in_handler));
+	return 0;
+}
