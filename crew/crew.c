@@ -17,7 +17,14 @@
 #include "base/vault.h"
 #include "crew/crew.h"
 
-#define STACK_BYTES     (256UL << 10)
+/* Static TLS lies on the stack too and may be large, which only pthread_create can tell. */
+#ifdef __SANITIZE_THREAD__
+#define STACK_MIN_BYTES (2UL << 20)
+#else
+#define STACK_MIN_BYTES (256UL << 10)
+#endif
+#define STACK_MAX_BYTES (8UL << 20)
+
 #define DEFAULT_WORKERS 16
 
 /* An idle worker looks around for this long where sleeping would have been as short. */
@@ -31,6 +38,7 @@ struct worker {
 	pthread_t thread;
 	clockid_t cpu_clock;
 	void *stack; /* its lowest page is the guard; NULL: never started */
+	size_t stack_bytes;
 	uint64_t spin_ns;
 	struct place place;
 };
@@ -307,26 +315,38 @@ static unsigned int count_cpus(const struct placement *placement)
 }
 
 /* glibc puts the thread's control block and static TLS on top of a stack that it is given. */
-static int start_worker(struct crew *crew, struct worker *worker)
+static int create_thread(struct worker *worker)
 {
 	pthread_attr_t attr;
 	int err;
 
-	if (vault_alloc(STACK_BYTES, &worker->stack))
-		return -ENOMEM;
 	pthread_attr_init(&attr);
 	err = (int)sys(SYS_mprotect, worker->stack, PAGE_BYTES, PROT_NONE);
 	if (!err)
 		err = pthread_attr_setstack(&attr, (char *)worker->stack + PAGE_BYTES,
-					    STACK_BYTES - PAGE_BYTES);
+					    worker->stack_bytes - PAGE_BYTES);
 	if (!err)
 		err = pthread_create(&worker->thread, &attr, worker_main, worker);
 	pthread_attr_destroy(&attr);
-	if (err) {
-		vault_free(worker->stack, STACK_BYTES);
-		worker->stack = NULL;
-		return -EAGAIN;
+	return err;
+}
+
+static int start_worker(struct worker *worker)
+{
+	int err = EINVAL;
+
+	for (size_t len = STACK_MIN_BYTES; err == EINVAL && len <= STACK_MAX_BYTES; len *= 2) {
+		if (vault_alloc(len, &worker->stack))
+			return -ENOMEM;
+		worker->stack_bytes = len;
+		err = create_thread(worker);
+		if (err) {
+			vault_free(worker->stack, len);
+			worker->stack = NULL;
+		}
 	}
+	if (err)
+		return -EAGAIN;
 	pthread_getcpuclockid(worker->thread, &worker->cpu_clock);
 	return 0;
 }
@@ -355,7 +375,7 @@ int crew_open(const struct placement *placement, unsigned int nr_workers, struct
 	for (unsigned int i = 0; i < nr_workers && !err; i++) {
 		crew->workers[i].crew = crew;
 		crew->workers[i].place = placement->places[i];
-		err = start_worker(crew, &crew->workers[i]);
+		err = start_worker(&crew->workers[i]);
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err) {
@@ -384,7 +404,7 @@ void crew_forget(struct crew *crew)
 	if (!crew)
 		return;
 	for (unsigned int i = 0; i < crew->nr_workers; i++)
-		vault_free(crew->workers[i].stack, STACK_BYTES);
+		vault_free(crew->workers[i].stack, crew->workers[i].stack_bytes);
 	vault_free(crew, crew->len_bytes);
 }
 

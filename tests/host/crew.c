@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The crew under fire: posts, runs and retracts from many threads, nested runs, close, fork. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/futex.h"
+#include "base/vault.h"
+#include "crew/crew.h"
+#include "tests/host/tap.h"
+
+#define NR_WORKERS 4
+#define NR_POSTERS 4
+#define NR_ROUNDS  3000
+#define NR_UNITS   64
+
+static struct crew *crew;
+
+/* Units of work that must each be done exactly once, whoever joins. */
+struct units {
+	struct crew_task task;
+	atomic_uint next;
+	atomic_uint done[NR_UNITS];
+	atomic_uint nr_inside, most_inside;
+	atomic_uint nr_done_calls;
+};
+
+static void enter(struct units *units)
+{
+	unsigned int inside = atomic_fetch_add(&units->nr_inside, 1) + 1;
+	unsigned int most = atomic_load(&units->most_inside);
+
+	while (inside > most && !atomic_compare_exchange_weak(&units->most_inside, &most, inside))
+		;
+}
+
+static bool units_work(struct crew_task *task, unsigned int worker)
+{
+	struct units *units = CONTAINER_OF(task, struct units, task);
+	unsigned int unit;
+
+	enter(units);
+	while ((unit = atomic_fetch_add(&units->next, 1)) < NR_UNITS)
+		atomic_fetch_add(&units->done[unit], 1);
+	atomic_fetch_sub(&units->nr_inside, 1);
+	return false;
+}
+
+static void units_init(struct units *units, unsigned int nr_wanted)
+{
+	memset(units, 0, sizeof(*units));
+	units->task.work = units_work;
+	units->task.nr_wanted = nr_wanted;
+}
+
+static bool units_all_once(const struct units *units)
+{
+	for (unsigned int i = 0; i < NR_UNITS; i++)
+		if (atomic_load(&units->done[i]) != 1)
+			return false;
+	return true;
+}
+
+/* Leaves after each unit, so that tasks go around the queue. */
+static bool units_step(struct crew_task *task, unsigned int worker)
+{
+	struct units *units = CONTAINER_OF(task, struct units, task);
+	unsigned int unit = atomic_fetch_add(&units->next, 1);
+
+	if (unit < NR_UNITS)
+		atomic_fetch_add(&units->done[unit], 1);
+	return unit + 1 < NR_UNITS;
+}
+
+struct nest {
+	struct crew_task task;
+	atomic_uint next, nr_bad;
+};
+
+/* Every worker inside runs a task of its own, with the others' help. */
+static bool nest_work(struct crew_task *task, unsigned int worker)
+{
+	struct nest *nest = CONTAINER_OF(task, struct nest, task);
+	struct units inner;
+
+	while (atomic_fetch_add(&nest->next, 1) < 16) {
+		units_init(&inner, NR_WORKERS);
+		crew_run(crew, &inner.task, worker);
+		if (!units_all_once(&inner) || atomic_load(&inner.nr_inside))
+			atomic_fetch_add(&nest->nr_bad, 1);
+	}
+	return false;
+}
+
+static void counted_done(struct crew_task *task)
+{
+	struct units *units = CONTAINER_OF(task, struct units, task);
+
+	atomic_fetch_add(&units->nr_done_calls, 1);
+	futex_wake(&units->nr_done_calls, 1);
+}
+
+static void freeing_done(struct crew_task *task)
+{
+	free(CONTAINER_OF(task, struct units, task));
+}
+
+static bool round_wait(unsigned int nr_wanted)
+{
+	struct units units;
+
+	units_init(&units, nr_wanted);
+	crew_post(crew, &units.task);
+	return !crew_wait(crew, &units.task, FUTEX_FOREVER) && units_all_once(&units) &&
+	       atomic_load(&units.most_inside) <= nr_wanted;
+}
+
+static bool round_run(unsigned int nr_wanted)
+{
+	struct units units;
+
+	units_init(&units, nr_wanted);
+	crew_run(crew, &units.task, CREW_CALLER);
+	return units_all_once(&units) && !atomic_load(&units.nr_inside) &&
+	       atomic_load(&units.most_inside) <= nr_wanted + 1;
+}
+
+/* Whatever retract says, nobody is inside afterwards, and done() was called only if it says so. */
+static bool round_retract(unsigned int nr_wanted)
+{
+	struct units units;
+	bool retracted;
+
+	units_init(&units, nr_wanted);
+	units.task.done = counted_done;
+	crew_post(crew, &units.task);
+	retracted = crew_retract(crew, &units.task);
+	while (!retracted && !atomic_load(&units.nr_done_calls))
+		futex_wait(&units.nr_done_calls, 0, FUTEX_FOREVER);
+	return !atomic_load(&units.nr_inside) && atomic_load(&units.nr_done_calls) == !retracted;
+}
+
+static bool round_step(unsigned int nr_wanted)
+{
+	struct units units;
+
+	units_init(&units, nr_wanted);
+	units.task.work = units_step;
+	crew_post(crew, &units.task);
+	return !crew_wait(crew, &units.task, FUTEX_FOREVER) && units_all_once(&units);
+}
+
+static bool round_nest(unsigned int nr_wanted)
+{
+	struct nest nest = {.task = {.work = nest_work, .nr_wanted = nr_wanted}};
+
+	crew_run(crew, &nest.task, CREW_CALLER);
+	return !atomic_load(&nest.nr_bad);
+}
+
+static bool round_free(unsigned int nr_wanted)
+{
+	struct units *units = malloc(sizeof(*units));
+
+	units_init(units, nr_wanted);
+	units->task.done = freeing_done;
+	crew_post(crew, &units->task);
+	return true;
+}
+
+static bool (*const rounds[])(unsigned int) = {round_wait, round_run,  round_retract,
+					       round_step, round_nest, round_free};
+
+static void *poster(void *arg)
+{
+	unsigned int seed = (unsigned int)(uintptr_t)arg;
+	uintptr_t nr_bad = 0;
+
+	for (unsigned int i = 0; i < NR_ROUNDS; i++)
+		nr_bad += !rounds[(i + seed) % ARRAY_SIZE(rounds)](1 + (i + seed) % NR_WORKERS);
+	return (void *)nr_bad;
+}
+
+static void test_hammer(void)
+{
+	pthread_t threads[NR_POSTERS];
+	uintptr_t nr_bad = 0;
+	void *bad;
+
+	for (uintptr_t i = 0; i < NR_POSTERS; i++)
+		pthread_create(&threads[i], NULL, poster, (void *)i);
+	for (unsigned int i = 0; i < NR_POSTERS; i++) {
+		pthread_join(threads[i], &bad);
+		nr_bad += (uintptr_t)bad;
+	}
+	tap_ok(!nr_bad, "posts, runs and retracts from %d threads, nested: each unit done once",
+	       NR_POSTERS);
+}
+
+/* Keeps all workers busy until told. */
+struct gate {
+	struct crew_task task;
+	atomic_uint open, nr_waiting;
+};
+
+static bool gate_work(struct crew_task *task, unsigned int worker)
+{
+	struct gate *gate = CONTAINER_OF(task, struct gate, task);
+
+	atomic_fetch_add(&gate->nr_waiting, 1);
+	futex_wake(&gate->nr_waiting, 1);
+	while (!atomic_load(&gate->open))
+		futex_wait(&gate->open, 0, FUTEX_FOREVER);
+	return false;
+}
+
+static void gate_shut(struct gate *gate)
+{
+	unsigned int seen;
+
+	memset(gate, 0, sizeof(*gate));
+	gate->task.work = gate_work;
+	gate->task.nr_wanted = NR_WORKERS;
+	crew_post(crew, &gate->task);
+	while ((seen = atomic_load(&gate->nr_waiting)) < NR_WORKERS)
+		futex_wait(&gate->nr_waiting, seen, FUTEX_FOREVER);
+}
+
+static void gate_open(struct gate *gate)
+{
+	atomic_store(&gate->open, 1);
+	futex_wake(&gate->open, NR_WORKERS);
+	crew_wait(crew, &gate->task, FUTEX_FOREVER);
+}
+
+static void test_starved(void)
+{
+	struct units units;
+	struct gate gate;
+
+	gate_shut(&gate);
+	tap_ok(crew_nr_idle(crew) == 0, "no worker is idle while all are held");
+	units_init(&units, NR_WORKERS);
+	crew_run(crew, &units.task, CREW_CALLER);
+	tap_ok(units_all_once(&units), "run without a free worker: the caller does it all");
+
+	units_init(&units, 1);
+	crew_post(crew, &units.task);
+	tap_ok(crew_wanted_elsewhere(crew), "a posted task that nobody works on is seen");
+	tap_ok(crew_wait(crew, &units.task, NS_PER_MS) == -ETIMEDOUT, "wait times out");
+	tap_ok(crew_retract(crew, &units.task) && !atomic_load(&units.next),
+	       "retract before anybody joined: never worked on");
+	tap_ok(!crew_wanted_elsewhere(crew), "a retracted task wants nobody");
+	tap_ok(!crew_wait(crew, &units.task, 0), "a retracted task has ended for those who wait");
+	gate_open(&gate);
+}
+
+struct look {
+	struct crew_task task;
+	char here; /* somewhere on the worker's stack */
+	char name[16];
+	bool stack_in_vault, tls_in_vault, signals_blocked, bound;
+};
+
+static bool look_work(struct crew_task *task, unsigned int worker)
+{
+	struct look *look = CONTAINER_OF(task, struct look, task);
+	static __thread char tls;
+	char here = 0;
+	cpu_set_t cpus;
+	sigset_t mask;
+
+	tls = 1;
+	pthread_getname_np(pthread_self(), look->name, sizeof(look->name));
+	look->stack_in_vault = vault_overlaps(&here, 1);
+	look->tls_in_vault = vault_overlaps(&tls, 1);
+	pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	look->signals_blocked = sigismember(&mask, SIGTERM) && sigismember(&mask, SIGPROF);
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	look->bound = CPU_EQUAL(&cpus, &crew_place(crew, worker)->cpus);
+	return false;
+}
+
+static void test_worker(void)
+{
+	struct look look = {.task = {.work = look_work, .nr_wanted = 1}};
+
+	crew_post(crew, &look.task);
+	crew_wait(crew, &look.task, FUTEX_FOREVER);
+	tap_ok(!strncmp(look.name, "ferry/", 6), "a worker's name is %s", look.name);
+#if defined(__SANITIZE_ADDRESS__)
+	tap_skip("ASan moves locals to its own stack", "a worker's stack lies in the vault");
+#else
+	tap_ok(look.stack_in_vault, "a worker's stack lies in the vault");
+#endif
+	tap_ok(look.tls_in_vault, "a worker's thread-local storage lies in the vault");
+	tap_ok(look.signals_blocked, "a worker blocks signals");
+	tap_ok(look.bound, "a worker is bound to its L3 domain");
+	tap_ok(crew_cpu_ns(crew) > 0, "the workers' CPU time is known");
+}
+
+/* The child of a fork has no workers: forgetting frees without waiting for them. */
+static void test_forget(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid) {
+		const void *inside = crew_place(crew, 0);
+
+		crew_forget(crew);
+		_exit(vault_overlaps(inside, 1) ? 1 : 0);
+	}
+	waitpid(pid, &status, 0);
+	tap_ok(WIFEXITED(status) && !WEXITSTATUS(status), "a forked child can forget the crew");
+}
+
+static void test_size(struct placement *placement)
+{
+	struct crew *small;
+
+	placement->nr_places = MIN(placement->nr_places, 2U);
+	if (crew_open(placement, 100, &small)) {
+		tap_ok(false, "more workers asked for than places");
+		return;
+	}
+	tap_ok(crew_nr_workers(small) == placement->nr_places,
+	       "more workers asked for than places: as many as places");
+	crew_close(small);
+	crew_close(NULL);
+	crew_forget(NULL);
+}
+
+/* As many places as the tests want workers, whatever the machine has. */
+static struct placement *stretch(const struct placement *real)
+{
+	struct placement *placement =
+		malloc(sizeof(*placement) + NR_WORKERS * sizeof(placement->places[0]));
+
+	*placement = *real;
+	placement->nr_places = NR_WORKERS;
+	for (unsigned int i = 0; i < NR_WORKERS; i++)
+		placement->places[i] = real->places[i % real->nr_places];
+	return placement;
+}
+
+int main(void)
+{
+	struct placement *real, *placement;
+
+	tap_plan(17);
+	if (placement_open(NULL, &real))
+		return 1;
+	placement = stretch(real);
+	if (crew_open(placement, NR_WORKERS, &crew))
+		return 1;
+	test_worker();
+	test_starved();
+	test_forget();
+	test_hammer();
+	crew_close(crew);
+	tap_ok(true, "close joins every worker");
+	test_size(placement);
+	placement_close(placement);
+	placement_close(real);
+	return tap_done();
+}
