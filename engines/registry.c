@@ -9,10 +9,12 @@
 
 extern const struct engine_ops cpu_engine_ops;
 extern const struct engine_ops fault_engine_ops;
+extern const struct engine_ops sdxi_engine_ops;
 
 const struct engine_ops *const engine_table[] = {
 	&cpu_engine_ops,
 	&fault_engine_ops,
+	&sdxi_engine_ops,
 	NULL,
 };
 

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One thread's private way into SDXI: a context of its own, batches in flight on its ring.
+ *
+ *	RUNNING ──timeout, error state──▶ STOPPING ──STOP_SW──▶ restarted, RUNNING again
+ *	                                     │ not confirmed in time
+ *	                                     ▼
+ *	                                  STRAYED ──STOP_SW──▶ restarted, RUNNING again
+ *
+ * Every descriptor has a completion status block of its own, at the place in csbs[] that its slot
+ * has in the ring. One block counted down by a whole batch would be cheaper to poll, but its error
+ * bit says only that something failed, so every item of the batch would have to be copied again;
+ * it would also tie the meaning of an item to the completion mode (counting or plain) that the
+ * function implements. With a signal of 1 both modes end in 0.
+ *
+ * Read_Index says what was read, not what has ended: a slot may be free while its status block is
+ * still in use. So the channel keeps at most as many descriptors in flight as there are blocks,
+ * counted from the oldest that has not ended.
+ */
+#ifndef FERRY_SDXI_CHANNEL_H
+#define FERRY_SDXI_CHANNEL_H
+
+#include <stdatomic.h>
+
+#include "engines/engine.h"
+#include "engines/sdxi/context.h"
+
+#define SDXI_DEPTH 8 /* batches in flight per channel */
+
+enum sdxi_count {
+	SDXI_COUNT_DESCRIPTORS,
+	SDXI_COUNT_BATCHES,
+	SDXI_COUNT_DOORBELLS,
+	SDXI_COUNT_RING_FULL,
+	SDXI_COUNT_BUSY,
+	SDXI_COUNT_REFUSED, /* items answered NOT_ATTEMPTED because the context was not running */
+	SDXI_COUNT_COPIED,
+	SDXI_COUNT_NOT_ATTEMPTED,
+	SDXI_COUNT_ERROR_BIT,
+	SDXI_COUNT_ERROR_STOPPED,
+	SDXI_COUNT_STRAY,
+	SDXI_COUNT_TIMEOUTS,
+	SDXI_COUNT_STOPPED_BY_FUNCTION,
+	SDXI_COUNT_RESTARTS,
+	SDXI_NR_COUNTS,
+};
+
+/* Values of engine_item.detail. */
+enum sdxi_detail {
+	SDXI_DETAIL_NONE,
+	SDXI_DETAIL_ERROR_BIT, /* er in the completion status block */
+	SDXI_DETAIL_STOPPED,   /* read by the function, not ended when the context stopped */
+	SDXI_DETAIL_STRAY,     /* not ended, and the stop was not confirmed */
+};
+
+struct sdxi_engine {
+	struct engine engine;
+	struct sdxi_way *way;
+	uint64_t timeout_ns;
+	_Atomic uint64_t counts[SDXI_NR_COUNTS];
+	_Atomic(struct sdxi_channel *) unstopped; /* closed while the function held on to them */
+};
+
+enum sdxi_phase { SDXI_RUNNING, SDXI_STOPPING, SDXI_STRAYED, SDXI_RETIRED };
+
+struct sdxi_channel {
+	struct engine_channel channel;
+	struct sdxi_engine *engine;
+	struct sdxi_context cxt;
+	enum sdxi_phase phase;
+	uint64_t stop_deadline_ns;
+	uint64_t next_index; /* the next descriptor's */
+	uint64_t outstanding_bytes;
+	unsigned int nr_queued;
+	struct engine_batch *head, *tail; /* by age, linked through next */
+	struct engine_batch *unfed;       /* the first that is not wholly in the ring */
+	struct sdxi_channel *next_unstopped;
+};
+
+int sdxi_channel_open(struct engine *engine, int near_node, struct engine_channel **out);
+void sdxi_channel_close(struct engine_channel *channel);
+enum engine_verdict sdxi_channel_submit(struct engine_channel *channel, struct engine_batch *batch);
+uint32_t sdxi_channel_poll(struct engine_channel *channel, uint64_t wait_ns,
+			   struct engine_batch **done, uint32_t max);
+bool sdxi_channel_quiet(struct engine_channel *channel);
+/* Frees what close left behind; the way must be closed. */
+void sdxi_channel_free_unstopped(struct sdxi_engine *engine);
+
+#endif

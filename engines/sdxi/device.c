@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Looks for SDXI hardware and says what stands in the way of using it.
+ *
+ * The kernel's SDXI driver serves the kernel's own dmaengine clients; it offers user space no
+ * device node. AMD's driver outside the tree has one, /dev/sdxi, whose interface isn't stable.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engines/sdxi/context.h"
+
+/* The only function known: AMD's. */
+#define PCI_VENDOR "0x1022"
+#define PCI_DEVICE "0x14dc"
+
+static bool file_says(const char *dir, const char *entry, const char *file, const char *wanted)
+{
+	char path[512], text[32] = "";
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", dir, entry, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	len = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	return len > 0 && !strncmp(text, wanted, strlen(wanted));
+}
+
+/* The first function, as "0000:c2:00.1", and the driver bound to it, "" for none. */
+struct function {
+	char name[32];
+	char driver[64];
+};
+
+static void read_driver(const char *dir, struct function *function)
+{
+	char path[512], link[256];
+	const char *base;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "%s/%s/driver", dir, function->name);
+	len = readlink(path, link, sizeof(link) - 1);
+	link[len > 0 ? len : 0] = '\0';
+	base = strrchr(link, '/');
+	snprintf(function->driver, sizeof(function->driver), "%.63s", base ? base + 1 : link);
+}
+
+static bool find_function(const char *sys_root, struct function *function)
+{
+	char dir[256];
+	struct dirent *entry;
+	bool found = false;
+	DIR *stream;
+
+	snprintf(dir, sizeof(dir), "%s/sys/bus/pci/devices", sys_root);
+	stream = opendir(dir);
+	while (stream && !found && (entry = readdir(stream))) {
+		snprintf(function->name, sizeof(function->name), "%.31s", entry->d_name);
+		found = file_says(dir, function->name, "vendor", PCI_VENDOR) &&
+			file_says(dir, function->name, "device", PCI_DEVICE);
+	}
+	if (found)
+		read_driver(dir, function);
+	if (stream)
+		closedir(stream);
+	return found;
+}
+
+int sdxi_device_probe(const char *sys_root, const char *dev_root, char *why, size_t why_bytes)
+{
+	struct function function;
+	char node[256];
+
+	snprintf(node, sizeof(node), "%s/dev/sdxi", dev_root);
+	if (!access(node, F_OK)) {
+		snprintf(why, why_bytes,
+			 "%s exists, but no kernel release has settled its interface and this "
+			 "build has no way in to it: use sdxi:model",
+			 node);
+		return -EOPNOTSUPP;
+	}
+	if (!find_function(sys_root, &function)) {
+		snprintf(why, why_bytes,
+			 "no SDXI hardware (PCI 1022:14dc; `lspci -d 1022:14dc`): use sdxi:model");
+	} else if (!function.driver[0]) {
+		snprintf(why, why_bytes,
+			 "SDXI function %s has no driver: `modprobe sdxi`, with a driver that "
+			 "offers "
+			 "/dev/sdxi to user space",
+			 function.name);
+	} else {
+		snprintf(why, why_bytes,
+			 "SDXI function %s is driven by %s, which offers no /dev/sdxi to user "
+			 "space: "
+			 "a driver that does is needed; until then use sdxi:model",
+			 function.name, function.driver);
+	}
+	return -ENODEV;
+}
