@@ -127,7 +127,7 @@ vm_add_modules()
 			rest=${rest%% *}
 			to=/.numa-vm/${rest##*/}
 			to=${to%.[xz][zs]*}
-			[[ -n $last ]] && printf '%s\n' "$last" >>"$VM_ROOT/.numa-vm/modules"
+			[[ -n $last ]] && vm_list_module "$last"
 			last=$to
 			case $rest in
 			*.xz) xz -dc "$rest" ;;
@@ -136,9 +136,16 @@ vm_add_modules()
 			*) cat "$rest" ;;
 			esac >"$VM_ROOT$to" || die "cannot unpack $rest"
 		done <<<"$path"
-		[[ -n $last ]] && printf '%s\n' "$last${params:+ $params}" >>"$VM_ROOT/.numa-vm/modules"
+		[[ -n $last ]] && vm_list_module "$last" "$params"
 	done
 	return 0
+}
+
+# insmod says no to a module that is there already.
+vm_list_module()
+{
+	local list=$VM_ROOT/.numa-vm/modules
+	grep -qE "^$1( |$)" "$list" || printf '%s\n' "$1${2:+ $2}" >>"$list"
 }
 
 vm_quote()
