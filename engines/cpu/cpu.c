@@ -155,7 +155,8 @@ static enum engine_verdict cpu_submit(struct engine_channel *channel, struct eng
 {
 	struct cpu_engine *cpu = CONTAINER_OF(channel->engine, struct cpu_engine, engine);
 
-	if (cpu->nr_threads > 1 && batch->bytes >= cpu->split_bytes && crew_nr_idle(cpu->crew))
+	if (!batch->alone && cpu->nr_threads > 1 && batch->bytes >= cpu->split_bytes &&
+	    crew_nr_idle(cpu->crew))
 		copy_shared(cpu, CONTAINER_OF(channel, struct cpu_channel, channel), batch);
 	else
 		copy_alone(cpu, batch);

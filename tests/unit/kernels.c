@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Every copy kernel this CPU can run: all alignments, lengths around its steps, guard pages. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "engines/cpu/kernels.h"
+
+#define AREA_BYTES (64UL << 10)
+
+/* The byte behind the area can't be touched. */
+static uint8_t *guarded_area(void)
+{
+	uint8_t *area = mmap(NULL, AREA_BYTES + PAGE_BYTES, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	cr_assert(area != MAP_FAILED);
+	cr_assert(!mprotect(area + AREA_BYTES, PAGE_BYTES, PROT_NONE));
+	return area;
+}
+
+static void fill(uint8_t *area, unsigned int seed)
+{
+	for (size_t i = 0; i < AREA_BYTES; i++)
+		area[i] = (uint8_t)(i * 31 + (i >> 8) * 7 + seed);
+}
+
+static void check(const struct copy_kernel *kernel, uint8_t *dst, uint8_t *src, size_t dst_at,
+		  size_t src_at, size_t len)
+{
+	static uint8_t expected[AREA_BYTES];
+
+	fill(dst, 99);
+	memcpy(expected, dst, AREA_BYTES);
+	memcpy(expected + dst_at, src + src_at, len);
+	kernel->copy(dst + dst_at, src + src_at, len);
+	cr_assert(!memcmp(dst, expected, AREA_BYTES),
+		  "%s: %zu bytes, source +%zu, destination +%zu", kernel->name, len, src_at,
+		  dst_at);
+}
+
+static void for_each_usable(void (*test)(const struct copy_kernel *, uint8_t *, uint8_t *))
+{
+	uint8_t *src = guarded_area(), *dst = guarded_area();
+
+	fill(src, 1);
+	for (unsigned int i = 0; i < nr_copy_kernels; i++)
+		if (copy_kernels[i].usable())
+			test(&copy_kernels[i], dst, src);
+}
+
+static void alignments(const struct copy_kernel *kernel, uint8_t *dst, uint8_t *src)
+{
+	static const size_t offsets[] = {0, 1, 7, 15, 31, 32, 33, 48, 63, 64, 65};
+
+	for (size_t i = 0; i < ARRAY_SIZE(offsets); i++)
+		for (size_t j = 0; j < ARRAY_SIZE(offsets); j++)
+			check(kernel, dst, src, PAGE_BYTES + offsets[i], PAGE_BYTES + offsets[j],
+			      PAGE_BYTES + 77);
+}
+
+Test(kernels, copy_at_any_alignment)
+{
+	for_each_usable(alignments);
+}
+
+static void lengths(const struct copy_kernel *kernel, uint8_t *dst, uint8_t *src)
+{
+	for (size_t len = 0; len < 1200; len += 1 + len / 64)
+		check(kernel, dst, src, 256, 512 + len % 3, len);
+	for (size_t len = PAGE_BYTES; len < AREA_BYTES; len *= 2)
+		check(kernel, dst, src, 0, 0, len);
+}
+
+Test(kernels, copy_any_length)
+{
+	for_each_usable(lengths);
+}
+
+static void ends(const struct copy_kernel *kernel, uint8_t *dst, uint8_t *src)
+{
+	static const size_t lens[] = {1, 63, 511, 512, 513, 1000, PAGE_BYTES, PAGE_BYTES + 1};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lens); i++)
+		check(kernel, dst, src, AREA_BYTES - lens[i], AREA_BYTES - lens[i], lens[i]);
+}
+
+Test(kernels, stay_inside_at_the_end_of_a_mapping)
+{
+	for_each_usable(ends);
+}
+
+Test(kernels, are_found_by_name)
+{
+	for (unsigned int i = 0; i < nr_copy_kernels; i++) {
+		const struct copy_kernel *kernel = &copy_kernels[i];
+
+		cr_assert_eq(copy_kernel_find(kernel->name), kernel->usable() ? kernel : NULL);
+	}
+	cr_assert_null(copy_kernel_find("nonsense"));
+	cr_assert_null(copy_kernel_find(""));
+}
+
+Test(kernels, default_may_run_while_pages_are_out)
+{
+	for (size_t len = 1; len <= HUGE_BYTES; len *= 2) {
+		for (unsigned int nr_threads = 1; nr_threads <= 64; nr_threads *= 2) {
+			const struct copy_kernel *kernel = copy_kernel_best(len, nr_threads);
+
+			cr_assert_not_null(kernel);
+			cr_assert(kernel->usable() && kernel->vault_safe);
+		}
+	}
+}
+
+Test(kernels, large_copies_stream_where_the_cpu_can)
+{
+	bool can = false;
+
+	for (unsigned int i = 0; i < nr_copy_kernels; i++)
+		can |= copy_kernels[i].streaming && copy_kernels[i].usable();
+	cr_assert_eq(copy_kernel_best(HUGE_BYTES, 1)->streaming, can);
+	cr_assert_eq(copy_kernel_best(HUGE_BYTES, 8)->streaming, can);
+}
