@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The life of a descriptor in a device:
+ *
+ *	queued ── executed (result held back until it is due) ── completed
+ *	   └───── hung ── queued again, or never
+ */
+#include "models/dsa/internal.h"
+
+#define NEVER UINT64_MAX
+
+static void set_add(struct dsa_set *set, uint32_t index)
+{
+	set->index[set->nr++] = index;
+}
+
+static uint32_t set_take(struct dsa_set *set, uint32_t at)
+{
+	uint32_t index = set->index[at];
+
+	set->index[at] = set->index[--set->nr];
+	return index;
+}
+
+/* Does anything that was accepted before still live? Then a drain has to wait. */
+static bool is_oldest(const struct dsa_device *device, const struct dsa_entry *entry)
+{
+	for (uint32_t i = 0; i < device->nr_entries; i++)
+		if (device->entries[i].live && device->entries[i].seq < entry->seq)
+			return false;
+	return true;
+}
+
+static bool may_run(const struct dsa_device *device, const struct dsa_entry *entry)
+{
+	return entry->desc.opcode != DSA_OPCODE_DRAIN || is_oldest(device, entry);
+}
+
+/* A position in the queue, or nr if nothing may run. */
+static uint32_t choose_queued(struct dsa_device *device)
+{
+	uint32_t nr = device->queued.nr;
+	uint32_t start = (uint32_t)model_below(&device->prng, nr);
+	uint32_t best = nr;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		uint32_t at = (start + i) % nr;
+		struct dsa_entry *entry = &device->entries[device->queued.index[at]];
+
+		if (!may_run(device, entry))
+			continue;
+		if (!device->model->config.in_order)
+			return at;
+		if (best == nr || entry->seq < device->entries[device->queued.index[best]].seq)
+			best = at;
+	}
+	return best;
+}
+
+static void wake_hung(struct dsa_device *device, uint64_t now_ns, uint64_t *next_ns)
+{
+	for (uint32_t i = device->hung.nr; i-- > 0;) {
+		struct dsa_entry *entry = &device->entries[device->hung.index[i]];
+
+		if (entry->due_ns > now_ns) {
+			*next_ns = MIN(*next_ns, entry->due_ns);
+			continue;
+		}
+		entry->woken = true;
+		set_add(&device->queued, set_take(&device->hung, i));
+	}
+}
+
+static void check_watched(struct dsa_model *model, const struct dsa_entry *entry)
+{
+	if (!model->config.watch)
+		return;
+	if (entry->list_hash != dsa_watch_list(model, &entry->desc))
+		dsa_breach(model, DSA_RULE_B10);
+	else if (entry->source_hash != dsa_watch_sources(model, &entry->desc))
+		dsa_breach(model, DSA_RULE_E5);
+}
+
+/*
+ * Freed before the record is written, both under the lock: whoever sees the record and submits
+ * again must find room.
+ */
+static void complete(struct dsa_device *device, uint32_t at)
+{
+	uint32_t index = set_take(&device->executed, at);
+	struct dsa_entry *entry = &device->entries[index];
+	uint64_t addr = entry->desc.completion_addr, bad;
+
+	entry->live = false;
+	set_add(&device->free, index);
+	if (!entry->cr_wanted)
+		return;
+	if (!dsa_memory_writable(device->model, addr, DSA_CR_BYTES, true, &bad)) {
+		dsa_breach(device->model, DSA_RULE_P7);
+		device->sw_error = DSA_COMP_CRA_XLAT;
+		dsa_count(device->model, DSA_COUNT_SW_ERRORS, 1);
+		return;
+	}
+	dsa_write_cr(addr, &entry->result);
+}
+
+static bool complete_one(struct dsa_device *device, uint64_t now_ns, uint64_t *next_ns)
+{
+	uint32_t nr = device->executed.nr;
+	uint32_t start = (uint32_t)model_below(&device->prng, nr);
+
+	for (uint32_t i = 0; i < nr; i++) {
+		uint32_t at = (start + i) % nr;
+		uint64_t due_ns = device->entries[device->executed.index[at]].due_ns;
+
+		if (due_ns <= now_ns) {
+			complete(device, at);
+			return true;
+		}
+		*next_ns = MIN(*next_ns, due_ns);
+	}
+	return false;
+}
+
+/* What befalls a descriptor as a whole. False: it is not executed now. */
+static bool meet_fate(struct dsa_device *device, struct dsa_entry *entry, uint32_t index,
+		      struct model_prng *prng, uint64_t now_ns)
+{
+	struct dsa_model *model = device->model;
+	uint64_t hang_ns = model->config.hang_ns;
+
+	if (entry->woken || entry->desc.opcode == DSA_OPCODE_NOOP ||
+	    entry->desc.opcode == DSA_OPCODE_DRAIN)
+		return true;
+	if (dsa_fault(model, prng, DSA_FAULT_HALT)) {
+		device->halted = true;
+		set_add(&device->queued, index);
+		return false;
+	}
+	if (dsa_fault(model, prng, DSA_FAULT_HANG)) {
+		entry->due_ns = hang_ns ? now_ns + hang_ns / 2 + model_below(prng, hang_ns) : NEVER;
+		set_add(&device->hung, index);
+		return false;
+	}
+	if (dsa_fault(model, prng, DSA_FAULT_LATE))
+		entry->due_ns += model->config.late_ns;
+	entry->cr_wanted = !dsa_fault(model, prng, DSA_FAULT_LOST);
+	return true;
+}
+
+static void run(struct dsa_device *device, struct dsa_entry *entry, uint32_t index,
+		struct model_prng *prng, uint64_t now_ns)
+{
+	const struct model_speed *speed = &device->model->config.speed;
+	uint64_t bytes = 0;
+
+	futex_unlock(&device->lock);
+	/* An unusable record address is an error that has nowhere to go: nothing is executed. */
+	if (entry->cr_was_good) {
+		bytes = dsa_execute(device, &entry->desc, false, prng, &entry->result);
+		entry->cr_wanted &= dsa_wants_cr(device, &entry->desc, entry->result.status);
+		check_watched(device->model, entry);
+	} else {
+		entry->cr_wanted = false;
+	}
+	futex_lock(&device->lock);
+	device->busy_until_ns =
+		MAX(device->busy_until_ns, now_ns) + model_transfer_ns(speed, bytes);
+	entry->due_ns = MAX(entry->due_ns, device->busy_until_ns);
+	entry->due_ns += model_below(prng, speed->jitter_ns);
+	set_add(&device->executed, index);
+}
+
+static bool execute_one(struct dsa_device *device, uint64_t now_ns)
+{
+	uint32_t at = choose_queued(device);
+	struct model_prng prng;
+	struct dsa_entry *entry;
+	uint32_t index;
+
+	if (at == device->queued.nr)
+		return false;
+	index = set_take(&device->queued, at);
+	entry = &device->entries[index];
+	prng = model_prng_for(entry->fate, 0);
+	entry->cr_wanted = true;
+	if (meet_fate(device, entry, index, &prng, now_ns))
+		run(device, entry, index, &prng, now_ns);
+	return true;
+}
+
+bool dsa_device_work(struct dsa_device *device, uint64_t now_ns, uint64_t *next_ns)
+{
+	bool worked = false;
+
+	*next_ns = NEVER;
+	futex_lock(&device->lock);
+	if (!device->halted) {
+		wake_hung(device, now_ns, next_ns);
+		worked = complete_one(device, now_ns, next_ns) || execute_one(device, now_ns);
+	}
+	futex_unlock(&device->lock);
+	return worked;
+}
+
+uint32_t dsa_model_outstanding(struct dsa_model *model, uint32_t device)
+{
+	struct dsa_device *dev = &model->devices[device];
+	uint32_t nr;
+
+	futex_lock(&dev->lock);
+	nr = dev->nr_entries - dev->free.nr;
+	futex_unlock(&dev->lock);
+	return nr;
+}
+
+void dsa_model_halt(struct dsa_model *model, uint32_t device)
+{
+	struct dsa_device *dev = &model->devices[device];
+
+	futex_lock(&dev->lock);
+	dev->halted = true;
+	futex_unlock(&dev->lock);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of the DSA model share. Nobody else includes this. */
+#ifndef FERRY_DSA_MODEL_INTERNAL_H
+#define FERRY_DSA_MODEL_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/futex.h"
+#include "engines/dsa/desc.h"
+#include "models/dsa/dsa_model.h"
+
+#define DSA_MAX_BATCH 1024
+
+/* A descriptor between acceptance and completion. */
+struct dsa_entry {
+	struct dsa_hw_desc desc;
+	struct dsa_completion_record result;
+	uint64_t seq;
+	uint64_t fate;        /* seed of everything that happens to it */
+	uint64_t source_hash; /* of sources and list, as they were when it was accepted */
+	uint64_t list_hash;
+	uint64_t due_ns;
+	bool live;
+	bool cr_was_good; /* the completion record was writable when it was accepted */
+	bool cr_wanted;   /* result is to be written */
+	bool woken;       /* has hung once; its fate is behind it */
+};
+
+/* A set of entries by index. */
+struct dsa_set {
+	uint32_t *index;
+	uint32_t nr;
+};
+
+struct dsa_device {
+	struct futex_lock lock;
+	atomic_uint bell; /* futex: bumped for new work */
+	atomic_uint nr_asleep;
+	struct dsa_model *model;
+	struct dsa_entry *entries;
+	uint32_t nr_entries;
+	struct dsa_set free, queued, executed, hung;
+	uint64_t next_seq;
+	uint64_t busy_until_ns;
+	bool halted;
+	_Atomic uint8_t sw_error;
+	struct model_prng prng; /* for choices not tied to a descriptor; under the lock */
+};
+
+struct dsa_engine_thread {
+	pthread_t thread;
+	struct dsa_device *device;
+	void *stack;
+	bool started;
+};
+
+struct dsa_model {
+	struct dsa_model_config config;
+	struct dsa_device *devices;
+	struct dsa_engine_thread *threads;
+	size_t map_bytes; /* of this structure and all arrays behind it */
+	long owner_pid;
+	atomic_bool stop;
+	uint64_t step_ns; /* a stepped model's clock */
+	uint32_t crc_table[256];
+	_Atomic uint64_t breaches[NR_DSA_RULES];
+	_Atomic uint64_t counters[NR_DSA_COUNTERS];
+	_Atomic uint64_t faults[NR_DSA_FAULTS];
+};
+
+static inline void dsa_count(struct dsa_model *model, enum dsa_model_counter counter, uint64_t n)
+{
+	atomic_fetch_add_explicit(&model->counters[counter], n, memory_order_relaxed);
+}
+
+static inline void dsa_breach(struct dsa_model *model, enum dsa_rule rule)
+{
+	atomic_fetch_add_explicit(&model->breaches[rule], 1, memory_order_relaxed);
+}
+
+/* Draws, and counts a hit. */
+static inline bool dsa_fault(struct dsa_model *model, struct model_prng *prng,
+			     enum dsa_model_fault fault)
+{
+	if (!model_chance(prng, model->config.faults_ppm[fault]))
+		return false;
+	atomic_fetch_add_explicit(&model->faults[fault], 1, memory_order_relaxed);
+	return true;
+}
+
+/* memory.c: true if all of it can be reached; else *bad is the first address that cannot. */
+bool dsa_memory_readable(const struct dsa_model *model, uint64_t addr, uint64_t len_bytes,
+			 bool fault_in, uint64_t *bad);
+bool dsa_memory_writable(const struct dsa_model *model, uint64_t addr, uint64_t len_bytes,
+			 bool fault_in, uint64_t *bad);
+uint64_t dsa_memory_hash(uint64_t seed, uint64_t addr, uint64_t len_bytes);
+
+/* rules.c: 0, or the status of one of the rules broken, all of which are recorded. */
+uint8_t dsa_check(struct dsa_model *model, const struct dsa_hw_desc *desc, bool in_batch,
+		  struct model_prng *prng, struct dsa_completion_record *cr);
+/* Can the completion record be written? The breach and the SWERROR code are recorded if not. */
+bool dsa_check_cr(struct dsa_device *device, const struct dsa_hw_desc *desc);
+
+/* execute.c: runs the descriptor now. Returns the bytes moved; cr is what would be reported. */
+uint64_t dsa_execute(struct dsa_device *device, const struct dsa_hw_desc *desc, bool in_batch,
+		     struct model_prng *prng, struct dsa_completion_record *cr);
+/* batch.c */
+uint64_t dsa_execute_batch(struct dsa_device *device, const struct dsa_hw_desc *desc,
+			   struct model_prng *prng, struct dsa_completion_record *cr);
+/* Hashes of everything the descriptor will read: the sources; a batch's list. */
+uint64_t dsa_watch_sources(const struct dsa_model *model, const struct dsa_hw_desc *desc);
+uint64_t dsa_watch_list(const struct dsa_model *model, const struct dsa_hw_desc *desc);
+
+/* Does the descriptor want this record written? Errors without a record go to SWERROR. */
+bool dsa_wants_cr(struct dsa_device *device, const struct dsa_hw_desc *desc, uint8_t status);
+void dsa_write_cr(uint64_t addr, const struct dsa_completion_record *cr);
+
+/* device.c: one execution or completion. False if there was nothing; *next_ns when there will. */
+bool dsa_device_work(struct dsa_device *device, uint64_t now_ns, uint64_t *next_ns);
+
+#endif
