@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The sdxi engine's parameters, probe, and what it says of items when the device misbehaves. The
+ * model executes inside submit where that suffices; where a stop must be refused it has a thread.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "engines/engine.h"
+#include "engines/sdxi/channel.h"
+
+#define NR       64
+#define LEN      4096
+#define LONG_RUN 3000 /* more items than the ring has entries */
+
+static char why[256];
+static uint8_t src[NR][LEN], dst[NR][LEN];
+static struct engine_item items[LONG_RUN];
+static struct engine_batch batch;
+static struct engine *engine;
+static struct engine_channel *channel;
+
+static void open_engine(const char *spec)
+{
+	const struct engine_env env = {0};
+
+	cr_assert_eq(engine_open(spec, &env, &engine, why, sizeof(why)), 0, "%s: %s", spec, why);
+	cr_assert_eq(engine->ops->channel_open(engine, -1, &channel), 0);
+}
+
+static void close_engine(void)
+{
+	if (!engine)
+		return;
+	engine->ops->channel_close(channel);
+	engine_close(engine);
+}
+TestSuite(sdxi_engine, .fini = close_engine);
+
+static void make_batch(void)
+{
+	memset(dst, 0, sizeof(dst));
+	for (unsigned int i = 0; i < NR; i++) {
+		memset(src[i], (int)i + 1, LEN);
+		items[i] = (struct engine_item){.dst = dst[i], .src = src[i], .len_bytes = LEN};
+	}
+	batch = (struct engine_batch){.items = items, .nr_items = NR, .bytes = NR * LEN};
+}
+
+/* Submits and waits without a limit: an engine that never ends it hangs the test. */
+static void run_batch(void)
+{
+	struct engine_batch *done = NULL;
+	enum engine_verdict verdict = engine->ops->submit(channel, &batch);
+
+	cr_assert_neq(verdict, ENGINE_BUSY);
+	while (verdict == ENGINE_QUEUED && !engine->ops->poll(channel, NS_PER_MS, &done, 1))
+		;
+	if (verdict == ENGINE_QUEUED)
+		cr_assert_eq(done, &batch);
+}
+
+static unsigned int nr_in(enum engine_state state)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < batch.nr_items; i++)
+		nr += items[i].state == state;
+	return nr;
+}
+
+static void expect_copied_bytes(void)
+{
+	for (unsigned int i = 0; i < NR; i++)
+		if (items[i].state == ENGINE_COPIED)
+			cr_assert_arr_eq(dst[i], src[i], LEN, "item %u", i);
+}
+
+struct wanted {
+	const char *name;
+	uint64_t value;
+};
+
+static void match(void *arg, const char *name, uint64_t value)
+{
+	struct wanted *wanted = arg;
+
+	if (!strcmp(name, wanted->name))
+		wanted->value = value;
+}
+
+static uint64_t counter(const char *name)
+{
+	struct wanted wanted = {.name = name, .value = UINT64_MAX};
+
+	engine->ops->counters(engine, match, &wanted);
+	cr_assert_neq(wanted.value, UINT64_MAX, "no counter %s", name);
+	return wanted.value;
+}
+
+Test(sdxi_engine, copies)
+{
+	open_engine("sdxi:model");
+	make_batch();
+	run_batch();
+	cr_expect_eq(nr_in(ENGINE_COPIED), NR);
+	expect_copied_bytes();
+	cr_expect_eq(counter("items.copied"), NR);
+	cr_expect_eq(counter("doorbells"), 1);
+	cr_expect_eq(counter("model.breaches"), 0);
+}
+
+Test(sdxi_engine, batch_longer_than_the_ring)
+{
+	static uint8_t from[LONG_RUN], to[LONG_RUN];
+
+	open_engine("sdxi:model,null");
+	for (unsigned int i = 0; i < LONG_RUN; i++) {
+		from[i] = (uint8_t)(i * 31);
+		items[i] = (struct engine_item){.dst = &to[i], .src = &from[i], .len_bytes = 1};
+	}
+	batch = (struct engine_batch){.items = items, .nr_items = LONG_RUN, .bytes = LONG_RUN};
+	run_batch();
+	cr_expect_eq(nr_in(ENGINE_COPIED), LONG_RUN);
+	cr_expect_arr_eq(to, from, LONG_RUN);
+	cr_expect_gt(counter("ring_full"), 0);
+	cr_expect_eq(counter("model.breaches"), 0);
+}
+
+Test(sdxi_engine, empty_batch_is_done)
+{
+	open_engine("sdxi:model,null");
+	batch = (struct engine_batch){.items = items};
+	cr_expect_eq(engine->ops->submit(channel, &batch), ENGINE_DONE);
+}
+
+Test(sdxi_engine, full_queue_is_busy_and_takes_nothing)
+{
+	struct engine_batch batches[SDXI_DEPTH + 1], *done[SDXI_DEPTH + 1];
+	uint32_t nr = 0;
+
+	open_engine("sdxi:model,latency_ns=1000000");
+	make_batch();
+	for (unsigned int i = 0; i <= SDXI_DEPTH; i++) {
+		batches[i] = (struct engine_batch){.items = &items[i], .nr_items = 1, .bytes = LEN};
+		cr_expect_eq(engine->ops->submit(channel, &batches[i]),
+			     i < SDXI_DEPTH ? ENGINE_QUEUED : ENGINE_BUSY);
+	}
+	while (nr < SDXI_DEPTH)
+		nr += engine->ops->poll(channel, NS_PER_MS, done + nr, SDXI_DEPTH + 1 - nr);
+	cr_expect_eq(nr, SDXI_DEPTH);
+	cr_expect_eq(items[SDXI_DEPTH].state, ENGINE_NOT_ATTEMPTED);
+	cr_expect_eq(counter("busy"), 1);
+}
+
+Test(sdxi_engine, error_bit_is_an_error_and_the_rest_goes_on)
+{
+	open_engine("sdxi:model,null,seed=3,faults=error:300000");
+	make_batch();
+	run_batch();
+	cr_expect_eq(nr_in(ENGINE_COPIED) + nr_in(ENGINE_ERROR), NR);
+	cr_expect_gt(nr_in(ENGINE_ERROR), 0);
+	cr_expect_eq(counter("items.error_bit"), nr_in(ENGINE_ERROR));
+	expect_copied_bytes();
+}
+
+/* The context stops by itself: what was not read was not attempted; then it runs again. */
+Test(sdxi_engine, stopped_context_is_restarted)
+{
+	open_engine("sdxi:model,null,seed=3,faults=stop:50000");
+	make_batch();
+	run_batch();
+	cr_expect_gt(nr_in(ENGINE_NOT_ATTEMPTED), 0);
+	cr_expect_gt(nr_in(ENGINE_ERROR), 0);
+	cr_expect_eq(nr_in(ENGINE_STRAY), 0);
+	cr_expect_eq(nr_in(ENGINE_COPIED) + nr_in(ENGINE_ERROR) + nr_in(ENGINE_NOT_ATTEMPTED), NR);
+	expect_copied_bytes();
+	for (unsigned int i = 0; i < NR; i++)
+		if (items[i].state == ENGINE_NOT_ATTEMPTED)
+			cr_expect_eq(dst[i][0] | dst[i][LEN - 1], 0, "item %u was written", i);
+	cr_expect_eq(counter("restarts"), 1);
+	batch.nr_items = 1;
+	run_batch();
+	cr_expect_eq(counter("batches"), 2, "the channel serves again");
+}
+
+Test(sdxi_engine, lost_status_times_out_as_an_error)
+{
+	open_engine("sdxi:model,null,timeout_ms=5,faults=lost:1000000");
+	make_batch();
+	run_batch();
+	cr_expect_eq(nr_in(ENGINE_ERROR), NR);
+	cr_expect_eq(counter("timeouts"), 1);
+	cr_expect_eq(items[0].detail, SDXI_DETAIL_STOPPED);
+}
+
+Test(sdxi_engine, hang_ends_with_a_stop)
+{
+	open_engine("sdxi:model,null,timeout_ms=5,seed=1,faults=hang:50000");
+	make_batch();
+	run_batch();
+	cr_expect_gt(nr_in(ENGINE_ERROR), 0);
+	cr_expect_eq(nr_in(ENGINE_STRAY), 0);
+	expect_copied_bytes();
+	cr_expect(engine->ops->quiet(channel));
+}
+
+/* The destination is poisoned after the batch has ended, and written by the device still later. */
+Test(sdxi_engine, stray_until_quiet)
+{
+	open_engine("sdxi:model,timeout_ms=2,faults=stray:1000000");
+	make_batch();
+	run_batch();
+	cr_expect_eq(nr_in(ENGINE_STRAY), NR);
+	cr_expect_eq(counter("items.stray"), NR);
+	while (!engine->ops->quiet(channel))
+		usleep(1000);
+	for (unsigned int i = 0; i < 32; i++)
+		cr_assert_arr_eq(dst[i], src[i], LEN, "the model's late write %u is missing", i);
+	cr_expect_eq(counter("restarts"), 1);
+}
+
+/* Nothing may be submitted to a context that is still being stopped: the CPU copies at once. */
+Test(sdxi_engine, refuses_while_strayed)
+{
+	open_engine("sdxi:model,timeout_ms=2,faults=stray:1000000");
+	make_batch();
+	run_batch();
+	cr_assert_eq(nr_in(ENGINE_STRAY), NR);
+	if (!engine->ops->quiet(channel)) {
+		struct engine_item one = {.dst = dst[0], .src = src[0], .len_bytes = 1};
+		struct engine_batch small = {.items = &one, .nr_items = 1, .bytes = 1};
+
+		one.state = ENGINE_COPIED;
+		if (engine->ops->submit(channel, &small) == ENGINE_DONE)
+			cr_expect_eq(one.state, ENGINE_NOT_ATTEMPTED);
+		else
+			while (!engine->ops->poll(channel, NS_PER_MS,
+						  &(struct engine_batch *){NULL}, 1))
+				;
+	}
+}
+
+static void refused(const char *spec, const char *expected)
+{
+	const struct engine_env env = {0};
+
+	cr_expect_eq(engine_open(spec, &env, &engine, why, sizeof(why)), -EINVAL, "%s", spec);
+	cr_expect(strstr(why, expected), "%s: says '%s', want '%s'", spec, why, expected);
+	engine = NULL;
+}
+
+Test(sdxi_engine, bad_parameters_are_named)
+{
+	refused("sdxi:hardware", "hardware");
+	refused("sdxi:models", "models");
+	refused("sdxi:model,speed=3", "speed=3");
+	refused("sdxi:model,gbps=0", "gbps=0");
+	refused("sdxi:model,gbps", "gbps");
+	refused("sdxi:model,engines=17", "engines=17");
+	refused("sdxi:model,null=1", "null=1");
+	refused("sdxi:model,faults=gremlins", "gremlins");
+	refused("sdxi:model,null,faults=all", "stray");
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	cr_assert_geq(fd, 0, "%s", path);
+	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+/* Each thing missing has its own words. */
+Test(sdxi_engine, probe_says_what_is_missing)
+{
+	char root[] = "/tmp/sdxi-probe-XXXXXX", command[512];
+
+	cr_assert(mkdtemp(root));
+	cr_expect_eq(sdxi_device_probe(root, root, why, sizeof(why)), -ENODEV);
+	cr_expect(strstr(why, "no SDXI hardware"), "%s", why);
+
+	snprintf(command, sizeof(command),
+		 "cd %s && mkdir -p dev sys/bus/pci/devices/0000:c2:00.1 "
+		 "sys/bus/pci/devices/0000:00:00.0 sys/bus/pci/drivers/sdxi",
+		 root);
+	cr_assert_eq(system(command), 0);
+	cr_assert_eq(chdir(root), 0);
+	write_file("sys/bus/pci/devices/0000:00:00.0/vendor", "0x1022\n");
+	write_file("sys/bus/pci/devices/0000:00:00.0/device", "0x1234\n");
+	write_file("sys/bus/pci/devices/0000:c2:00.1/vendor", "0x1022\n");
+	write_file("sys/bus/pci/devices/0000:c2:00.1/device", "0x14dc\n");
+	cr_expect_eq(sdxi_device_probe(root, root, why, sizeof(why)), -ENODEV);
+	cr_expect(strstr(why, "0000:c2:00.1 has no driver"), "%s", why);
+
+	cr_assert_eq(symlink("../../drivers/sdxi", "sys/bus/pci/devices/0000:c2:00.1/driver"), 0);
+	cr_expect_eq(sdxi_device_probe(root, root, why, sizeof(why)), -ENODEV);
+	cr_expect(strstr(why, "driven by sdxi"), "%s", why);
+
+	write_file("dev/sdxi", "");
+	cr_expect_eq(sdxi_device_probe(root, root, why, sizeof(why)), -EOPNOTSUPP);
+	snprintf(command, sizeof(command), "rm -r %s", root);
+	cr_expect_eq(system(command), 0);
+}
+
+Test(sdxi_engine, never_chosen_by_itself)
+{
+	const char *params;
+	const struct engine_ops *ops = engine_find("sdxi", &params);
+
+	cr_assert_not_null(ops);
+	cr_expect_lt(ops->priority, 0);
+}
+
+Test(sdxi_engine, as_many_channels_as_contexts)
+{
+	struct engine_channel *more[64];
+	unsigned int nr = 0;
+
+	open_engine("sdxi:model,null");
+	while (nr < 64 && !engine->ops->channel_open(engine, -1, &more[nr]))
+		nr++;
+	cr_expect_eq(nr, 63);
+	while (nr)
+		engine->ops->channel_close(more[--nr]);
+	cr_expect_eq(engine->ops->channel_open(engine, -1, &more[0]), 0, "contexts are given back");
+	engine->ops->channel_close(more[0]);
+}
