@@ -18,6 +18,8 @@
 #define SPLIT_DEFAULT_BYTES (256UL << 10)
 /* What a thread takes at a time: large against taking it, small against what is left at the end. */
 #define GRAIN_BYTES (64U << 10)
+/* Larger items hide their latency themselves. */
+#define IN_STEP_MAX_BYTES (8U << 10)
 /* Copy rates stop growing here (reference: eight threads over eight chiplets). */
 #define THREADS_DEFAULT 8
 #define BATCH_ITEMS     1024
@@ -31,9 +33,7 @@ struct cpu_engine {
 	struct crew *crew;
 	unsigned int nr_threads; /* the caller's included */
 	uint64_t split_bytes;    /* smaller batches are the caller's alone */
-	copy_fn copy_small;      /* one thread, an item below the streaming size */
-	copy_fn copy_large;
-	copy_fn copy_shared; /* several threads at once */
+	const struct copy_kernel *kernel;
 	atomic_ullong nr_alone, nr_shared, nr_helped, bytes;
 };
 
@@ -94,18 +94,57 @@ static bool take_grain(struct cpu_channel *channel, struct position *start, stru
 	return true;
 }
 
-static void copy_grain(const struct engine_batch *batch, copy_fn copy, struct position at,
-		       struct position end)
+static bool in_step(const struct engine_item *items)
 {
-	while (at.item < end.item || (at.item == end.item && at.offset_bytes < end.offset_bytes)) {
-		const struct engine_item *item = &batch->items[at.item];
-		uint32_t stop = at.item < end.item ? item->len_bytes : end.offset_bytes;
+	uint32_t len = items[0].len_bytes;
 
-		copy((char *)item->dst + at.offset_bytes, (const char *)item->src + at.offset_bytes,
-		     stop - at.offset_bytes);
-		at.item++;
-		at.offset_bytes = 0;
+	for (unsigned int i = 0; i < 4; i++)
+		if (items[i].len_bytes != len || (uintptr_t)items[i].dst % CACHELINE)
+			return false;
+	return len % CACHELINE == 0 && len <= IN_STEP_MAX_BYTES;
+}
+
+static void copy_items(const struct copy_kernel *kernel, const struct engine_item *items,
+		       uint32_t nr_items)
+{
+	while (nr_items) {
+		if (kernel->copy4 && nr_items >= 4 && in_step(items)) {
+			char *const to[] = {items[0].dst, items[1].dst, items[2].dst, items[3].dst};
+			const char *const from[] = {items[0].src, items[1].src, items[2].src,
+						    items[3].src};
+
+			kernel->copy4(to, from, items->len_bytes);
+			items += 4;
+			nr_items -= 4;
+		} else {
+			kernel->copy(items->dst, items->src, items->len_bytes);
+			items++;
+			nr_items--;
+		}
 	}
+}
+
+static void copy_part(const struct copy_kernel *kernel, const struct engine_item *item,
+		      uint32_t start, uint32_t end)
+{
+	kernel->copy((char *)item->dst + start, (const char *)item->src + start, end - start);
+}
+
+static void copy_grain(const struct copy_kernel *kernel, const struct engine_item *items,
+		       struct position at, struct position end)
+{
+	if (at.item == end.item) {
+		copy_part(kernel, &items[at.item], at.offset_bytes, end.offset_bytes);
+		return;
+	}
+	if (at.offset_bytes) {
+		const struct engine_item *item = &items[at.item++];
+
+		copy_part(kernel, item, at.offset_bytes, item->len_bytes);
+	}
+	copy_items(kernel, &items[at.item], end.item - at.item);
+	if (end.offset_bytes)
+		copy_part(kernel, &items[end.item], 0, end.offset_bytes);
 }
 
 static bool share(struct crew_task *task, unsigned int worker)
@@ -116,7 +155,7 @@ static bool share(struct crew_task *task, unsigned int worker)
 	bool any = false;
 
 	while (take_grain(channel, &start, &end)) {
-		copy_grain(channel->batch, cpu->copy_shared, start, end);
+		copy_grain(cpu->kernel, channel->batch->items, start, end);
 		any = true;
 	}
 	if (any)
@@ -138,28 +177,17 @@ static void copy_shared(struct cpu_engine *cpu, struct cpu_channel *channel,
 		atomic_fetch_add_explicit(&cpu->nr_helped, 1, memory_order_relaxed);
 }
 
-static void copy_alone(struct cpu_engine *cpu, const struct engine_batch *batch)
-{
-	for (uint32_t i = 0; i < batch->nr_items; i++) {
-		const struct engine_item *item = &batch->items[i];
-
-		if (item->len_bytes < GRAIN_BYTES)
-			cpu->copy_small(item->dst, item->src, item->len_bytes);
-		else
-			cpu->copy_large(item->dst, item->src, item->len_bytes);
-	}
-	atomic_fetch_add_explicit(&cpu->nr_alone, 1, memory_order_relaxed);
-}
-
 static enum engine_verdict cpu_submit(struct engine_channel *channel, struct engine_batch *batch)
 {
 	struct cpu_engine *cpu = CONTAINER_OF(channel->engine, struct cpu_engine, engine);
 
 	if (!batch->alone && cpu->nr_threads > 1 && batch->bytes >= cpu->split_bytes &&
-	    crew_nr_idle(cpu->crew))
+	    crew_nr_idle(cpu->crew)) {
 		copy_shared(cpu, CONTAINER_OF(channel, struct cpu_channel, channel), batch);
-	else
-		copy_alone(cpu, batch);
+	} else {
+		copy_items(cpu->kernel, batch->items, batch->nr_items);
+		atomic_fetch_add_explicit(&cpu->nr_alone, 1, memory_order_relaxed);
+	}
 	for (uint32_t i = 0; i < batch->nr_items; i++) {
 		batch->items[i].state = ENGINE_COPIED;
 		batch->items[i].detail = 0;
@@ -256,18 +284,6 @@ static int cpu_probe(const char *text, char *why, size_t why_bytes)
 	return parse(text, &params, why, why_bytes);
 }
 
-static void choose_kernels(struct cpu_engine *cpu, const struct copy_kernel *forced)
-{
-	const struct copy_kernel *small = forced ? forced : copy_kernel_best(PAGE_BYTES, 1);
-	const struct copy_kernel *large = forced ? forced : copy_kernel_best(GRAIN_BYTES, 1);
-	const struct copy_kernel *shared =
-		forced ? forced : copy_kernel_best(PAGE_BYTES, cpu->nr_threads);
-
-	cpu->copy_small = small->copy;
-	cpu->copy_large = large->copy;
-	cpu->copy_shared = shared->copy;
-}
-
 static int cpu_open(const struct engine_env *env, const char *text, struct engine **out, char *why,
 		    size_t why_bytes)
 {
@@ -290,7 +306,7 @@ static int cpu_open(const struct engine_env *env, const char *text, struct engin
 	cpu->nr_threads = params.nr_threads ? params.nr_threads : THREADS_DEFAULT;
 	cpu->nr_threads = MIN(cpu->nr_threads, nr_workers + 1);
 	cpu->split_bytes = params.split_bytes;
-	choose_kernels(cpu, params.kernel);
+	cpu->kernel = params.kernel ? params.kernel : copy_kernel_best(PAGE_BYTES, 1);
 	*out = &cpu->engine;
 	return 0;
 }

@@ -4,10 +4,12 @@
 #include "engines/cpu/kernels.h"
 #include "engines/cpu/kernels_arch.h"
 
-/* From here on going around the caches wins even for a single thread. */
-#define STREAM_ALONE_BYTES (64UL << 10)
-/* With this many threads memory is the limit, and it wins for single pages too. */
-#define STREAM_THREADS 2
+/*
+ * Going around the caches wins from single pages on, and more so with several threads, when memory
+ * is the limit: a destination that is not read first costs a third less traffic.
+ */
+#define STREAM_ALONE_BYTES PAGE_BYTES
+#define STREAM_THREADS     2
 
 static void copy_libc(void *restrict dst, const void *restrict src, size_t len_bytes)
 {
@@ -22,15 +24,15 @@ static bool always(void)
 /* Best first among those that stream, then among those that do not. */
 const struct copy_kernel copy_kernels[] = {
 #if defined(__x86_64__)
-	{"avx512-nt", "AVX-512F", copy_avx512_nt, cpu_has_avx512, true, true},
-	{"avx2-nt", "AVX2", copy_avx2_nt, cpu_has_avx2, true, true},
-	{"movsb", "ERMS or FSRM", copy_movsb, cpu_has_fast_movsb, false, true},
+	{"avx512-nt", "AVX-512F", copy_avx512_nt, copy4_avx512_nt, cpu_has_avx512, true, true},
+	{"avx2-nt", "AVX2", copy_avx2_nt, copy4_avx2_nt, cpu_has_avx2, true, true},
+	{"movsb", "ERMS or FSRM", copy_movsb, NULL, cpu_has_fast_movsb, false, true},
 #elif defined(__aarch64__)
-	{"neon-nt", "Advanced SIMD", copy_neon_nt, always, true, true},
-	{"neon", "Advanced SIMD", copy_neon, always, false, true},
+	{"neon-nt", "Advanced SIMD", copy_neon_nt, NULL, always, true, true},
+	{"neon", "Advanced SIMD", copy_neon, NULL, always, false, true},
 #endif
-	{"generic", "any CPU", copy_generic, always, false, true},
-	{"libc", "any CPU", copy_libc, always, false, false},
+	{"generic", "any CPU", copy_generic, NULL, always, false, true},
+	{"libc", "any CPU", copy_libc, NULL, always, false, false},
 };
 const unsigned int nr_copy_kernels = ARRAY_SIZE(copy_kernels);
 

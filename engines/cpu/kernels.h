@@ -12,11 +12,18 @@
 
 typedef void (*copy_fn)(void *restrict dst, const void *restrict src, size_t len_bytes);
 
+/*
+ * Four copies of one length in step, which hides the latency of scattered small pages. Destinations
+ * are aligned to a cache line, and the length is a multiple of one.
+ */
+typedef void (*copy4_fn)(char *const to[4], const char *const from[4], size_t len_bytes);
+
 struct copy_kernel {
 	const char
 		*name; /* "libc", "movsb", "avx2-nt", "avx512-nt", "neon", "neon-nt", "generic" */
 	const char *needs; /* CPU flags in words, for doctor */
 	copy_fn copy;
+	copy4_fn copy4; /* NULL: no faster than one by one */
 	bool (*usable)(void);
 	bool streaming;  /* goes around the caches */
 	bool vault_safe; /* may run while pages are out ("libc" reads libc's own .bss) */

@@ -11,6 +11,8 @@ void copy_generic(void *restrict dst, const void *restrict src, size_t len_bytes
 void copy_movsb(void *restrict dst, const void *restrict src, size_t len_bytes);
 void copy_avx2_nt(void *restrict dst, const void *restrict src, size_t len_bytes);
 void copy_avx512_nt(void *restrict dst, const void *restrict src, size_t len_bytes);
+void copy4_avx2_nt(char *const to[4], const char *const from[4], size_t len_bytes);
+void copy4_avx512_nt(char *const to[4], const char *const from[4], size_t len_bytes);
 bool cpu_has_fast_movsb(void);
 bool cpu_has_avx2(void);
 bool cpu_has_avx512(void);

@@ -91,6 +91,33 @@ Test(kernels, stay_inside_at_the_end_of_a_mapping)
 	for_each_usable(ends);
 }
 
+static void in_step(const struct copy_kernel *kernel, uint8_t *dst, uint8_t *src)
+{
+	static uint8_t expected[AREA_BYTES];
+	static const size_t lens[] = {64, 512, PAGE_BYTES, 8192};
+
+	for (size_t i = 0; kernel->copy4 && i < ARRAY_SIZE(lens); i++) {
+		char *to[4];
+		const char *from[4];
+
+		fill(dst, 99);
+		memcpy(expected, dst, AREA_BYTES);
+		for (size_t j = 0; j < 4; j++) {
+			to[j] = (char *)dst + AREA_BYTES - (j + 1) * lens[i];
+			from[j] = (const char *)src + (j * 2 + 1) * lens[i] - j;
+			memcpy(expected + (to[j] - (char *)dst), from[j], lens[i]);
+		}
+		kernel->copy4(to, from, lens[i]);
+		cr_assert(!memcmp(dst, expected, AREA_BYTES), "%s: 4 × %zu bytes", kernel->name,
+			  lens[i]);
+	}
+}
+
+Test(kernels, copy_four_in_step)
+{
+	for_each_usable(in_step);
+}
+
 Test(kernels, are_found_by_name)
 {
 	for (unsigned int i = 0; i < nr_copy_kernels; i++) {
