@@ -2,11 +2,14 @@
 /* The function as a whole: its engine threads and its counters. */
 #include <errno.h>
 #include <signal.h>
+#include <sys/mman.h>
 
+#include "base/sys.h"
 #include "base/vault.h"
 #include "models/sdxi/internal.h"
 
-#define STACK_BYTES (256UL << 10)
+/* The lowest page is a guard; the process's static TLS lies at the top. */
+#define STACK_BYTES (1UL << 20)
 /* A context that strays is looked at this often. */
 #define STRAY_LOOK_NS NS_PER_MS
 
@@ -62,7 +65,10 @@ static int start_engine(struct sdxi_model *model, struct model_engine *engine)
 		return err;
 	engine->model = model;
 	pthread_attr_init(&attr);
-	err = -pthread_attr_setstack(&attr, engine->stack, STACK_BYTES);
+	err = (int)sys(SYS_mprotect, engine->stack, PAGE_BYTES, PROT_NONE);
+	if (!err)
+		err = -pthread_attr_setstack(&attr, (char *)engine->stack + PAGE_BYTES,
+					     STACK_BYTES - PAGE_BYTES);
 	if (!err)
 		err = -pthread_create(&engine->thread, &attr, engine_main, engine);
 	pthread_attr_destroy(&attr);
