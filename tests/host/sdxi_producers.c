@@ -137,10 +137,13 @@ static void run_case(uint64_t seed, unsigned int nr_engines)
 
 int main(void)
 {
+	/* The function of seed 1 clears valid bits, that of seed 4 leaves them. */
+	static const uint64_t seeds[] = {1, 4};
+
 	tap_plan(4);
-	for (uint64_t seed = 1; seed <= 2; seed++)
-		run_case(seed, 2);
-	for (uint64_t seed = 3; seed <= 4; seed++)
-		run_case(seed, 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(seeds); i++) {
+		run_case(seeds[i], 2);
+		run_case(seeds[i], 0);
+	}
 	return tap_done();
 }
