@@ -20,7 +20,7 @@ vm_locked()
 	shift
 	mkdir -p "$VM_CACHE"
 	(
-		if ! flock -n 9; then
+		if ! flock -w 2 9; then
 			say "waiting for another run that prepares $name"
 			flock 9
 		fi
@@ -63,7 +63,7 @@ vm_apt()
 		-o Dir::State::status="$a/status" -o Dir::Cache="$a/cache" \
 		-o APT::Architecture=amd64 -o APT::Architectures::=amd64 \
 		-o APT::Install-Recommends=0 -o Acquire::Languages=none \
-		-o APT::Sandbox::User="$(id -un)" -o Debug::NoLocking=1 "$@"
+		-o APT::Sandbox::User=root -o Debug::NoLocking=1 "$@"
 }
 
 vm_apt_refresh()

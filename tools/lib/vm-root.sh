@@ -187,6 +187,8 @@ vm_root_base()
 		die "cannot build $1"
 	rm -rf "$d"
 	mv "$1.new" "$1"
+	# Those of other states of this script; in use for moments only.
+	find "$VM_CACHE" -maxdepth 1 -name 'base-*.cpio' -mmin +1440 -delete
 }
 
 # Writes the initramfs for $VM_ROOT to $1.

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The contract tests, on a machine that must have a second node and one without CPUs. */
+#include "tests/contract/migrate.h"
+
+int main(void)
+{
+	struct answer *answers = new_answers();
+
+	if (!find_node(true) || !find_node(false)) {
+		printf("Bail out! needs a second node with CPUs, and one without\n");
+		return 1;
+	}
+	tap_plan(NR_ARG_TESTS + NR_MOVE_TESTS + NR_MIGRATE_TESTS);
+	test_args(answers);
+	test_moves(answers);
+	test_migrate(answers);
+	return tap_done();
+}
