@@ -2,7 +2,7 @@
 /*
  * One SDXI context: the memory it shares with a function, its ring, and the way in to the function.
  *
- * The way in is a seam: the channel works on memory and these five calls, whoever is behind them.
+ * The way in is a seam: the channel works on memory and the calls below, whoever is behind them.
  * Today that is the model (way_model.c).
  */
 #ifndef FERRY_SDXI_CONTEXT_H
