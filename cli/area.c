@@ -169,17 +169,12 @@ size_t area_step_bytes(const struct area *area)
 	return area->kind == FOLIO_GROUP ? PAGE_BYTES : area->folio_bytes;
 }
 
-static uint64_t word_value(uint64_t seed, size_t index)
-{
-	return seed ^ (index + 1) * 0x9e3779b97f4a7c15ULL;
-}
-
 void area_fill(const struct area *area, uint64_t seed)
 {
 	uint64_t *words = (uint64_t *)area->base;
 
 	for (size_t i = 0; i < area->len_bytes / sizeof(*words); i++)
-		words[i] = word_value(seed, i);
+		words[i] = area_word(seed, i);
 }
 
 bool area_check(const struct area *area, uint64_t seed, struct mismatch *bad)
@@ -192,10 +187,10 @@ bool area_check(const struct area *area, uint64_t seed, struct mismatch *bad)
 		uint64_t wrong = 0;
 
 		for (size_t i = first; i < first + per_page; i++)
-			wrong |= words[i] ^ word_value(seed, i);
+			wrong |= words[i] ^ area_word(seed, i);
 		for (size_t i = first; wrong && i < first + per_page; i++) {
 			bad->addr = &words[i];
-			bad->expected = word_value(seed, i);
+			bad->expected = area_word(seed, i);
 			bad->found = words[i];
 			if (bad->found != bad->expected)
 				return false;

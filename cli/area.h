@@ -41,6 +41,12 @@ struct mismatch {
 	uint64_t expected, found;
 };
 
+/* What area_fill() puts into word number index. */
+static inline uint64_t area_word(uint64_t seed, size_t index)
+{
+	return seed ^ (index + 1) * 0x9e3779b97f4a7c15ULL;
+}
+
 /* Every word gets a value of its own, made from seed and its place. */
 void area_fill(const struct area *area, uint64_t seed);
 /* False: the first wrong word is in *bad. */

@@ -4,6 +4,8 @@
 
 #include "cli/limit.h"
 
+#define SCREENING_PASSES 3
+
 static void run(struct limit *limit, struct limit_candidate *candidate)
 {
 	const struct loops_job job = {
@@ -38,6 +40,21 @@ static int by_rate(const void *a, const void *b)
 	return (x < y) - (x > y);
 }
 
+/* A busy moment must not leave only candidates that use a part of the machine. */
+static void keep_one_with_all_threads(struct limit *limit)
+{
+	unsigned int nr_all = loops_nr_threads(limit->loops), i = 0;
+
+	while (limit->candidates[i].nr_threads != nr_all)
+		i++;
+	if (i >= LIMIT_KEPT) {
+		struct limit_candidate swap = limit->candidates[LIMIT_KEPT - 1];
+
+		limit->candidates[LIMIT_KEPT - 1] = limit->candidates[i];
+		limit->candidates[i] = swap;
+	}
+}
+
 void limit_open(struct limit *limit, struct loops *loops, const struct area *dst,
 		const struct area *src)
 {
@@ -49,11 +66,12 @@ void limit_open(struct limit *limit, struct loops *loops, const struct area *dst
 		if (copy_kernels[i].usable())
 			add_candidates(limit, &copy_kernels[i]);
 	}
-	for (unsigned int pass = 0; pass < 2; pass++) {
+	for (unsigned int pass = 0; pass < SCREENING_PASSES; pass++) {
 		for (unsigned int i = 0; i < limit->nr; i++)
 			run(limit, &limit->candidates[i]);
 	}
 	qsort(limit->candidates, limit->nr, sizeof(limit->candidates[0]), by_rate);
+	keep_one_with_all_threads(limit);
 	while (limit->nr > LIMIT_KEPT)
 		samples_free(&limit->candidates[--limit->nr].gb_per_s);
 	for (unsigned int i = 0; i < limit->nr; i++)

@@ -18,7 +18,7 @@ struct limit_candidate {
 };
 
 #define LIMIT_CANDIDATES_MAX 128
-#define LIMIT_KEPT           3
+#define LIMIT_KEPT           4
 
 struct limit {
 	struct loops *loops;

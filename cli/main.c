@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,6 +28,8 @@ int main(int argc, char **argv)
 {
 	int exit_code;
 
+	/* Tables have a ± in them, wherever this runs; glibc has this locale built in. */
+	setlocale(LC_CTYPE, "C.UTF-8");
 	if (argc < 2)
 		return cli_usage_error("which command? topo, doctor, copy, move or verify");
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {

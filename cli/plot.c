@@ -150,7 +150,8 @@ static void put_settings(FILE *to, const struct plot *plot, const char *path)
 	put_quoted(to, plot->y_label);
 	fputs(" noenhanced\n"
 	      "set datafile missing '?'\n"
-	      "set key outside right top Left reverse noenhanced spacing 1.35 samplen 2\n"
+	      "set key at screen 0.775,0.845 left top Left reverse noenhanced spacing 1.35 samplen "
+	      "2\n"
 	      "set border 3 linecolor rgb '#888888'\n"
 	      "set tics nomirror textcolor rgb '#222222'\n"
 	      "set grid ytics linecolor rgb '#dddddd' linetype 1\n"
@@ -162,23 +163,25 @@ static void put_curves(FILE *to, const struct plot *plot)
 {
 	double width = 0.84 / (plot->nr_series ? plot->nr_series : 1);
 
-	fprintf(to, "set xrange [-0.6:%u.6]\nset style fill solid 1.0 noborder\nplot ",
+	fprintf(to,
+		"set xrange [-0.6:%u.6]\nset style fill solid 1.0 noborder\n"
+		"plot $data using 0:(0):xtic(1) with dots linecolor rgb '#888888' notitle",
 		plot->nr_groups - 1);
 	for (unsigned int s = 0; s < plot->nr_series; s++) {
 		double shift = (s + 0.5) * width - 0.42;
+		unsigned int value = 3 + 2 * s, spread = value + 1;
 
 		fprintf(to,
-			"$data using ($0%+.4f):%u:(%.4f):xtic(1) with boxes linecolor rgb '%s' "
-			"title ",
-			shift, 3 + 2 * s, width * 0.92, colors[s % ARRAY_SIZE(colors)]);
+			", $data using ($0%+.4f):%u:(%.4f) with boxes linecolor rgb '%s' title ",
+			shift, value, width * 0.92, colors[s % ARRAY_SIZE(colors)]);
 		put_quoted(to, plot->series[s]);
 		fprintf(to,
-			", $data using ($0%+.4f):%u:%u with yerrorbars pointtype 0 "
-			"linecolor rgb '#333333' notitle, ",
-			shift, 3 + 2 * s, 4 + 2 * s);
+			", $data using ($0%+.4f):($%u-$%u):(0):(2*$%u) with vectors nohead "
+			"linewidth 1.5 linecolor rgb '#333333' notitle",
+			shift, value, spread, spread);
 	}
 	if (has_limit(plot)) {
-		fputs("$data using ($0-0.46):2:(0.92):(0) with vectors nohead linewidth 3 "
+		fputs(", $data using ($0-0.46):2:(0.92):(0) with vectors nohead linewidth 3 "
 		      "dashtype (6,4) linecolor rgb '#000000' title ",
 		      to);
 		put_quoted(to, plot->limit_label);

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* migbench move: whole migrations, by each mover, against the kernel's own and the copy limit. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/machine.h"
+#include "cli/move.h"
+
+struct move_options move_options = {
+	.folios = {{4096, 16384, 65536, 262144, 1048576, 2097152}, 6},
+	.total_bytes = 256 << 20,
+	.from = -1,
+	.to = -1,
+	.rounds = ROUND_DEFAULTS,
+};
+
+static const char *const mover_words[] = {"syscall", "call", "kernel", "exchange", "auto", NULL};
+
+static const struct opt opts[] = {
+	OPT(TEXTS, "mover", move_options, movers, "LIST",
+	    "of syscall (one plain move_pages, the baseline), call (one ferry_move_pages), and "
+	    "jobs "
+	    "by the movers kernel, exchange and auto; default all that can be used",
+	    .words = mover_words),
+	OPT(SIZES, "folio", move_options, folios, "LIST",
+	    "folio sizes; default 4k,16k,64k,256k,1M,2M", .min = PAGE_BYTES, .max = HUGE_BYTES,
+	    .power_of_two = true),
+	OPT(UINTS, "workers", move_options, workers, "LIST",
+	    "threads that work on a job, 0 for the policy's choice; default 1 and all CPUs",
+	    .min = 0, .max = PLACEMENT_MAX),
+	OPT(SIZE, "total", move_options, total_bytes, "SIZE",
+	    "bytes moved in each round; default 256M", .min = HUGE_BYTES, .max = 1ULL << 40),
+	OPT(NODE, "from", move_options, from, "NODE", "node to start on; default the first"),
+	OPT(NODE, "to", move_options, to, "NODE",
+	    "node to move to and back from; default the next"),
+	OPT(FLAG, "fresh", move_options, fresh, NULL,
+	    "stay on one node and move into other frames of it; what a machine with one node does "
+	    "anyway; exchange only"),
+	OPT(FLAG, "scattered", move_options, scattered, NULL,
+	    "every other folio, in random order, as a list of pages"),
+	OPT(SIZES, "batch", move_options, batches, "LIST",
+	    "also measure requests of these sizes: time to the first page and to the whole",
+	    .min = PAGE_BYTES, .max = 1ULL << 40),
+	OPT(FLAG, "stall", move_options, stall, NULL,
+	    "also measure how long a concurrent reader's and writer's accesses take"),
+	OPT(TEXT, "engine", move_options, engine, "SPEC",
+	    "engine and its parameters; default the best; `migbench doctor` lists them"),
+	OPT(SIZE, "chunk", move_options, chunk_bytes, "SIZE",
+	    "largest piece that is out at a time; default the library's", .min = PAGE_BYTES,
+	    .max = HUGE_BYTES, .power_of_two = true),
+	OPT(FLAG, "no-limit", move_options, no_limit, NULL, "don't measure the copy limit"),
+	OPT(FLAG, "no-check", move_options, no_check, NULL,
+	    "don't check place and content of every page after each round"),
+	ROUND_OPTS(move_options, rounds),
+	{.name = NULL},
+};
+
+struct bench {
+	struct report report;
+	struct table *results, *batches;
+	struct placement *placement;
+	struct loops *loops;
+	struct ferry *ferry;
+	int node[2];
+	enum way ways[NR_WAYS];
+	unsigned int nr_ways;
+	struct uint_list workers;
+	/* for the folio size at hand */
+	struct subject subject;
+	struct area limit_src, limit_dst;
+	struct limit limit;
+	struct move_row *rows;
+	unsigned int nr_rows;
+};
+
+void move_row_free(struct move_row *row)
+{
+	samples_free(&row->gb_per_s);
+	samples_free(&row->cpu_s_per_gib);
+	samples_free(&row->worker_s_per_gib);
+	samples_free(&row->faults);
+	samples_free(&row->frames);
+	samples_free(&row->first_us);
+	samples_free(&row->out_us);
+	free(row->reader);
+	free(row->writer);
+}
+
+/* 0 or an exit code. */
+static int choose_nodes(struct bench *bench)
+{
+	struct machine *machine = cli_alloc(1, sizeof(*machine));
+	int ids[MACHINE_NODES_MAX];
+	unsigned int nr, i;
+
+	machine_read(machine);
+	nr = machine_memory_nodes(machine, ids, ARRAY_SIZE(ids));
+	free(machine);
+	if (!nr)
+		ids[nr++] = 0;
+	bench->node[0] = move_options.from >= 0 ? move_options.from : ids[0];
+	bench->node[1] = move_options.to;
+	for (i = 0; bench->node[1] < 0 && i < nr; i++) {
+		if (ids[i] != bench->node[0])
+			bench->node[1] = ids[i];
+	}
+	if (move_options.fresh || bench->node[1] < 0)
+		bench->node[1] = bench->node[0];
+	for (unsigned int end = 0; end < 2; end++) {
+		for (i = 0; i < nr && ids[i] != bench->node[end]; i++)
+			;
+		if (i == nr)
+			return cli_usage_error(
+				"--%s %d: has no memory; `migbench topo` lists nodes",
+				end ? "to" : "from", bench->node[end]);
+	}
+	return CLI_OK;
+}
+
+/* The kernel has nothing to move from a node to itself. */
+static int choose_ways(struct bench *bench)
+{
+	bool fresh = bench->node[0] == bench->node[1];
+
+	for (enum way way = 0; way < NR_WAYS; way++) {
+		if (move_options.movers.nr && !text_list_has(&move_options.movers, way_name(way)))
+			continue;
+		if (!fresh || way == WAY_EXCHANGE)
+			bench->ways[bench->nr_ways++] = way;
+		else if (move_options.movers.nr)
+			report_note(&bench->report, "Left out: %s has nothing to move on one node.",
+				    way_name(way));
+	}
+	if (fresh)
+		report_note(
+			&bench->report,
+			"Within node %d, into other frames of it: the kernel's move_pages() has "
+			"nothing to do there. `tools/numa-vm` shows both on two nodes.",
+			bench->node[0]);
+	if (bench->nr_ways)
+		return CLI_OK;
+	cli_error("on one node only --mover exchange can be measured: choose another --to, or use "
+		  "tools/numa-vm");
+	return CLI_UNSUPPORTED;
+}
+
+static void choose_workers(struct bench *bench)
+{
+	unsigned int nr_all = MIN(bench->placement->nr_places, 16U);
+
+	bench->workers = move_options.workers;
+	if (bench->workers.nr)
+		return;
+	bench->workers.v[bench->workers.nr++] = 1;
+	if (nr_all > 1)
+		bench->workers.v[bench->workers.nr++] = nr_all;
+}
+
+static int open_ferry(struct bench *bench)
+{
+	struct ferry_options options = FERRY_OPTIONS_INIT;
+	int err;
+
+	for (unsigned int i = 0; i < bench->workers.nr; i++)
+		options.nr_workers = MAX(options.nr_workers, (unsigned int)bench->workers.v[i]);
+	options.engine = move_options.engine;
+	options.chunk_bytes = move_options.chunk_bytes;
+	/* All frames that a round frees on one node are what the way back needs. */
+	options.pool_cap_bytes = move_options.total_bytes + (256 << 20);
+	err = ferry_open(&bench->ferry, &options);
+	if (!err)
+		return CLI_OK;
+	cli_error("%s%s", ferry_open_error(),
+		  move_options.engine ? " (--engine; `migbench doctor` says more)" : "");
+	if (err == -ENODEV)
+		return CLI_UNSUPPORTED;
+	return err == -EINVAL || err == -ENOENT || err == -EPROTO ? CLI_USAGE : CLI_FAILED;
+}
+
+static void make_rows(struct bench *bench)
+{
+	bench->nr_rows = 0;
+	bench->rows = cli_alloc(NR_WAYS * (size_t)LIST_MAX, sizeof(*bench->rows));
+	for (unsigned int i = 0; i < bench->nr_ways; i++) {
+		enum way way = bench->ways[i];
+		bool job = way >= WAY_KERNEL;
+		/* Asked for or not, it is the policy that is measured here. */
+		bool own_choice = way == WAY_AUTO && !move_options.workers.nr;
+		unsigned int nr = job && !own_choice ? bench->workers.nr : 1;
+
+		for (unsigned int w = 0; w < nr; w++) {
+			struct move_row *row = &bench->rows[bench->nr_rows++];
+
+			row->way = way;
+			row->moved_part = 1;
+			if (job && !own_choice)
+				row->nr_workers = (unsigned int)bench->workers.v[w];
+			else if (way == WAY_SYSCALL)
+				row->nr_workers = 1;
+		}
+	}
+}
+
+static void add_result(struct move_row *row, const struct ferry_result *result, double gib)
+{
+	samples_add(&row->worker_s_per_gib, (double)result->worker_cpu_ns / 1e9 / gib);
+	samples_add(&row->frames, (double)result->nr_frames_made);
+	samples_add(&row->first_us, (double)result->first_ns / 1e3);
+	if (result->max_out_ns)
+		samples_add(&row->out_us, (double)result->max_out_ns / 1e3);
+	memcpy(row->pages_by_mover, result->pages_by_mover, sizeof(row->pages_by_mover));
+	memcpy(row->pages_by_reason, result->pages_by_reason, sizeof(row->pages_by_reason));
+}
+
+static void add_sample(struct bench *bench, struct move_row *row, const struct outcome *outcome)
+{
+	const struct ferry_result *result = &outcome->result;
+	double part = outcome->has_result && result->nr_pages
+			      ? (double)result->nr_moved / (double)result->nr_pages
+			      : 1;
+	double bytes = (double)subject_bytes(&bench->subject) * part, gib = bytes / (1UL << 30);
+
+	row->moved_part = MIN(row->moved_part, part);
+	samples_add(&row->gb_per_s, bytes / (double)outcome->ns);
+	samples_add(&row->cpu_s_per_gib, outcome->cpu_s / gib);
+	samples_add(&row->faults, (double)outcome->nr_faults);
+	if (outcome->has_result)
+		add_result(row, result, gib);
+}
+
+/* Nothing moved although the call says that all went well: that way can't be had here. */
+static bool moved_nothing(const struct bench *bench, const struct outcome *outcome)
+{
+	if (!outcome->has_result || outcome->result.nr_moved)
+		return false;
+	cli_error("no page was moved%s; `migbench doctor` says why",
+		  bench->subject.fresh ? ": the exchange mover can't be used here" : "");
+	return true;
+}
+
+/* There and, between two nodes, back. 0 or an exit code. */
+static int run_row(struct bench *bench, struct move_row *row, bool counted)
+{
+	struct subject *subject = &bench->subject;
+	unsigned int nr_legs = subject->fresh ? 1 : 2;
+
+	for (unsigned int leg = 0; leg < nr_legs; leg++) {
+		struct outcome outcome;
+		unsigned int end = !subject->at;
+
+		if (subject_move(subject, bench->ferry, row->way, row->nr_workers, 0,
+				 subject->nr_pages, end, &outcome))
+			return CLI_FAILED;
+		if (moved_nothing(bench, &outcome))
+			return CLI_UNSUPPORTED;
+		subject->at = end;
+		if (counted)
+			add_sample(bench, row, &outcome);
+		if (subject_check(subject, way_name(row->way)))
+			return CLI_FAILED;
+	}
+	return CLI_OK;
+}
+
+static int measure_rows(struct bench *bench)
+{
+	struct rounds rounds;
+	char folio[SIZE_TEXT_BYTES];
+
+	size_text(bench->subject.area.folio_bytes, folio);
+	rounds_begin(&rounds, &move_options.rounds, bench->nr_rows);
+	while (rounds_next(&rounds)) {
+		cli_progress("folio %s, round %llu", folio, (unsigned long long)rounds.nr_done);
+		if (!move_options.no_limit)
+			limit_round(&bench->limit);
+		for (unsigned int i = 0; i < bench->nr_rows; i++) {
+			int code = run_row(bench, &bench->rows[i], rounds_counted(&rounds));
+
+			if (code)
+				return code;
+		}
+	}
+	for (unsigned int i = 0; i < bench->nr_rows && move_options.stall; i++) {
+		cli_progress("folio %s, stall by %s", folio, way_name(bench->rows[i].way));
+		if (move_stall(&bench->subject, bench->ferry, &bench->rows[i]) ||
+		    subject_check(&bench->subject, way_name(bench->rows[i].way)))
+			return CLI_FAILED;
+	}
+	if (!move_options.batches.nr)
+		return CLI_OK;
+	return move_batches(&bench->subject, bench->ferry, bench->ways, bench->nr_ways,
+			    bench->batches)
+		       ? CLI_FAILED
+		       : CLI_OK;
+}
+
+static void report_rows(struct bench *bench)
+{
+	const struct limit_candidate *limit =
+		move_options.no_limit ? NULL : limit_best(&bench->limit);
+	const struct subject *subject = &bench->subject;
+	double kernel_rate = 0;
+	char folio[SIZE_TEXT_BYTES];
+
+	for (unsigned int i = 0; i < bench->nr_rows; i++) {
+		if (bench->rows[i].way == WAY_SYSCALL)
+			kernel_rate = samples_median(&bench->rows[i].gb_per_s);
+	}
+	for (unsigned int i = 0; i < bench->nr_rows; i++)
+		move_table_add(bench->results, subject, &bench->rows[i], limit, kernel_rate);
+	size_text(subject->area.folio_bytes, folio);
+	if (subject->area.kind == FOLIO_GROUP)
+		report_note(&bench->report,
+			    "%s: the kernel gives no folios of this size here, so consecutive 4K "
+			    "pages stand in: echo madvise > "
+			    "/sys/kernel/mm/transparent_hugepage/hugepages-%zukB/enabled",
+			    folio, subject->area.folio_bytes >> 10);
+}
+
+static int open_folio(struct bench *bench, size_t folio_bytes)
+{
+	int err = subject_open(&bench->subject, folio_bytes, bench->node);
+
+	if (!err && !move_options.no_limit) {
+		err = area_open(&bench->limit_src, move_options.total_bytes, folio_bytes,
+				bench->node[0]);
+		if (!err)
+			err = area_open(&bench->limit_dst, move_options.total_bytes, folio_bytes,
+					bench->node[1]);
+	}
+	if (err) {
+		cli_error("--total: no memory on node %d or %d (%s): ask for less", bench->node[0],
+			  bench->node[1], strerror(-err));
+		return CLI_FAILED;
+	}
+	if (!move_options.no_limit)
+		limit_open(&bench->limit, bench->loops, &bench->limit_dst, &bench->limit_src);
+	make_rows(bench);
+	return CLI_OK;
+}
+
+static int bench_folio(struct bench *bench, size_t folio_bytes)
+{
+	int code = open_folio(bench, folio_bytes);
+
+	if (!code)
+		code = measure_rows(bench);
+	if (!code)
+		report_rows(bench);
+	for (unsigned int i = 0; i < bench->nr_rows; i++)
+		move_row_free(&bench->rows[i]);
+	free(bench->rows);
+	bench->rows = NULL;
+	bench->nr_rows = 0;
+	limit_close(&bench->limit);
+	area_close(&bench->limit_src);
+	area_close(&bench->limit_dst);
+	subject_close(&bench->subject);
+	return code;
+}
+
+static int write_results(struct bench *bench)
+{
+	struct plot plot;
+	char total[SIZE_TEXT_BYTES];
+
+	if (!move_options.no_limit)
+		json_object_set_new(bench->report.facts, "limit_gb_per_s",
+				    json_real(move_table_best_limit(bench->results)));
+	if (report_write(&bench->report, &move_options.output))
+		return CLI_FAILED;
+	if (!move_options.output.plot)
+		return CLI_OK;
+	plot_init(&plot, "How fast pages move: pageferry against the kernel",
+		  "folio size (how large the pages are)",
+		  "GB/s (1e9 bytes per second), more is better");
+	if (bench->node[0] == bench->node[1])
+		plot.title = "How fast pageferry moves pages into fresh frames";
+	plot_subtitle(&plot,
+		      "%s in one request, %s, %s; medians; thin lines: median absolute deviation",
+		      size_text(move_options.total_bytes, total),
+		      move_options.scattered ? "every other page in random order" : "contiguous",
+		      bench->node[0] == bench->node[1] ? "within one node" : "between two nodes");
+	plot.limit_label = "copy limit of this machine";
+	move_table_draw(bench->results, &plot);
+	return plot_write(&plot, move_options.output.plot) ? CLI_FAILED : CLI_OK;
+}
+
+static int prepare(struct bench *bench)
+{
+	int code = choose_nodes(bench);
+
+	if (!code)
+		code = choose_ways(bench);
+	if (code)
+		return code;
+	if (placement_open(NULL, &bench->placement) ||
+	    loops_open(bench->placement, &bench->loops)) {
+		cli_error("threads can't be started: raise `ulimit -u`");
+		return CLI_FAILED;
+	}
+	choose_workers(bench);
+	return open_ferry(bench);
+}
+
+static int run(void)
+{
+	struct bench *bench = cli_alloc(1, sizeof(*bench));
+	int code;
+
+	report_open(&bench->report, "move");
+	bench->results = move_table(&bench->report);
+	if (move_options.batches.nr)
+		bench->batches = move_batch_table(&bench->report);
+	code = prepare(bench);
+	for (unsigned int i = 0; i < move_options.folios.nr && !code; i++)
+		code = bench_folio(bench, move_options.folios.v[i]);
+	if (!code)
+		code = write_results(bench);
+	cli_progress_end();
+	ferry_close(bench->ferry);
+	loops_close(bench->loops);
+	placement_close(bench->placement);
+	report_close(&bench->report);
+	free(bench);
+	return code;
+}
+
+const struct command move_command = {
+	.name = "move",
+	.summary = "whole migrations, against the kernel's move_pages and the copy limit",
+	.about = "Moves pages to and fro between two nodes, or into other frames of the same node\n"
+		 "where there is only one, and measures whole requests, planning and statuses\n"
+		 "included. Place and content of every page are checked after each round, outside\n"
+		 "of the time. WORKERS is empty where the policy chooses. OUT is the longest time\n"
+		 "that a page was not accessible in any round.",
+	.opts = opts,
+	.options = &move_options,
+	.run = run,
+};

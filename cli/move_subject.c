@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The pages, one move of them, and whether they arrived. */
+#include <errno.h>
+#include <numaif.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/move.h"
+
+const char *way_name(enum way way)
+{
+	static const char *const names[] = {
+		[WAY_SYSCALL] = "syscall",   [WAY_CALL] = "call", [WAY_KERNEL] = "kernel",
+		[WAY_EXCHANGE] = "exchange", [WAY_AUTO] = "auto",
+	};
+
+	return names[way];
+}
+
+static void name_pages(struct subject *subject)
+{
+	const struct area *area = &subject->area;
+	size_t stride = move_options.scattered ? 2 * area->folio_bytes : area->folio_bytes;
+	uint32_t nr_folios = (uint32_t)(area->len_bytes / stride);
+	uint32_t per_folio = (uint32_t)(area->folio_bytes / subject->step_bytes);
+	uint32_t *order = shuffled(nr_folios, 1);
+
+	for (uint32_t i = 0; i < nr_folios; i++) {
+		char *folio = area->base + (move_options.scattered ? order[i] : i) * stride;
+
+		for (uint32_t j = 0; j < per_folio; j++)
+			subject->pages[subject->nr_pages++] = folio + j * subject->step_bytes;
+	}
+	free(order);
+}
+
+int subject_open(struct subject *subject, size_t folio_bytes, const int node[2])
+{
+	size_t len_bytes = move_options.total_bytes * (move_options.scattered ? 2 : 1);
+	size_t nr_max;
+	int err;
+
+	memset(subject, 0, sizeof(*subject));
+	err = area_open(&subject->area, len_bytes, folio_bytes, node[0]);
+	if (err)
+		return err;
+	subject->fresh = node[0] == node[1];
+	memcpy(subject->node, node, sizeof(subject->node));
+	subject->seed = folio_bytes * 0x100000001b3ULL;
+	area_fill(&subject->area, subject->seed);
+
+	subject->step_bytes = area_step_bytes(&subject->area);
+	nr_max = subject->area.len_bytes / subject->step_bytes;
+	subject->pages = cli_alloc(nr_max, sizeof(*subject->pages));
+	/* A job over a range has a status per 4 KiB. */
+	subject->status = cli_alloc(subject->area.len_bytes / PAGE_BYTES, sizeof(int));
+	for (unsigned int end = 0; end < 2; end++) {
+		subject->nodes[end] = cli_alloc(nr_max, sizeof(int));
+		for (size_t i = 0; i < nr_max; i++)
+			subject->nodes[end][i] = node[end];
+	}
+	name_pages(subject);
+	return 0;
+}
+
+void subject_close(struct subject *subject)
+{
+	free(subject->pages);
+	free(subject->status);
+	free(subject->nodes[0]);
+	free(subject->nodes[1]);
+	area_close(&subject->area);
+	memset(subject, 0, sizeof(*subject));
+}
+
+/* Only the wait and the call are timed; setting up the request is a caller's own cost in any way.
+ */
+static int run_job(struct subject *subject, struct ferry *ferry, enum way way,
+		   const struct ferry_request *request, struct outcome *out)
+{
+	struct ferry_job *job;
+	int err = ferry_submit(ferry, request, &job);
+
+	if (err) {
+		cli_error("mover %s: the job was refused: %s", way_name(way), strerror(-err));
+		return err;
+	}
+	ferry_job_wait(job, UINT64_MAX);
+	out->ns = now_ns() - out->ns;
+	out->result = (struct ferry_result)FERRY_RESULT_INIT;
+	err = ferry_job_result(job, &out->result);
+	out->has_result = true;
+	ferry_job_close(job);
+	if (!err)
+		err = out->result.error;
+	if (err)
+		cli_error("mover %s: the job ended with: %s", way_name(way), strerror(-err));
+	return err;
+}
+
+static int start_job(struct subject *subject, struct ferry *ferry, enum way way,
+		     unsigned int nr_workers, uint32_t first, uint32_t nr, unsigned int end,
+		     struct outcome *out)
+{
+	static const enum ferry_mover movers[] = {
+		[WAY_KERNEL] = FERRY_MOVER_KERNEL,
+		[WAY_EXCHANGE] = FERRY_MOVER_EXCHANGE,
+		[WAY_AUTO] = FERRY_MOVER_AUTO,
+	};
+	const struct ferry_range range = {
+		.addr = subject->pages[first],
+		.len_bytes = nr * subject->step_bytes,
+		.node = subject->node[end],
+	};
+	struct ferry_request request = FERRY_REQUEST_INIT;
+
+	if (move_options.scattered) {
+		request.pages = subject->pages + first;
+		request.nodes = subject->nodes[end] + first;
+		request.nr_pages = nr;
+	} else {
+		request.ranges = &range;
+		request.nr_ranges = 1;
+	}
+	request.status = subject->status;
+	request.flags = subject->fresh ? FERRY_MOVE_FRESH : 0;
+	request.mover = movers[way];
+	request.nr_workers = nr_workers;
+	request.chunk_bytes = move_options.chunk_bytes;
+	return run_job(subject, ferry, way, &request, out);
+}
+
+static int run_call(struct subject *subject, struct ferry *ferry, enum way way, uint32_t first,
+		    uint32_t nr, unsigned int end, struct outcome *out)
+{
+	void **pages = subject->pages + first;
+	const int *nodes = subject->nodes[end] + first;
+	long left;
+
+	if (way == WAY_CALL)
+		left = ferry_move_pages(ferry, 0, nr, pages, nodes, subject->status, MPOL_MF_MOVE);
+	else
+		left = syscall(SYS_move_pages, 0, (unsigned long)nr, pages, nodes, subject->status,
+			       MPOL_MF_MOVE);
+	out->ns = now_ns() - out->ns;
+	if (left < 0) {
+		int err = -errno;
+
+		cli_error("mover %s: %s", way_name(way), strerror(-err));
+		return err;
+	}
+	return 0;
+}
+
+static int check_status(const struct subject *subject, enum way way, uint32_t nr, unsigned int end)
+{
+	bool by_4k = way >= WAY_KERNEL && !move_options.scattered;
+	uint32_t nr_status = by_4k ? (uint32_t)(nr * (subject->step_bytes / PAGE_BYTES)) : nr;
+
+	for (uint32_t i = 0; i < nr_status; i++) {
+		int status = subject->status[i];
+
+		if (status == subject->node[end])
+			continue;
+		cli_error("mover %s: entry %u of %u: status %d (%s), expected node %d",
+			  way_name(way), i, nr_status, status,
+			  status < 0 ? strerror(-status) : "another node", subject->node[end]);
+		return -EIO;
+	}
+	return 0;
+}
+
+int subject_move(struct subject *subject, struct ferry *ferry, enum way way,
+		 unsigned int nr_workers, uint32_t first, uint32_t nr, unsigned int end,
+		 struct outcome *out)
+{
+	struct usage before, after;
+	int err;
+
+	memset(out, 0, sizeof(*out));
+	memset(subject->status, 0xff, nr * sizeof(int));
+	before = usage_now();
+	out->ns = now_ns();
+	if (way == WAY_SYSCALL || way == WAY_CALL)
+		err = run_call(subject, ferry, way, first, nr, end, out);
+	else
+		err = start_job(subject, ferry, way, nr_workers, first, nr, end, out);
+	after = usage_now();
+	if (err)
+		return err;
+	out->cpu_s = after.cpu_s - before.cpu_s;
+	out->nr_faults = after.nr_faults - before.nr_faults;
+	return check_status(subject, way, nr, end);
+}
+
+int subject_check(const struct subject *subject, const char *what)
+{
+	struct mismatch bad;
+
+	if (move_options.no_check)
+		return 0;
+	if (syscall(SYS_move_pages, 0, (unsigned long)subject->nr_pages, subject->pages, NULL,
+		    subject->status, 0)) {
+		cli_error("mover %s: pages can't be looked up: %s", what, strerror(errno));
+		return -EIO;
+	}
+	for (uint32_t i = 0; i < subject->nr_pages; i++) {
+		if (subject->status[i] == subject->node[subject->at])
+			continue;
+		cli_error("mover %s: %p is on node %d (if negative: -errno), expected node %d",
+			  what, subject->pages[i], subject->status[i], subject->node[subject->at]);
+		return -EIO;
+	}
+	if (area_check(&subject->area, subject->seed, &bad))
+		return 0;
+	mismatch_report(what, &bad);
+	return -EIO;
+}

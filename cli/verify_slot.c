@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* What a program may do to its mappings while their pages move. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/verify.h"
+
+#define SLOT_WORDS (SLOT_BYTES / sizeof(uint64_t))
+
+static uint64_t slot_seed(const struct slot *slot)
+{
+	return slot->generation * 0x2545f4914f6cdd1dULL;
+}
+
+void slot_content(const struct slot *slot, uint64_t *to)
+{
+	for (size_t i = 0; i < SLOT_WORDS; i++)
+		to[i] = area_word(slot_seed(slot), i);
+}
+
+void slot_renew(struct slot *slot)
+{
+	slot->generation++;
+	slot_content(slot, (uint64_t *)slot->base);
+}
+
+bool slot_check(struct actor *actor, const void *memory, const char *after)
+{
+	const struct slot *slot = actor->private;
+	const volatile uint64_t *words = memory;
+
+	for (size_t i = 0; i < SLOT_WORDS; i++) {
+		uint64_t found = words[i], expected = area_word(slot_seed(slot), i);
+		struct mismatch bad = {(const uint64_t *)&words[i], expected, found};
+
+		if (found == expected)
+			continue;
+		verify_fail(actor->verify, &bad, "wrong byte after %s", after);
+		return false;
+	}
+	return true;
+}
+
+void slot_close(struct actor *actor)
+{
+	struct slot *slot = actor->private;
+
+	if (!slot)
+		return;
+	for (unsigned int i = 0; i < 2; i++) {
+		if (slot->fd[i] >= 0)
+			close(slot->fd[i]);
+	}
+	if (slot->scratch)
+		munmap(slot->scratch, SLOT_BYTES);
+	free(slot);
+	actor->private = NULL;
+}
+
+static bool failed(struct actor *actor, const char *call)
+{
+	verify_fail(actor->verify, NULL, "%s: %s", call, strerror(errno));
+	return false;
+}
+
+/*
+ * Maps the hole where the slot was. Another thread's mapping may have been put there meanwhile;
+ * this actor then retires rather than destroy it. Returns 0, 1 (retire) or -1 (failed).
+ */
+static int fill_hole(struct actor *actor, int prot)
+{
+	struct slot *slot = actor->private;
+	void *at = mmap(slot->base, SLOT_BYTES, prot,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (at == slot->base)
+		return 0;
+	if (at != MAP_FAILED)
+		munmap(at, SLOT_BYTES);
+	else if (errno != EEXIST)
+		return failed(actor, "mmap"), -1;
+	return 1;
+}
+
+static bool step_munmap(struct actor *actor)
+{
+	struct slot *slot = actor->private;
+
+	if (!slot_check(actor, slot->base, "moving"))
+		return false;
+	if (munmap(slot->base, SLOT_BYTES))
+		return failed(actor, "munmap");
+	if (fill_hole(actor, PROT_READ | PROT_WRITE))
+		return false;
+	slot_renew(slot);
+	return slot_check(actor, slot->base, "munmap and mmap");
+}
+
+static bool step_mprotect(struct actor *actor)
+{
+	struct slot *slot = actor->private;
+
+	if (mprotect(slot->base, SLOT_BYTES, PROT_READ))
+		return failed(actor, "mprotect");
+	if (!slot_check(actor, slot->base, "mprotect to read-only"))
+		return false;
+	if (mprotect(slot->base, SLOT_BYTES, PROT_NONE) ||
+	    mprotect(slot->base, SLOT_BYTES, PROT_READ | PROT_WRITE))
+		return failed(actor, "mprotect");
+	if (!slot_check(actor, slot->base, "mprotect to none and back"))
+		return false;
+	slot_renew(slot);
+	return true;
+}
+
+/* To the scratch place and back. */
+static bool step_mremap(struct actor *actor)
+{
+	struct slot *slot = actor->private;
+	const int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+
+	if (mremap(slot->base, SLOT_BYTES, SLOT_BYTES, flags, slot->scratch) == MAP_FAILED)
+		return failed(actor, "mremap");
+	if (fill_hole(actor, PROT_NONE))
+		return false;
+	if (!slot_check(actor, slot->scratch, "mremap"))
+		return false;
+	if (mremap(slot->scratch, SLOT_BYTES, SLOT_BYTES, flags, slot->base) == MAP_FAILED)
+		return failed(actor, "mremap");
+	if (!slot_check(actor, slot->base, "mremap there and back"))
+		return false;
+	slot_renew(slot);
+	return true;
+}
+
+static bool step_discard(struct actor *actor)
+{
+	struct slot *slot = actor->private;
+	const volatile uint64_t *words = (const volatile uint64_t *)slot->base;
+
+	if (madvise(slot->base, SLOT_BYTES, MADV_DONTNEED))
+		return failed(actor, "madvise");
+	for (size_t i = 0; i < SLOT_WORDS; i++) {
+		uint64_t found = words[i];
+		struct mismatch bad = {(const uint64_t *)&words[i], 0, found};
+
+		if (!found)
+			continue;
+		verify_fail(actor->verify, &bad, "discarded memory came back");
+		return false;
+	}
+	slot_renew(slot);
+	return slot_check(actor, slot->base, "madvise(MADV_DONTNEED)");
+}
+
+const struct slot_kind slot_kinds[] = {
+	{"munmap", step_munmap, TALLY_MUNMAPS}, {"mprotect", step_mprotect, TALLY_MPROTECTS},
+	{"mremap", step_mremap, TALLY_MREMAPS}, {"discard", step_discard, TALLY_DISCARDS},
+	{"direct", slot_direct, TALLY_DIRECTS}, {"vm", slot_vm, TALLY_VMS},
+	{"pipe", slot_pipe, TALLY_PIPES},
+};
+
+const unsigned int nr_slot_kinds = ARRAY_SIZE(slot_kinds);
