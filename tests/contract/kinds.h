@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every kind of page that move_pages(2) has an answer for. */
+#ifndef CONTRACT_KINDS_H
+#define CONTRACT_KINDS_H
+
+#include <fcntl.h>
+#include <sys/auxv.h>
+#include <sys/uio.h>
+
+#include "tests/contract/scene.h"
+
+struct kind {
+	const char *name;
+	/* Adds entries of the kind, wanted on node. */
+	void (*add)(struct scene *s, int node);
+};
+
+static void add_touched(struct scene *s, int node)
+{
+	scene_add_good(s, 3, node);
+}
+
+static void add_untouched(struct scene *s, int node)
+{
+	char *p = map_pages(s, 3);
+
+	p[PAGE_BYTES] = 1;
+	for (int i = 0; i < 3; i++)
+		scene_add(s, p + i * PAGE_BYTES, node);
+}
+
+static void add_zero_page(struct scene *s, int node)
+{
+	volatile char *p = map_pages(s, 2);
+
+	(void)(p[0] + p[PAGE_BYTES]);
+	scene_add(s, (void *)p, node);
+	scene_add(s, (void *)(p + PAGE_BYTES), node);
+}
+
+static void add_unaligned(struct scene *s, int node)
+{
+	char *p = map_touched(s, 3);
+
+	scene_add(s, p + 17, node);
+	scene_add(s, p + 2 * PAGE_BYTES - 1, node);
+	scene_add(s, p + 2 * PAGE_BYTES + 2048, node);
+}
+
+static void add_duplicates(struct scene *s, int node)
+{
+	char *p = map_touched(s, 2);
+
+	scene_add(s, p, node);
+	scene_add(s, p, node);
+	scene_add(s, p + PAGE_BYTES, node);
+	scene_add(s, p + 1, node);
+}
+
+/* There and back within one request. */
+static void add_there_and_back(struct scene *s, int node)
+{
+	char *p = map_touched(s, 2);
+
+	scene_add(s, p, node);
+	scene_add(s, p, 0);
+	scene_add(s, p + PAGE_BYTES, 0);
+	scene_add(s, p + PAGE_BYTES, node);
+}
+
+static void add_unmapped(struct scene *s, int node)
+{
+	char *p = map_touched(s, 3);
+
+	munmap(p + PAGE_BYTES, PAGE_BYTES);
+	for (int i = 0; i < 3; i++)
+		scene_add(s, p + i * PAGE_BYTES, node);
+}
+
+static void add_impossible(struct scene *s, int node)
+{
+	static const uintptr_t addrs[] = {
+		0,
+		1,
+		0x7ffffffff000,
+		0x800000000000,
+		0xffffffffff600000,
+		0xffff888000000000,
+		0xffffffff81000000,
+		0xdeadbeefdeadbeef,
+		UINTPTR_MAX,
+		0x8000000000000000,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(addrs); i++)
+		scene_add(s, (void *)addrs[i], node);
+}
+
+static void add_protected(struct scene *s, int node)
+{
+	static const int prots[] = {PROT_NONE, PROT_READ, PROT_WRITE, PROT_READ | PROT_EXEC};
+
+	for (size_t i = 0; i < ARRAY_SIZE(prots); i++) {
+		char *p = map_touched(s, 1);
+
+		mprotect(p, PAGE_BYTES, prots[i]);
+		scene_add(s, p, node);
+	}
+}
+
+static void add_locked(struct scene *s, int node)
+{
+	char *p = map_touched(s, 3);
+
+	if (mlock(p + PAGE_BYTES, PAGE_BYTES))
+		scene_must(s, NULL, "mlock");
+	for (int i = 0; i < 3; i++)
+		scene_add(s, p + i * PAGE_BYTES, node);
+}
+
+static void add_file(struct scene *s, int node)
+{
+	FILE *f = tmpfile();
+	char *shared, *private;
+	int fd;
+
+	scene_must(s, f, "tmpfile");
+	fd = fileno(f);
+	if (ftruncate(fd, 4 * PAGE_BYTES) || pwrite(fd, "x", 1, 3 * PAGE_BYTES) != 1)
+		scene_must(s, NULL, "ftruncate");
+	shared = scene_must(
+		s, mmap(NULL, 5 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), "mmap");
+	private = scene_must(
+		s, mmap(NULL, 4 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0), "mmap");
+	shared[0] = 1;
+	private[PAGE_BYTES] = 1;
+	(void)*(volatile char *)(private + 3 * PAGE_BYTES);
+	scene_add(s, shared, node);
+	scene_add(s, shared + PAGE_BYTES, node);
+	scene_add(s, shared + 4 * PAGE_BYTES, node); /* beyond the file's end */
+	scene_add(s, private + PAGE_BYTES, node);
+	scene_add(s, private + 2 * PAGE_BYTES, node);
+	scene_add(s, private + 3 * PAGE_BYTES, node);
+}
+
+static void add_shm(struct scene *s, int node)
+{
+	char *p = scene_must(s,
+			     mmap(NULL, 3 * PAGE_BYTES, PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+			     "mmap");
+
+	p[0] = p[2 * PAGE_BYTES] = 1;
+	for (int i = 0; i < 3; i++)
+		scene_add(s, p + i * PAGE_BYTES, node);
+}
+
+static void add_hugetlb(struct scene *s, int node)
+{
+	char *p;
+
+	s->answer->old_hugepages = set_hugepages(8);
+	p = mmap(NULL, 2 * HUGE_BYTES, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	scene_must(s, p, "hugetlb pages");
+	p[0] = 1;
+	scene_add(s, p, node);
+	scene_add(s, p + PAGE_BYTES, node);
+	scene_add(s, p + HUGE_BYTES, node);
+}
+
+static char *map_huge(struct scene *s)
+{
+	char *p = map_at(s, 2 * HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_NORESERVE);
+
+	p = (char *)ALIGN_UP((uintptr_t)p, HUGE_BYTES);
+	if (madvise(p, HUGE_BYTES, MADV_HUGEPAGE))
+		scene_must(s, NULL, "MADV_HUGEPAGE");
+	return p;
+}
+
+static void add_thp(struct scene *s, int node)
+{
+	char *p = map_huge(s), *tail = map_huge(s);
+
+	p[0] = tail[0] = 1;
+	scene_add(s, p, node);
+	scene_add(s, p + PAGE_BYTES, node);
+	scene_add(s, p + HUGE_BYTES - 1, node);
+	scene_add(s, tail + 77 * PAGE_BYTES, node);
+	scene_add(s, tail, node);
+}
+
+static void add_thp_all_pages(struct scene *s, int node)
+{
+	char *p = map_huge(s);
+
+	p[0] = 1;
+	for (unsigned int i = 0; i < PAGES_PER_HUGE; i++)
+		scene_add(s, p + i * PAGE_BYTES, node);
+}
+
+static void add_huge_zero_page(struct scene *s, int node)
+{
+	volatile char *p = map_huge(s);
+
+	(void)p[0];
+	scene_add(s, (void *)p, node);
+	scene_add(s, (void *)(p + 5 * PAGE_BYTES), node);
+}
+
+static void add_shared_by_fork(struct scene *s, int node)
+{
+	char *p = map_touched(s, 4);
+
+	madvise(p + 3 * PAGE_BYTES, PAGE_BYTES, MADV_DONTFORK);
+	scene_fork(s, NULL, NULL);
+	p[PAGE_BYTES] = 2; /* own copy again */
+	for (int i = 0; i < 4; i++)
+		scene_add(s, p + i * PAGE_BYTES, node);
+}
+
+static void add_was_shared(struct scene *s, int node)
+{
+	char *p = map_touched(s, 3);
+
+	scene_fork(s, NULL, NULL);
+	kill(s->helpers[s->nr_helpers - 1], SIGKILL);
+	waitpid(s->helpers[--s->nr_helpers], NULL, 0);
+	for (int i = 0; i < 3; i++)
+		scene_add(s, p + i * PAGE_BYTES, node);
+}
+
+/* A pipe holds the page: it can't be migrated. */
+static void add_held_by_pipe(struct scene *s, int node)
+{
+	char *p = map_touched(s, 3);
+	struct iovec iov = {.iov_base = p + PAGE_BYTES, .iov_len = PAGE_BYTES};
+	int fds[2];
+
+	if (pipe(fds) || vmsplice(fds[1], &iov, 1, 0) != (ssize_t)PAGE_BYTES)
+		scene_must(s, NULL, "vmsplice");
+	for (int i = 0; i < 3; i++)
+		scene_add(s, p + i * PAGE_BYTES, node);
+}
+
+static char in_bss[3 * PAGE_BYTES];
+
+static void add_own_image(struct scene *s, int node)
+{
+	char on_stack[64] = "x";
+
+	memset(in_bss, 1, sizeof(in_bss));
+	scene_add(s, in_bss + PAGE_BYTES, node);
+	scene_add(s, on_stack, node);
+	scene_add(s, (void *)add_own_image, node);
+	scene_add(s, (void *)printf, node);
+	scene_add(s, s->real_pages, node);
+	scene_add(s, s->real_status, node);
+	scene_add(s, malloc(100), node);
+}
+
+static void add_kernel_made(struct scene *s, int node)
+{
+	char *vdso = (char *)getauxval(AT_SYSINFO_EHDR);
+
+	if (!vdso)
+		scene_must(s, NULL, "no vdso");
+	scene_add(s, vdso, node);
+	scene_add(s, vdso - PAGE_BYTES, node);
+}
+
+static void add_discarded(struct scene *s, int node)
+{
+	char *p = map_touched(s, 3);
+
+	madvise(p, PAGE_BYTES, MADV_DONTNEED);
+	madvise(p + PAGE_BYTES, PAGE_BYTES, MADV_FREE);
+	for (int i = 0; i < 3; i++)
+		scene_add(s, p + i * PAGE_BYTES, node);
+}
+
+static void add_grows_down(struct scene *s, int node)
+{
+	char *p = map_at(s, 4 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_GROWSDOWN);
+
+	memset(p, 1, 4 * PAGE_BYTES);
+	for (int i = 0; i < 4; i++)
+		scene_add(s, p + i * PAGE_BYTES, node);
+	scene_add(s, p - 10 * PAGE_BYTES, node);
+}
+
+static void add_merged(struct scene *s, int node)
+{
+	char *p = map_touched(s, 4);
+
+	memset(p, 7, 4 * PAGE_BYTES);
+	if (madvise(p, 4 * PAGE_BYTES, MADV_MERGEABLE))
+		scene_must(s, NULL, "KSM");
+	for (int i = 0; i < 4; i++)
+		scene_add(s, p + i * PAGE_BYTES, node);
+}
+
+static void add_bound(struct scene *s, int node)
+{
+	unsigned long mask[MAX_NODES / 64] = {1};
+	char *p = map_pages(s, 3);
+
+	if (sys(SYS_mbind, p, 3 * PAGE_BYTES, MPOL_BIND, mask, MAX_NODES, 0))
+		scene_must(s, NULL, "mbind");
+	memset(p, 1, 3 * PAGE_BYTES);
+	for (int i = 0; i < 3; i++)
+		scene_add(s, p + i * PAGE_BYTES, node);
+}
+
+static void add_on_other_node(struct scene *s, int node)
+{
+	char *p = map_pages(s, 6);
+
+	for (int i = 0; i < 6; i++) {
+		prefer_node(i % 2 ? s->node_far : 0);
+		memset(p + i * PAGE_BYTES, 1, PAGE_BYTES);
+		scene_add(s, p + i * PAGE_BYTES, node);
+	}
+	prefer_node(0);
+}
+
+static const struct kind kinds[] = {
+	{"touched pages", add_touched},
+	{"pages never touched", add_untouched},
+	{"the zero page", add_zero_page},
+	{"unaligned addresses", add_unaligned},
+	{"the same page again", add_duplicates},
+	{"there and back", add_there_and_back},
+	{"unmapped pages", add_unmapped},
+	{"kernel, vsyscall and non-canonical addresses", add_impossible},
+	{"PROT_NONE and the like", add_protected},
+	{"mlocked pages", add_locked},
+	{"file pages", add_file},
+	{"shared memory", add_shm},
+	{"hugetlb pages", add_hugetlb},
+	{"a THP's head and tails", add_thp},
+	{"all pages of a THP", add_thp_all_pages},
+	{"the huge zero page", add_huge_zero_page},
+	{"pages shared after fork", add_shared_by_fork},
+	{"pages that were shared once", add_was_shared},
+	{"a page held by a pipe", add_held_by_pipe},
+	{"stack, text, bss, heap and the arrays themselves", add_own_image},
+	{"vdso and vvar", add_kernel_made},
+	{"MADV_DONTNEED and MADV_FREE", add_discarded},
+	{"MAP_GROWSDOWN", add_grows_down},
+	{"MADV_MERGEABLE", add_merged},
+	{"pages bound by mbind", add_bound},
+	{"pages on mixed nodes", add_on_other_node},
+};
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Each kind of page in each mode of the call: alone, and amid many ordinary pages. */
+#ifndef CONTRACT_MOVES_H
+#define CONTRACT_MOVES_H
+
+#include "tests/contract/compare.h"
+#include "tests/contract/kinds.h"
+
+#define NR_AMID 600 /* ordinary pages on either side: enough for the library's own way */
+
+enum target { TO_NONE, TO_NEAR, TO_FAR, TO_BARE };
+
+struct mode {
+	const char *name;
+	enum target target; /* TO_NONE: a query */
+	int flags;
+	bool unprivileged;
+	bool other_process; /* asked by another process about this one */
+};
+
+static const struct mode modes[] = {
+	{"query", TO_NONE, 0, false, false},
+	{"query with MOVE", TO_NONE, MPOL_MF_MOVE, false, false},
+	{"MOVE, in place", TO_NEAR, MPOL_MF_MOVE, false, false},
+	{"flags 0, in place", TO_NEAR, 0, false, false},
+	{"MOVE_ALL, in place", TO_NEAR, MPOL_MF_MOVE_ALL, false, false},
+	{"MOVE by nobody, in place", TO_NEAR, MPOL_MF_MOVE, true, false},
+	{"MOVE of another process, in place", TO_NEAR, MPOL_MF_MOVE, false, true},
+	{"MOVE, far", TO_FAR, MPOL_MF_MOVE, false, false},
+	{"MOVE | MOVE_ALL, far", TO_FAR, MPOL_MF_MOVE | MPOL_MF_MOVE_ALL, false, false},
+	{"MOVE by nobody, far", TO_FAR, MPOL_MF_MOVE, true, false},
+	{"MOVE of another process, far", TO_FAR, MPOL_MF_MOVE, false, true},
+	{"MOVE to a node without CPUs", TO_BARE, MPOL_MF_MOVE, false, false},
+};
+
+struct move_case {
+	const struct kind *kind;
+	const struct mode *mode;
+	unsigned int nr_amid;
+};
+
+static inline void scene_alloc_arrays(struct scene *s)
+{
+	s->real_pages = map_shared(s, MAX_PAGES * sizeof(void *));
+	s->real_nodes = map_shared(s, MAX_PAGES * sizeof(int));
+	s->real_status = map_shared(s, MAX_PAGES * sizeof(int));
+}
+
+static inline void scene_finish(struct scene *s)
+{
+	s->pages = s->real_pages;
+	s->nodes = s->real_nodes;
+	s->status = s->real_status;
+	for (unsigned int i = 0; i < MAX_PAGES; i++)
+		s->real_status[i] = UNTOUCHED;
+}
+
+/* Asks where the pages are now, and hands the entries over. */
+static inline void scene_record(struct scene *s, unsigned int nr)
+{
+	struct answer *a = s->answer;
+
+	a->nr = nr;
+	memcpy(a->nodes, s->real_nodes, nr * sizeof(int));
+	memcpy(a->status, s->real_status, nr * sizeof(int));
+	for (unsigned int i = 0; i < nr; i++)
+		a->where[i] = UNTOUCHED;
+	sys(SYS_move_pages, s->pid, nr, s->real_pages, NULL, a->where, 0);
+}
+
+static int target_node(const struct scene *s, enum target target)
+{
+	return target == TO_FAR ? s->node_far : target == TO_BARE ? s->node_bare : 0;
+}
+
+static void build(struct scene *s, const struct move_case *c)
+{
+	int node = target_node(s, c->mode->target);
+
+	scene_add_good(s, c->nr_amid, node);
+	c->kind->add(s, node);
+	scene_add_good(s, c->nr_amid, node);
+	scene_finish(s);
+}
+
+struct foreign {
+	struct scene *scene;
+	const struct move_case *move;
+};
+
+static void build_in_helper(void *arg)
+{
+	struct foreign *foreign = arg;
+
+	build(foreign->scene, foreign->move);
+}
+
+/* Another process builds it in its own memory; the scene and its arrays are shared with it. */
+static void build_elsewhere(struct scene *s, const struct move_case *c)
+{
+	struct foreign foreign = {.scene = map_shared(s, sizeof(*s)), .move = c};
+	pid_t pid;
+
+	*foreign.scene = *s;
+	pid = scene_fork(s, build_in_helper, &foreign);
+	foreign.scene->helpers[foreign.scene->nr_helpers++] = pid;
+	foreign.scene->pid = pid;
+	*s = *foreign.scene;
+}
+
+static void set_move(struct scene *s, const void *arg)
+{
+	const struct move_case *c = arg;
+
+	scene_alloc_arrays(s);
+	if (c->mode->other_process)
+		build_elsewhere(s, c);
+	else
+		build(s, c);
+	if (c->mode->target == TO_NONE)
+		s->nodes = NULL;
+	s->flags = c->mode->flags;
+	if (c->mode->unprivileged)
+		become_nobody();
+	ask_move(s);
+	scene_record(s, (unsigned int)s->count);
+}
+
+static void test_moves(struct answer *answers)
+{
+	int far = find_node(true), bare = find_node(false);
+
+	for (size_t m = 0; m < ARRAY_SIZE(modes); m++) {
+		for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+			struct move_case c = {.kind = &kinds[i], .mode = &modes[m]};
+			const char *skip = NULL;
+			bool ok = true;
+
+			if ((c.mode->target == TO_FAR && !far) ||
+			    (c.mode->target == TO_BARE && !bare)) {
+				tap_skip("no such node", "%s: %s", c.mode->name, c.kind->name);
+				continue;
+			}
+			for (c.nr_amid = 0; ok && !skip && c.nr_amid <= NR_AMID;
+			     c.nr_amid += NR_AMID) {
+				ok = run_both(set_move, &c, answers, &skip);
+				if (!ok)
+					tap_note("with %u ordinary pages on either side",
+						 c.nr_amid);
+			}
+			if (skip)
+				tap_skip(skip, "%s: %s", c.mode->name, c.kind->name);
+			else
+				tap_ok(ok, "%s: %s", c.mode->name, c.kind->name);
+		}
+	}
+}
+
+#define NR_MOVE_TESTS ((int)(ARRAY_SIZE(modes) * ARRAY_SIZE(kinds)))
+
+#endif

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Equal requests to the system call and to the library must be answered equally. */
+#include "tests/contract/migrate.h"
+
+int main(void)
+{
+	struct answer *answers = new_answers();
+
+	tap_plan(NR_ARG_TESTS + NR_MOVE_TESTS + NR_MIGRATE_TESTS);
+	test_args(answers);
+	test_moves(answers);
+	test_migrate(answers);
+	return tap_done();
+}
