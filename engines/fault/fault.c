@@ -8,14 +8,11 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/futex.h"
 #include "base/vault.h"
-#include "crew/crew.h"
 #include "engines/engine.h"
+#include "engines/fault/strays.h"
 #include "engines/params.h"
 
 #define EVERY_DEFAULT    7
@@ -27,8 +24,6 @@
 	"inner=ENGINE (last)"
 
 #define DEPTH         4
-#define STRAYS_MAX    64
-#define GARBAGE       0xeb
 #define BUSY_TRIES    1000
 #define INNER_POLL_NS NS_PER_MS
 
@@ -68,12 +63,6 @@ struct fault_engine {
 	atomic_ullong injected[NR_FATES];
 };
 
-struct stray {
-	void *dst;
-	uint32_t len_bytes;
-	uint64_t due_ns;
-};
-
 struct fault_channel {
 	struct engine_channel channel;
 	struct engine_channel *inner;
@@ -83,15 +72,7 @@ struct fault_channel {
 	uint64_t refused_at; /* number of the first item of the batch refused last, plus 1 */
 	struct engine_batch *queue[DEPTH]; /* QUEUED; scratch: due time, first item's number */
 	unsigned int nr_queued;
-
-	/* Late writes come from a worker of the crew, without one from the next call. */
-	struct crew_task writer;
-	struct futex_lock lock;
-	bool writer_posted; /* at any time */
-	bool writing;       /* posted, and has not seen yet that nothing is left */
-	unsigned int nr_strays;
-	struct stray strays[STRAYS_MAX];
-	uint8_t garbage[PAGE_BYTES];
+	struct strays strays;
 };
 
 static struct fault_engine *fault_of(const struct fault_channel *channel)
@@ -132,102 +113,6 @@ static void count(struct fault_channel *channel, enum fate fate)
 	atomic_fetch_add_explicit(&fault_of(channel)->injected[fate], 1, memory_order_relaxed);
 }
 
-static void sleep_until(uint64_t due_ns)
-{
-	atomic_uint nobody = 0;
-
-	for (uint64_t now = now_ns(); now < due_ns; now = now_ns())
-		futex_wait(&nobody, 0, due_ns - now);
-}
-
-/* By the kernel, like a device: an address that is gone by now is an error, not a crash. */
-static void write_garbage(const struct fault_channel *channel, const struct stray *stray)
-{
-	long pid = sys(SYS_getpid);
-
-	for (uint32_t at = 0; at < stray->len_bytes; at += PAGE_BYTES) {
-		uint32_t len = MIN(stray->len_bytes - at, (uint32_t)PAGE_BYTES);
-		struct iovec from = {(void *)channel->garbage, len};
-		struct iovec to = {(char *)stray->dst + at, len};
-
-		sys(SYS_process_vm_writev, pid, &from, 1, &to, 1, 0);
-	}
-}
-
-/* Caller holds the lock. Returns when the next one is due, 0: there is none. */
-static uint64_t write_due_strays(struct fault_channel *channel, uint64_t now)
-{
-	uint64_t next_ns = 0;
-	unsigned int kept = 0;
-
-	for (unsigned int i = 0; i < channel->nr_strays; i++) {
-		struct stray *stray = &channel->strays[i];
-
-		if (stray->due_ns <= now) {
-			write_garbage(channel, stray);
-			continue;
-		}
-		next_ns = next_ns ? MIN(next_ns, stray->due_ns) : stray->due_ns;
-		channel->strays[kept++] = *stray;
-	}
-	channel->nr_strays = kept;
-	return next_ns;
-}
-
-static bool writer_work(struct crew_task *task, unsigned int worker)
-{
-	struct fault_channel *channel = CONTAINER_OF(task, struct fault_channel, writer);
-
-	for (;;) {
-		uint64_t next_ns;
-
-		futex_lock(&channel->lock);
-		next_ns = write_due_strays(channel, now_ns());
-		if (!next_ns)
-			channel->writing = false;
-		futex_unlock(&channel->lock);
-		if (!next_ns)
-			return false;
-		sleep_until(next_ns);
-	}
-}
-
-static uint64_t flush_strays(struct fault_channel *channel)
-{
-	uint64_t next_ns;
-
-	futex_lock(&channel->lock);
-	next_ns = write_due_strays(channel, now_ns());
-	futex_unlock(&channel->lock);
-	return next_ns;
-}
-
-static bool add_stray(struct fault_channel *channel, const struct engine_item *item)
-{
-	struct crew *crew = fault_of(channel)->crew;
-	bool start;
-
-	futex_lock(&channel->lock);
-	if (channel->nr_strays == STRAYS_MAX) {
-		futex_unlock(&channel->lock);
-		return false;
-	}
-	channel->strays[channel->nr_strays++] =
-		(struct stray){item->dst, item->len_bytes, now_ns() + delay_ns(channel)};
-	start = crew && !channel->writing;
-	channel->writing |= start;
-	futex_unlock(&channel->lock);
-
-	if (start) {
-		/* The writer before has seen that it has nothing left, and is on its way out. */
-		if (channel->writer_posted)
-			crew_wait(crew, &channel->writer, FUTEX_FOREVER);
-		channel->writer_posted = true;
-		crew_post(crew, &channel->writer);
-	}
-	return true;
-}
-
 /* Bytes that are surely not those of the source, over a part of the destination or all of it. */
 static void write_partly(struct fault_channel *channel, struct engine_item *item)
 {
@@ -239,7 +124,8 @@ static void write_partly(struct fault_channel *channel, struct engine_item *item
 
 static void spoil(struct fault_channel *channel, struct engine_item *item, enum fate fate)
 {
-	if (fate == FATE_STRAY && !add_stray(channel, item))
+	if (fate == FATE_STRAY &&
+	    !strays_add(&channel->strays, item->dst, item->len_bytes, now_ns() + delay_ns(channel)))
 		fate = FATE_FAIL;
 	switch (fate) {
 	case FATE_UNDONE:
@@ -261,15 +147,19 @@ static void spoil(struct fault_channel *channel, struct engine_item *item, enum 
 }
 
 /* A stretch of items that nothing is wrong with. An inner engine that stays busy leaves them. */
-static void run_inner(struct fault_channel *channel, struct engine_item *items, uint32_t nr_items)
+static void run_inner(struct fault_channel *channel, const struct engine_batch *whole,
+		      uint32_t start, uint32_t end)
 {
 	const struct engine_ops *ops = fault_of(channel)->inner->ops;
-	struct engine_batch batch = {.items = items, .nr_items = nr_items};
+	struct engine_batch batch = {
+		.items = &whole->items[start], .nr_items = end - start, .alone = whole->alone};
 	struct engine_batch *done;
 
-	for (uint32_t i = 0; i < nr_items; i++)
-		batch.bytes += items[i].len_bytes;
-	for (unsigned int try = 0; nr_items && try < BUSY_TRIES; try++) {
+	if (start == end)
+		return;
+	for (uint32_t i = 0; i < batch.nr_items; i++)
+		batch.bytes += batch.items[i].len_bytes;
+	for (unsigned int try = 0; try < BUSY_TRIES; try++) {
 		switch (ops->submit(channel->inner, &batch)) {
 		case ENGINE_QUEUED:
 			while (!ops->poll(channel->inner, INNER_POLL_NS, &done, 1))
@@ -281,8 +171,8 @@ static void run_inner(struct fault_channel *channel, struct engine_item *items, 
 			cpu_relax();
 		}
 	}
-	for (uint32_t i = 0; i < nr_items; i++)
-		items[i].state = ENGINE_NOT_ATTEMPTED;
+	for (uint32_t i = 0; i < batch.nr_items; i++)
+		batch.items[i].state = ENGINE_NOT_ATTEMPTED;
 }
 
 static bool spoils(enum fate fate)
@@ -299,11 +189,11 @@ static void serve(struct fault_channel *channel, struct engine_batch *batch, uin
 
 		if (!spoils(fate))
 			continue;
-		run_inner(channel, &batch->items[start], i - start);
+		run_inner(channel, batch, start, i);
 		spoil(channel, &batch->items[i], fate);
 		start = i + 1;
 	}
-	run_inner(channel, &batch->items[start], batch->nr_items - start);
+	run_inner(channel, batch, start, batch->nr_items);
 }
 
 static bool has_fate(const struct fault_channel *channel, uint64_t first, uint32_t nr_items,
@@ -335,7 +225,7 @@ static enum engine_verdict fault_submit(struct engine_channel *base, struct engi
 	struct fault_channel *channel = CONTAINER_OF(base, struct fault_channel, channel);
 	uint64_t first = channel->nr_items;
 
-	flush_strays(channel);
+	strays_write_due(&channel->strays);
 	if (refuse(channel, batch))
 		return ENGINE_BUSY;
 	channel->nr_items += batch->nr_items;
@@ -384,7 +274,7 @@ static uint32_t fault_poll(struct engine_channel *base, uint64_t wait_ns,
 	uint64_t now = now_ns();
 	uint32_t nr = 0;
 
-	flush_strays(channel);
+	strays_write_due(&channel->strays);
 	if (!channel->nr_queued)
 		return 0;
 	if (first_due_ns(channel) > now) {
@@ -405,7 +295,7 @@ static bool fault_quiet(struct engine_channel *base)
 	struct fault_channel *channel = CONTAINER_OF(base, struct fault_channel, channel);
 	const struct engine_ops *ops = fault_of(channel)->inner->ops;
 
-	return !flush_strays(channel) && (!ops->quiet || ops->quiet(channel->inner));
+	return !strays_write_due(&channel->strays) && (!ops->quiet || ops->quiet(channel->inner));
 }
 
 static int fault_channel_open(struct engine *engine, int near_node, struct engine_channel **out)
@@ -422,14 +312,11 @@ static int fault_channel_open(struct engine *engine, int near_node, struct engin
 		return err;
 	}
 	channel->channel.engine = engine;
-	channel->writer.work = writer_work;
-	channel->writer.nr_wanted = 1;
+	strays_init(&channel->strays, fault->crew);
 	channel->random = (fault->params.seed + 1) * 0x9e3779b97f4a7c15ULL +
 			  atomic_fetch_add(&fault->nr_channels, 1);
 	channel->random += !channel->random;
 	channel->phase = next_random(channel) % (fault->params.every * NR_FATES);
-	for (size_t i = 0; i < sizeof(channel->garbage); i++)
-		channel->garbage[i] = GARBAGE;
 	*out = &channel->channel;
 	return 0;
 }
@@ -438,16 +325,12 @@ static void fault_channel_close(struct engine_channel *base)
 {
 	struct fault_channel *channel;
 	struct fault_engine *fault;
-	uint64_t next_ns;
 
 	if (!base)
 		return;
 	channel = CONTAINER_OF(base, struct fault_channel, channel);
 	fault = fault_of(channel);
-	while ((next_ns = flush_strays(channel)))
-		sleep_until(next_ns);
-	if (channel->writer_posted)
-		crew_retract(fault->crew, &channel->writer);
+	strays_drain(&channel->strays);
 	fault->inner->ops->channel_close(channel->inner);
 	vault_free(channel, sizeof(*channel));
 }
