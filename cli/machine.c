@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/cli.h"
 #include "cli/machine.h"
 #include "cli/sysfs.h"
 
@@ -154,6 +155,35 @@ unsigned int machine_memory_nodes(const struct machine *machine, int *ids, unsig
 			ids[nr++] = machine->v[i].id;
 	}
 	return nr;
+}
+
+int machine_pair(struct machine *machine, int from, int to, bool fresh, int node[2])
+{
+	int ids[MACHINE_NODES_MAX];
+	unsigned int nr, i;
+
+	machine_read(machine);
+	nr = machine_memory_nodes(machine, ids, ARRAY_SIZE(ids));
+	/* A kernel without NUMA tells nothing. */
+	if (!nr)
+		ids[nr++] = 0;
+	node[0] = from >= 0 ? from : ids[0];
+	node[1] = to;
+	for (i = 0; node[1] < 0 && i < nr; i++) {
+		if (ids[i] != node[0])
+			node[1] = ids[i];
+	}
+	if (fresh || node[1] < 0)
+		node[1] = node[0];
+	for (unsigned int end = 0; end < 2; end++) {
+		for (i = 0; i < nr && ids[i] != node[end];)
+			i++;
+		if (i == nr)
+			return cli_usage_error(
+				"--%s %d: has no memory; `migbench topo` lists nodes",
+				end ? "to" : "from", node[end]);
+	}
+	return CLI_OK;
 }
 
 /* libnuma warns on stderr by itself; node_parse() says it in its own words. */

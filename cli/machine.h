@@ -41,6 +41,12 @@ const char *node_class_name(enum node_class class);
 /* Nodes that have memory; the ids of the first max of them. */
 unsigned int machine_memory_nodes(const struct machine *machine, int *ids, unsigned int max);
 
+/*
+ * Two ends to move between: from and to if they are given (not -1), else the first nodes that have
+ * memory; the same twice where there is one, or if fresh. 0, or an exit code after having said why.
+ */
+int machine_pair(struct machine *machine, int from, int to, bool fresh, int node[2]);
+
 /* One node in numactl's grammar ("1", "+0"). -EINVAL with a sentence in why. */
 int node_parse(const char *text, int *out, char *why, size_t why_bytes);
 

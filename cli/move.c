@@ -74,48 +74,15 @@ struct bench {
 	unsigned int nr_rows;
 };
 
-void move_row_free(struct move_row *row)
-{
-	samples_free(&row->gb_per_s);
-	samples_free(&row->cpu_s_per_gib);
-	samples_free(&row->worker_s_per_gib);
-	samples_free(&row->faults);
-	samples_free(&row->frames);
-	samples_free(&row->first_us);
-	samples_free(&row->out_us);
-	free(row->reader);
-	free(row->writer);
-}
-
 /* 0 or an exit code. */
 static int choose_nodes(struct bench *bench)
 {
 	struct machine *machine = cli_alloc(1, sizeof(*machine));
-	int ids[MACHINE_NODES_MAX];
-	unsigned int nr, i;
+	int code = machine_pair(machine, move_options.from, move_options.to, move_options.fresh,
+				bench->node);
 
-	machine_read(machine);
-	nr = machine_memory_nodes(machine, ids, ARRAY_SIZE(ids));
 	free(machine);
-	if (!nr)
-		ids[nr++] = 0;
-	bench->node[0] = move_options.from >= 0 ? move_options.from : ids[0];
-	bench->node[1] = move_options.to;
-	for (i = 0; bench->node[1] < 0 && i < nr; i++) {
-		if (ids[i] != bench->node[0])
-			bench->node[1] = ids[i];
-	}
-	if (move_options.fresh || bench->node[1] < 0)
-		bench->node[1] = bench->node[0];
-	for (unsigned int end = 0; end < 2; end++) {
-		for (i = 0; i < nr && ids[i] != bench->node[end]; i++)
-			;
-		if (i == nr)
-			return cli_usage_error(
-				"--%s %d: has no memory; `migbench topo` lists nodes",
-				end ? "to" : "from", bench->node[end]);
-	}
-	return CLI_OK;
+	return code;
 }
 
 /* The kernel has nothing to move from a node to itself. */
@@ -202,33 +169,6 @@ static void make_rows(struct bench *bench)
 	}
 }
 
-static void add_result(struct move_row *row, const struct ferry_result *result, double gib)
-{
-	samples_add(&row->worker_s_per_gib, (double)result->worker_cpu_ns / 1e9 / gib);
-	samples_add(&row->frames, (double)result->nr_frames_made);
-	samples_add(&row->first_us, (double)result->first_ns / 1e3);
-	if (result->max_out_ns)
-		samples_add(&row->out_us, (double)result->max_out_ns / 1e3);
-	memcpy(row->pages_by_mover, result->pages_by_mover, sizeof(row->pages_by_mover));
-	memcpy(row->pages_by_reason, result->pages_by_reason, sizeof(row->pages_by_reason));
-}
-
-static void add_sample(struct bench *bench, struct move_row *row, const struct outcome *outcome)
-{
-	const struct ferry_result *result = &outcome->result;
-	double part = outcome->has_result && result->nr_pages
-			      ? (double)result->nr_moved / (double)result->nr_pages
-			      : 1;
-	double bytes = (double)subject_bytes(&bench->subject) * part, gib = bytes / (1UL << 30);
-
-	row->moved_part = MIN(row->moved_part, part);
-	samples_add(&row->gb_per_s, bytes / (double)outcome->ns);
-	samples_add(&row->cpu_s_per_gib, outcome->cpu_s / gib);
-	samples_add(&row->faults, (double)outcome->nr_faults);
-	if (outcome->has_result)
-		add_result(row, result, gib);
-}
-
 /* Nothing moved although the call says that all went well: that way can't be had here. */
 static bool moved_nothing(const struct bench *bench, const struct outcome *outcome)
 {
@@ -256,7 +196,7 @@ static int run_row(struct bench *bench, struct move_row *row, bool counted)
 			return CLI_UNSUPPORTED;
 		subject->at = end;
 		if (counted)
-			add_sample(bench, row, &outcome);
+			move_row_add(row, &outcome, subject_bytes(subject));
 		if (subject_check(subject, way_name(row->way)))
 			return CLI_FAILED;
 	}

@@ -88,6 +88,7 @@ struct move_row {
 };
 
 void move_row_free(struct move_row *row);
+void move_row_add(struct move_row *row, const struct outcome *outcome, size_t asked_bytes);
 
 /* Moves while a reader and a writer touch random pages. 0 or -errno. */
 int move_stall(struct subject *subject, struct ferry *ferry, struct move_row *row);

@@ -129,8 +129,8 @@ int move_batches(struct subject *subject, struct ferry *ferry, const enum way *w
 	int err = 0;
 
 	for (unsigned int i = 0; i < move_options.batches.nr && !err; i++) {
-		size_t batch_bytes = ALIGN_DOWN(move_options.batches.v[i],
-						subject->area.folio_bytes);
+		size_t batch_bytes =
+			ALIGN_DOWN(move_options.batches.v[i], subject->area.folio_bytes);
 		char folio[SIZE_TEXT_BYTES], batch[SIZE_TEXT_BYTES];
 
 		/* Less than a folio would split it; more than there is can't be asked. */

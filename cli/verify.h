@@ -88,6 +88,8 @@ struct verify {
 	/* of this phase */
 	struct area area;
 	uint32_t nr_main_pages;
+	enum folio_kind kind;
+	unsigned int nr_turns;
 	uint64_t seed;
 	uint32_t *counters[WRITERS_MAX]; /* what each writer's word in each page holds */
 	struct actor actors[THREADS_MAX];
@@ -109,6 +111,9 @@ void verify_fail(struct verify *verify, const struct mismatch *word, const char 
 
 struct actor *verify_add_actor(struct verify *verify, const char *name,
 			       bool (*step)(struct actor *), unsigned int index);
+
+/* 0, or -errno if it could not be run; what was found wrong is in verify->failure. */
+int verify_phase(struct verify *verify, size_t folio_bytes, uint64_t phase_ns);
 
 /* verify_words.c: the main part. */
 bool word_owned(const struct verify *verify, size_t index, unsigned int *writer);
