@@ -21,6 +21,7 @@
 #define ALIGN_UP(x, a)                ALIGN_DOWN((x) + (__typeof__(x))(a)-1, a)
 #define MIN(a, b)                     ((a) < (b) ? (a) : (b))
 #define MAX(a, b)                     ((a) > (b) ? (a) : (b))
+#define DIV_ROUND_UP(n, d)            (((n) + (d)-1) / (d))
 #define CONTAINER_OF(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 
 #define CACHELINE           64

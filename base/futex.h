@@ -50,6 +50,14 @@ static inline void futex_lock(struct futex_lock *lock)
 		futex_wait(&lock->word, 2, FUTEX_FOREVER);
 }
 
+static inline bool futex_trylock(struct futex_lock *lock)
+{
+	unsigned int free = 0;
+
+	return atomic_compare_exchange_strong_explicit(&lock->word, &free, 1, memory_order_acquire,
+						       memory_order_relaxed);
+}
+
 static inline void futex_unlock(struct futex_lock *lock)
 {
 	if (atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2)

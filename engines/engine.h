@@ -67,6 +67,7 @@ struct engine_batch {
 	uint64_t scratch[4];       /* engine's scratch while QUEUED */
 	struct engine_batch *next; /* engine's scratch while QUEUED */
 	void *owner;               /* the caller's */
+	bool alone;                /* other threads have other work: copy in the calling one */
 };
 
 enum engine_verdict {

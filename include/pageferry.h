@@ -65,8 +65,9 @@ enum ferry_reason {
 	FERRY_REASON_CHANGED,   /* unmapped, remapped or discarded while it was to be moved */
 	FERRY_REASON_ENGINE,    /* the engine left it undone; the CPU copied it */
 	FERRY_REASON_ASKED,     /* the request or the options named a mover */
-	FERRY_REASON_STOPPED,   /* cancelled, past its deadline, or after a failure it had to stop at */
-	FERRY_REASON_FAILED,    /* the kernel could not move it: see the page's status */
+	FERRY_REASON_STOPPED, /* cancelled, past its deadline, or after a failure it had to stop at
+			       */
+	FERRY_REASON_FAILED,  /* the kernel could not move it: see the page's status */
 	FERRY_NR_REASONS,
 };
 
@@ -98,20 +99,20 @@ FERRY_API const char *ferry_version(void);
 
 struct ferry_options {
 	size_t size;
-	const char *engine;         /* "cpu", "cpu:kernel=avx2-nt", "dsa:model" …; NULL: the best */
-	unsigned int nr_workers;    /* worker threads; 0: one per core, by placement, at most 16 */
-	unsigned int flags;         /* FERRY_OPEN_* */
-	uint64_t chunk_bytes;       /* largest piece that is out at a time; 0: 2 MiB, adaptive.
-				     * A power of two, 4 KiB … 2 MiB */
-	uint64_t stall_bound_ns;    /* how long a page should be out at most; 0: 1 ms */
-	uint64_t pool_cap_bytes;    /* frames kept per node; 0: an eighth of the node's free memory */
+	const char *engine;      /* "cpu", "cpu:kernel=avx2-nt", "dsa:model" …; NULL: the best */
+	unsigned int nr_workers; /* worker threads; 0: one per core, by placement, at most 16 */
+	unsigned int flags;      /* FERRY_OPEN_* */
+	uint64_t chunk_bytes;    /* largest piece that is out at a time; 0: 2 MiB, adaptive.
+				  * A power of two, 4 KiB … 2 MiB */
+	uint64_t stall_bound_ns; /* how long a page should be out at most; 0: 1 ms */
+	uint64_t pool_cap_bytes; /* frames kept per node; 0: an eighth of the node's free memory */
 	uint64_t pool_prefill_bytes; /* frames made ready on each node by ferry_open; 0: none */
-	const char *synthetic;      /* hwloc synthetic topology for placement tests; NULL: this one */
+	const char *synthetic; /* hwloc synthetic topology for placement tests; NULL: this one */
 };
 
-#define FERRY_OPTIONS_INIT                                                                         \
-	{                                                                                          \
-		.size = sizeof(struct ferry_options)                                               \
+#define FERRY_OPTIONS_INIT                           \
+	{                                            \
+		.size = sizeof(struct ferry_options) \
 	}
 
 /*
@@ -190,41 +191,41 @@ struct ferry_request {
 	 * move_pages(2) has them; -ECANCELED for pages not attempted. Must stay until then.
 	 */
 	int *status;
-	enum ferry_mover mover;    /* FERRY_MOVER_AUTO: the policy's choice */
-	unsigned int nr_workers;   /* 0: the policy's choice */
-	uint64_t chunk_bytes;      /* 0: the context's */
-	uint64_t deadline_ns;      /* ends the job this long after ferry_submit; 0: never */
-	uint64_t max_bytes_per_s;  /* bandwidth cap; 0: none */
+	enum ferry_mover mover;   /* FERRY_MOVER_AUTO: the policy's choice */
+	unsigned int nr_workers;  /* 0: the policy's choice */
+	uint64_t chunk_bytes;     /* 0: the context's */
+	uint64_t deadline_ns;     /* ends the job this long after ferry_submit; 0: never */
+	uint64_t max_bytes_per_s; /* bandwidth cap; 0: none */
 };
 
-#define FERRY_REQUEST_INIT                                                                         \
-	{                                                                                          \
-		.size = sizeof(struct ferry_request)                                               \
+#define FERRY_REQUEST_INIT                           \
+	{                                            \
+		.size = sizeof(struct ferry_request) \
 	}
 
 struct ferry_result {
 	size_t size;
-	int error;               /* 0; -ECANCELED, -ETIMEDOUT (deadline), or what stopped it */
-	uint64_t nr_pages;       /* pages asked for, 4 KiB each */
-	uint64_t nr_moved;       /* now on their node because of this job */
-	uint64_t nr_in_place;    /* were on their node already */
-	uint64_t nr_failed;      /* negative status, pages not attempted included */
+	int error;            /* 0; -ECANCELED, -ETIMEDOUT (deadline), or what stopped it */
+	uint64_t nr_pages;    /* pages asked for, 4 KiB each */
+	uint64_t nr_moved;    /* now on their node because of this job */
+	uint64_t nr_in_place; /* were on their node already */
+	uint64_t nr_failed;   /* negative status, pages not attempted included */
 	uint64_t pages_by_mover[FERRY_NR_MOVERS];
 	uint64_t pages_by_reason[FERRY_NR_REASONS];
-	uint64_t bytes_by_engine;  /* copied by the engine */
-	uint64_t bytes_by_cpu;     /* copied by the CPU where the engine had left them */
-	uint64_t nr_calls;         /* move_pages(2) calls made */
-	uint64_t nr_chunks;        /* chunks taken out and put back */
-	uint64_t wall_ns;          /* from submit to end */
-	uint64_t worker_cpu_ns;    /* CPU time of the threads that worked on it */
-	uint64_t first_ns;         /* from submit until the first page was in place */
-	uint64_t max_out_ns;       /* longest time a page was out */
-	uint64_t nr_frames_made;   /* frames allocated because the pool had none ready */
+	uint64_t bytes_by_engine; /* copied by the engine */
+	uint64_t bytes_by_cpu;    /* copied by the CPU where the engine had left them */
+	uint64_t nr_calls;        /* move_pages(2) calls made */
+	uint64_t nr_chunks;       /* chunks taken out and put back */
+	uint64_t wall_ns;         /* from submit to end */
+	uint64_t worker_cpu_ns;   /* CPU time of the threads that worked on it */
+	uint64_t first_ns;        /* from submit until the first page was in place */
+	uint64_t max_out_ns;      /* longest time a page was out */
+	uint64_t nr_frames_made;  /* frames allocated because the pool had none ready */
 };
 
-#define FERRY_RESULT_INIT                                                                          \
-	{                                                                                          \
-		.size = sizeof(struct ferry_result)                                                \
+#define FERRY_RESULT_INIT                           \
+	{                                           \
+		.size = sizeof(struct ferry_result) \
 	}
 
 struct ferry_progress {
@@ -268,11 +269,11 @@ FERRY_API void ferry_job_close(struct ferry_job *job);
 
 struct ferry_stats {
 	size_t size;
-	uint64_t nr_calls;         /* ferry_move_pages and ferry_migrate_pages */
-	uint64_t nr_jobs;          /* jobs ended, those behind such calls included */
+	uint64_t nr_calls; /* ferry_move_pages and ferry_migrate_pages */
+	uint64_t nr_jobs;  /* jobs ended, those behind such calls included */
 	uint64_t pages_by_mover[FERRY_NR_MOVERS];
 	uint64_t pages_by_reason[FERRY_NR_REASONS];
-	uint64_t nr_syscalls;      /* move_pages(2) calls made */
+	uint64_t nr_syscalls; /* move_pages(2) calls made */
 	uint64_t nr_chunks;
 	uint64_t bytes_by_engine;
 	uint64_t bytes_by_cpu;
@@ -280,12 +281,12 @@ struct ferry_stats {
 	uint64_t max_out_ns;
 	uint64_t nr_frames_made;
 	uint64_t nr_frames_freed;
-	uint64_t pool_bytes;       /* frames held now, all nodes */
+	uint64_t pool_bytes; /* frames held now, all nodes */
 };
 
-#define FERRY_STATS_INIT                                                                           \
-	{                                                                                          \
-		.size = sizeof(struct ferry_stats)                                                 \
+#define FERRY_STATS_INIT                           \
+	{                                          \
+		.size = sizeof(struct ferry_stats) \
 	}
 
 /* Totals of a context since it was opened. Thread-safe. 0; -EINVAL size is 0. */

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "base/futex.h"
 #include "base/vault.h"
 #include "crew/crew.h"
 #include "engines/cpu/kernels.h"
@@ -28,18 +29,30 @@
 
 extern const struct engine_ops cpu_engine_ops;
 
+/*
+ * Counted by channel, with one writer: a locked instruction would wait for the streaming stores
+ * before it, which a small batch would feel.
+ */
+struct cpu_counters {
+	atomic_ullong nr_alone, nr_shared, nr_helped, bytes;
+};
+
 struct cpu_engine {
 	struct engine engine;
 	struct crew *crew;
 	unsigned int nr_threads; /* the caller's included */
 	uint64_t split_bytes;    /* smaller batches are the caller's alone */
 	const struct copy_kernel *kernel;
-	atomic_ullong nr_alone, nr_shared, nr_helped, bytes;
+	struct futex_lock lock; /* for the two below */
+	struct cpu_channel *channels;
+	struct cpu_counters closed; /* of channels that are gone */
 };
 
 struct cpu_channel {
 	struct engine_channel channel;
 	struct crew_task task;
+	struct cpu_channel *prev, *next;
+	struct cpu_counters counters;
 	const struct engine_batch *batch;
 	atomic_uint nr_helpers; /* workers that took a share of this batch */
 	/* The next byte nobody has taken: item number in the upper half, offset in the lower. */
@@ -50,6 +63,13 @@ struct position {
 	uint32_t item;
 	uint32_t offset_bytes;
 };
+
+static void count(atomic_ullong *counter, uint64_t add)
+{
+	uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, value + add, memory_order_relaxed);
+}
 
 static struct position unpack(unsigned long long cursor)
 {
@@ -172,47 +192,74 @@ static void copy_shared(struct cpu_engine *cpu, struct cpu_channel *channel,
 	channel->task.nr_wanted = cpu->nr_threads - 1;
 	crew_run(cpu->crew, &channel->task, CREW_CALLER);
 
-	atomic_fetch_add_explicit(&cpu->nr_shared, 1, memory_order_relaxed);
+	count(&channel->counters.nr_shared, 1);
 	if (atomic_load_explicit(&channel->nr_helpers, memory_order_relaxed) > 1)
-		atomic_fetch_add_explicit(&cpu->nr_helped, 1, memory_order_relaxed);
+		count(&channel->counters.nr_helped, 1);
 }
 
-static enum engine_verdict cpu_submit(struct engine_channel *channel, struct engine_batch *batch)
+static enum engine_verdict cpu_submit(struct engine_channel *base, struct engine_batch *batch)
 {
-	struct cpu_engine *cpu = CONTAINER_OF(channel->engine, struct cpu_engine, engine);
+	struct cpu_channel *channel = CONTAINER_OF(base, struct cpu_channel, channel);
+	struct cpu_engine *cpu = CONTAINER_OF(base->engine, struct cpu_engine, engine);
 
 	if (!batch->alone && cpu->nr_threads > 1 && batch->bytes >= cpu->split_bytes &&
 	    crew_nr_idle(cpu->crew)) {
-		copy_shared(cpu, CONTAINER_OF(channel, struct cpu_channel, channel), batch);
+		copy_shared(cpu, channel, batch);
 	} else {
 		copy_items(cpu->kernel, batch->items, batch->nr_items);
-		atomic_fetch_add_explicit(&cpu->nr_alone, 1, memory_order_relaxed);
+		count(&channel->counters.nr_alone, 1);
 	}
 	for (uint32_t i = 0; i < batch->nr_items; i++) {
 		batch->items[i].state = ENGINE_COPIED;
 		batch->items[i].detail = 0;
 	}
-	atomic_fetch_add_explicit(&cpu->bytes, batch->bytes, memory_order_relaxed);
+	count(&channel->counters.bytes, batch->bytes);
 	return ENGINE_DONE;
 }
 
 static int cpu_channel_open(struct engine *engine, int near_node, struct engine_channel **out)
 {
+	struct cpu_engine *cpu = CONTAINER_OF(engine, struct cpu_engine, engine);
 	struct cpu_channel *channel;
 
 	if (vault_alloc(sizeof(*channel), (void **)&channel))
 		return -ENOMEM;
 	channel->channel.engine = engine;
 	channel->task.work = share;
+	futex_lock(&cpu->lock);
+	channel->next = cpu->channels;
+	if (channel->next)
+		channel->next->prev = channel;
+	cpu->channels = channel;
+	futex_unlock(&cpu->lock);
 	*out = &channel->channel;
 	return 0;
 }
 
-static void cpu_channel_close(struct engine_channel *channel)
+static void add_counters(struct cpu_counters *sum, const struct cpu_counters *more)
 {
-	if (channel)
-		vault_free(CONTAINER_OF(channel, struct cpu_channel, channel),
-			   sizeof(struct cpu_channel));
+	count(&sum->nr_alone, atomic_load_explicit(&more->nr_alone, memory_order_relaxed));
+	count(&sum->nr_shared, atomic_load_explicit(&more->nr_shared, memory_order_relaxed));
+	count(&sum->nr_helped, atomic_load_explicit(&more->nr_helped, memory_order_relaxed));
+	count(&sum->bytes, atomic_load_explicit(&more->bytes, memory_order_relaxed));
+}
+
+static void cpu_channel_close(struct engine_channel *base)
+{
+	struct cpu_channel *channel;
+	struct cpu_engine *cpu;
+
+	if (!base)
+		return;
+	channel = CONTAINER_OF(base, struct cpu_channel, channel);
+	cpu = CONTAINER_OF(base->engine, struct cpu_engine, engine);
+	futex_lock(&cpu->lock);
+	*(channel->prev ? &channel->prev->next : &cpu->channels) = channel->next;
+	if (channel->next)
+		channel->next->prev = channel->prev;
+	add_counters(&cpu->closed, &channel->counters);
+	futex_unlock(&cpu->lock);
+	vault_free(channel, sizeof(*channel));
 }
 
 struct cpu_params {
@@ -318,14 +365,20 @@ static void cpu_close(struct engine *engine)
 			   sizeof(struct cpu_engine));
 }
 
-static void cpu_counters(struct engine *engine, engine_counter_fn fn, void *arg)
+static void cpu_report(struct engine *engine, engine_counter_fn fn, void *arg)
 {
 	struct cpu_engine *cpu = CONTAINER_OF(engine, struct cpu_engine, engine);
+	struct cpu_counters sum = {0};
 
-	fn(arg, "batches.alone", atomic_load(&cpu->nr_alone));
-	fn(arg, "batches.shared", atomic_load(&cpu->nr_shared));
-	fn(arg, "batches.helped", atomic_load(&cpu->nr_helped));
-	fn(arg, "bytes", atomic_load(&cpu->bytes));
+	futex_lock(&cpu->lock);
+	add_counters(&sum, &cpu->closed);
+	for (struct cpu_channel *channel = cpu->channels; channel; channel = channel->next)
+		add_counters(&sum, &channel->counters);
+	futex_unlock(&cpu->lock);
+	fn(arg, "batches.alone", sum.nr_alone);
+	fn(arg, "batches.shared", sum.nr_shared);
+	fn(arg, "batches.helped", sum.nr_helped);
+	fn(arg, "bytes", sum.bytes);
 }
 
 const struct engine_ops cpu_engine_ops = {
@@ -341,5 +394,5 @@ const struct engine_ops cpu_engine_ops = {
 	.channel_open = cpu_channel_open,
 	.channel_close = cpu_channel_close,
 	.submit = cpu_submit,
-	.counters = cpu_counters,
+	.counters = cpu_report,
 };

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "base/vault.h"
+#include "engines/cpu/kernels.h"
+#include "lib/internal.h"
+#include "lib/options.h"
+#include "lib/pagemap.h"
+
+/* What a pool may hold if nobody says: this share of its node's free memory. */
+#define POOL_SHARE     8
+#define POOL_MIN_BYTES (4 * EXTENT_BYTES)
+
+#define STALL_BOUND_NS (1 * NS_PER_MS)
+
+static __thread char open_error[256];
+
+const char *ferry_open_error(void)
+{
+	return open_error;
+}
+
+/* ---- pools ---- */
+
+static uint64_t pool_cap(const struct ferry *ferry, int node)
+{
+	uint64_t total, free, cap = ferry->pool_cap_bytes;
+
+	if (!cap)
+		cap = nodes_memory(node, &total, &free) ? 16 * EXTENT_BYTES : free / POOL_SHARE;
+	return MAX(cap, POOL_MIN_BYTES);
+}
+
+static struct pool *open_pool(struct ferry *ferry, int node, bool huge)
+{
+	bool strict = ferry->nodes.nr_memory > 1;
+	void *pool;
+	int err;
+
+	if (vault_alloc(sizeof(struct pool), &pool))
+		return NULL;
+	err = pool_open(pool, node, huge, strict, ferry->uffd, pool_cap(ferry, node));
+	if (err) {
+		log_warn("node %d: no pool of %s frames (%s): the kernel mover serves it", node,
+			 huge ? "huge" : "small", strerror(-err));
+		vault_free(pool, sizeof(struct pool));
+		return NULL;
+	}
+	atomic_store(&ferry->pools[node][huge], pool);
+	return pool;
+}
+
+struct pool *ferry_pool(struct ferry *ferry, int node, bool huge)
+{
+	struct pool *pool;
+
+	if (node < 0 || node >= MAX_POOL_NODES || ferry->uffd < 0 ||
+	    !nodes_has(&ferry->nodes, node))
+		return NULL;
+	pool = atomic_load(&ferry->pools[node][huge]);
+	if (pool)
+		return pool;
+	futex_lock(&ferry->pools_lock);
+	pool = atomic_load(&ferry->pools[node][huge]);
+	if (!pool)
+		pool = open_pool(ferry, node, huge);
+	futex_unlock(&ferry->pools_lock);
+	return pool;
+}
+
+typedef void (*pool_fn)(struct pool *pool, uint64_t arg);
+
+static void for_each_pool(struct ferry *ferry, pool_fn fn, uint64_t arg)
+{
+	for (unsigned int node = 0; node < MAX_POOL_NODES; node++) {
+		for (unsigned int huge = 0; huge < 2; huge++) {
+			struct pool *pool = atomic_load(&ferry->pools[node][huge]);
+
+			if (pool)
+				fn(pool, arg);
+		}
+	}
+}
+
+static void trim_low(struct pool *pool, uint64_t keep_bytes)
+{
+	if (pool_node_is_low(pool))
+		pool_trim(pool, keep_bytes);
+}
+
+static void close_one(struct pool *pool, uint64_t arg)
+{
+	pool_close(pool);
+	vault_free(pool, sizeof(*pool));
+}
+
+void ferry_trim(struct ferry *ferry)
+{
+	if (ferry && !atomic_load(&ferry->forked))
+		for_each_pool(ferry, pool_trim, ferry->prefill_bytes);
+}
+
+void ferry_trim_low(struct ferry *ferry)
+{
+	for_each_pool(ferry, trim_low, 0);
+}
+
+static void prefill(struct ferry *ferry)
+{
+	uint64_t stamp = nodes_migration_stamp(ferry->vmstat_fd);
+
+	for (int node = 0; node < MAX_POOL_NODES; node++) {
+		struct pool *pool = ferry_pool(ferry, node, false);
+
+		if (pool)
+			pool_fill(pool, ferry->prefill_bytes, stamp);
+	}
+}
+
+void ferry_fresh_frames(struct ferry *ferry)
+{
+	atomic_store(&ferry->fresh_frames, true);
+}
+
+/* ---- opening ---- */
+
+static bool is_chunk(uint64_t bytes)
+{
+	return bytes >= PAGE_BYTES && bytes <= HUGE_BYTES && !(bytes & (bytes - 1));
+}
+
+static int check_options(const struct ferry_options *options)
+{
+	const char *what = NULL;
+
+	if (options->flags & ~(FERRY_OPEN_FRESH_FRAMES | FERRY_OPEN_KERNEL_ONLY))
+		what = "flags has a bit that means nothing";
+	else if (options->chunk_bytes && !is_chunk(options->chunk_bytes))
+		what = "chunk_bytes must be a power of two from 4 KiB to 2 MiB";
+	else if (options->nr_workers > MAX_WORKERS)
+		what = "nr_workers must be at most 63";
+	if (!what)
+		return 0;
+	snprintf(open_error, sizeof(open_error), "%s", what);
+	return -EINVAL;
+}
+
+static int open_crew(struct ferry *ferry, const struct ferry_options *options)
+{
+	struct placement *placement;
+	int err = placement_open(options->synthetic, &placement);
+
+	if (!err) {
+		unsigned int nr = options->nr_workers;
+
+		err = crew_open(placement, nr, &ferry->crew);
+		placement_close(placement);
+	}
+	if (err)
+		snprintf(open_error, sizeof(open_error), "workers: %s", strerror(-err));
+	return err;
+}
+
+static int open_engine(struct ferry *ferry, const char *spec)
+{
+	struct engine_env env = {.crew = ferry->crew};
+
+	ferry->cpu_copy = copy_kernel_best(64 << 10, 1);
+	return engine_open(spec, &env, &ferry->engine, open_error, sizeof(open_error));
+}
+
+static int open_lanes(struct ferry *ferry)
+{
+	void *lanes;
+	int err;
+
+	ferry->nr_lanes = crew_nr_workers(ferry->crew) + 1;
+	ferry->lanes_bytes = ferry->nr_lanes * sizeof(struct lane);
+	err = vault_alloc(ferry->lanes_bytes, &lanes);
+	if (err)
+		return err;
+	ferry->lanes = lanes;
+	for (unsigned int l = 0; l < ferry->nr_lanes; l++) {
+		struct lane *lane = &ferry->lanes[l];
+
+		lane->ferry = ferry;
+		lane->door = l;
+		for (unsigned int p = 0; p < LANE_PARCELS; p++) {
+			lane->parcels[p].next = lane->free;
+			lane->free = &lane->parcels[p];
+		}
+	}
+	return 0;
+}
+
+/* Without it the kernel mover serves everything: no failure. */
+static int open_exchange(struct ferry *ferry, const struct ferry_options *options)
+{
+	int err;
+
+	if (options->flags & FERRY_OPEN_KERNEL_ONLY)
+		return 0;
+	err = pagemap_open();
+	if (err || uffd_open(&ferry->uffd, &ferry->caps)) {
+		ferry->uffd = -1;
+		log_info("no exchange mover here: `migbench doctor` says why");
+		return 0;
+	}
+	err = watcher_start(ferry);
+	if (!err)
+		ferry->machine.exchange = true;
+	return err;
+}
+
+static int open_parts(struct ferry *ferry, const struct ferry_options *options)
+{
+	int err = fork_watch();
+
+	if (!err)
+		err = open_crew(ferry, options);
+	if (!err)
+		err = open_engine(ferry, options->engine);
+	if (!err)
+		err = open_lanes(ferry);
+	if (!err)
+		err = open_exchange(ferry, options);
+	return err;
+}
+
+static void set_up(struct ferry *ferry, const struct ferry_options *options)
+{
+	ferry->machine.nr_workers = crew_nr_workers(ferry->crew);
+	ferry->machine.batched_flush = ferry->caps.batched_flush;
+	ferry->machine.max_chunk_bytes = options->chunk_bytes ? options->chunk_bytes : HUGE_BYTES;
+	ferry->machine.stall_bound_ns =
+		options->stall_bound_ns ? options->stall_bound_ns : STALL_BOUND_NS;
+	ferry->pool_cap_bytes = options->pool_cap_bytes;
+	ferry->prefill_bytes = options->pool_prefill_bytes;
+	atomic_store(&ferry->fresh_frames, !!(options->flags & FERRY_OPEN_FRESH_FRAMES));
+}
+
+int ferry_open(struct ferry **out, const struct ferry_options *user_options)
+{
+	struct ferry_options options = {.size = sizeof(options)};
+	struct ferry *ferry;
+	int err;
+
+	*out = NULL;
+	open_error[0] = '\0';
+	err = user_options ? options_copy(&options, sizeof(options), user_options) : 0;
+	if (err) {
+		snprintf(open_error, sizeof(open_error),
+			 err == -E2BIG ? "options are of a newer version than this library"
+				       : "options.size is not set");
+		return err;
+	}
+	err = check_options(&options);
+	if (err)
+		return err;
+	err = vault_alloc(sizeof(*ferry), (void **)&ferry);
+	if (err)
+		return err;
+	ferry->uffd = -1;
+	ferry->vmstat_fd = (int)sys(SYS_openat, AT_FDCWD, "/proc/vmstat", O_RDONLY | O_CLOEXEC);
+	nodes_read(&ferry->nodes);
+	err = open_parts(ferry, &options);
+	if (err) {
+		if (!open_error[0])
+			snprintf(open_error, sizeof(open_error), "%s", strerror(-err));
+		ferry_close(ferry);
+		return err;
+	}
+	set_up(ferry, &options);
+	fork_add(ferry);
+	if (ferry->prefill_bytes && ferry->machine.exchange)
+		prefill(ferry);
+	*out = ferry;
+	return 0;
+}
+
+/* ---- closing ---- */
+
+static void close_channels(struct ferry *ferry)
+{
+	for (unsigned int l = 0; ferry->lanes && l < ferry->nr_lanes; l++)
+		for (unsigned int node = 0; node < MAX_POOL_NODES; node++)
+			if (ferry->lanes[l].channels[node])
+				ferry->engine->ops->channel_close(ferry->lanes[l].channels[node]);
+}
+
+/* Pools are not the child's: their address space was left out of it, and may be somebody else's. */
+static void close_in_child(struct ferry *ferry)
+{
+	crew_forget(ferry->crew);
+	sys(SYS_close, ferry->vmstat_fd);
+	if (ferry->watcher.wake_fd > 0)
+		sys(SYS_close, ferry->watcher.wake_fd);
+	vault_free(ferry->lanes, ferry->lanes_bytes);
+	vault_free(ferry, sizeof(*ferry));
+}
+
+void ferry_close(struct ferry *ferry)
+{
+	if (!ferry)
+		return;
+	if (atomic_load(&ferry->forked)) {
+		close_in_child(ferry);
+		return;
+	}
+	fork_remove(ferry);
+	crew_close(ferry->crew);
+	/* The engine before the pools: a device may still write frames it was given. */
+	close_channels(ferry);
+	engine_close(ferry->engine);
+	watcher_stop(ferry);
+	for_each_pool(ferry, close_one, 0);
+	if (ferry->uffd >= 0)
+		sys(SYS_close, ferry->uffd);
+	sys(SYS_close, ferry->vmstat_fd);
+	vault_free(ferry->lanes, ferry->lanes_bytes);
+	vault_free(ferry, sizeof(*ferry));
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * No fork(2) happens while pages are out: the child would see holes. (A child made without libc's
+ * fork, by a bare clone(2), is served by the watcher where EVENT_FORK was granted.)
+ *
+ * In the child a context is only a copy of the parent's: its threads do not exist, its userfaultfd
+ * acts on the parent.
+ */
+#include <pthread.h>
+
+#include "base/sys.h"
+#include "lib/internal.h"
+#include "lib/pagemap.h"
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int once_error;
+static struct futex_lock contexts_lock;
+static struct ferry *contexts;
+
+static void before_fork(void)
+{
+	futex_lock(&contexts_lock);
+	for (struct ferry *ferry = contexts; ferry; ferry = ferry->next)
+		gate_shut(&ferry->outs);
+}
+
+static void after_in_parent(void)
+{
+	for (struct ferry *ferry = contexts; ferry; ferry = ferry->next)
+		gate_open(&ferry->outs);
+	futex_unlock(&contexts_lock);
+}
+
+static void after_in_child(void)
+{
+	for (struct ferry *ferry = contexts; ferry; ferry = ferry->next) {
+		atomic_store(&ferry->forked, true);
+		if (ferry->uffd >= 0)
+			sys(SYS_close, ferry->uffd);
+		ferry->uffd = -1;
+		gate_open(&ferry->outs);
+	}
+	contexts = NULL;
+	pagemap_forget();
+	claims_forget();
+	futex_unlock(&contexts_lock);
+}
+
+static void install(void)
+{
+	once_error = pthread_atfork(before_fork, after_in_parent, after_in_child);
+}
+
+int fork_watch(void)
+{
+	pthread_once(&once, install);
+	return -once_error;
+}
+
+void fork_add(struct ferry *ferry)
+{
+	futex_lock(&contexts_lock);
+	ferry->next = contexts;
+	contexts = ferry;
+	futex_unlock(&contexts_lock);
+}
+
+void fork_remove(struct ferry *ferry)
+{
+	futex_lock(&contexts_lock);
+	for (struct ferry **link = &contexts; *link; link = &(*link)->next) {
+		if (*link == ferry) {
+			*link = ferry->next;
+			break;
+		}
+	}
+	futex_unlock(&contexts_lock);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The context, and the one worker's share of it. What the files of lib/ know of each other. */
+#ifndef FERRY_INTERNAL_H
+#define FERRY_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/base.h"
+#include "base/futex.h"
+#include "crew/crew.h"
+#include "engines/engine.h"
+#include "include/pageferry.h"
+#include "lib/gate.h"
+#include "lib/kernel_mover.h"
+#include "lib/nodes.h"
+#include "lib/parcel.h"
+#include "lib/pool.h"
+#include "lib/uffd.h"
+#include "policy/policy.h"
+
+#define MAX_WORKERS (GATE_DOORS - 1)
+/* More memory nodes than this are served by the kernel mover. */
+#define MAX_POOL_NODES 64
+#define LANE_PARCELS   4
+
+/* What a lane has done for a job; added up when it leaves. */
+struct tally {
+	uint64_t nr_moved, nr_in_place, nr_failed;
+	uint64_t pages_by_mover[FERRY_NR_MOVERS];
+	uint64_t pages_by_reason[FERRY_NR_REASONS];
+	uint64_t bytes_by_engine, bytes_by_cpu;
+	uint64_t nr_calls, nr_chunks;
+	uint64_t worker_cpu_ns, max_out_ns, first_ns;
+	uint64_t nr_frames_made;
+};
+
+/* Pages that a lane could not exchange, on their way to the kernel mover. */
+struct leftover {
+	unsigned int nr;
+	uintptr_t pages[SLICE_MAX_PAGES];
+	uint64_t positions[SLICE_MAX_PAGES];
+	uint8_t reasons[SLICE_MAX_PAGES];
+	int nodes[SLICE_MAX_PAGES];
+};
+
+/* One worker's own, in vault memory. */
+struct lane {
+	struct ferry *ferry;
+	unsigned int door;
+	struct ferry_job *job; /* the one it works on now */
+	struct tally tally;
+	uint64_t chunk_bytes;
+	unsigned int slice_pages;
+	unsigned int nr_out; /* parcels out */
+	struct engine_channel *channels[MAX_POOL_NODES];
+	struct engine_channel *channel; /* the one of the chunk at hand */
+	struct parcel *strays;
+	struct parcel *free;
+	struct parcel parcels[LANE_PARCELS];
+	struct slice slice;
+	struct leftover leftover;
+} __cacheline_aligned;
+
+struct watcher {
+	pthread_t thread;
+	bool running;
+	atomic_bool stop;
+	int wake_fd;
+	atomic_uint nr_strays; /* registered ranges that mremap(2) carried elsewhere */
+	struct {
+		uintptr_t start;
+		size_t len_bytes;
+	} strays[64];
+	void *stack;
+};
+
+struct ferry {
+	struct nodes nodes;
+	struct crew *crew;
+	struct engine *engine;
+	const struct copy_kernel *cpu_copy; /* finishes what an engine leaves */
+	struct policy_machine machine;
+	uint64_t pool_cap_bytes;
+	uint64_t prefill_bytes;
+	int vmstat_fd;
+
+	int uffd; /* -1: no exchange mover */
+	struct uffd_caps caps;
+	struct watcher watcher;
+	atomic_bool fresh_frames;
+	atomic_bool forked; /* this is a child's copy of the parent's context */
+
+	struct gate moves; /* inside: around each UFFDIO_MOVE. shut: events are read and handled */
+	struct gate outs;  /* inside: while pages are out. shut: a fork is under way */
+
+	struct futex_lock pools_lock;
+	_Atomic(struct pool *) pools[MAX_POOL_NODES][2]; /* by node, then small and huge */
+	atomic_uint nr_active_jobs;
+	_Atomic uint64_t idle_since_ns;
+
+	struct futex_lock stats_lock;
+	struct tally totals;
+	_Atomic uint64_t nr_calls;
+	uint64_t nr_jobs;
+
+	struct ferry *next; /* all contexts of the process, for fork */
+	unsigned int nr_lanes;
+	struct lane *lanes; /* one per worker, and one for callers */
+	size_t lanes_bytes;
+	struct futex_lock caller_lane; /* the last lane is for callers who help */
+};
+
+/* The pool of a node, opened at first use. NULL: no exchange to or from that node. */
+struct pool *ferry_pool(struct ferry *ferry, int node, bool huge);
+
+/*
+ * From now on frames that left the process's pages are freed, not used again: for programs that
+ * hand pages to the kernel by reference (MSG_ZEROCOPY, vmsplice).
+ */
+void ferry_fresh_frames(struct ferry *ferry);
+
+/* Frees frames on nodes that run low on memory. */
+void ferry_trim_low(struct ferry *ferry);
+
+/* The totals, as ferry_get_stats has them. */
+void ferry_count(struct ferry *ferry, const struct tally *tally);
+void tally_add(struct tally *sum, const struct tally *part);
+
+/* watcher.c: reads the userfaultfd's events. */
+int watcher_start(struct ferry *ferry);
+void watcher_stop(struct ferry *ferry);
+void watcher_wake(struct ferry *ferry);
+/* Ends the watch over ranges that were carried elsewhere by mremap(2). */
+void watcher_unregister_strays(struct ferry *ferry);
+
+/* fork.c: no fork happens while pages are out. */
+int fork_watch(void);
+void fork_add(struct ferry *ferry);
+void fork_remove(struct ferry *ferry);
+/* In a forked child: no job of the parent's is in its way. */
+void claims_forget(void);
+
+#endif

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "base/vault.h"
+#include "lib/job.h"
+#include "lib/pagemap.h"
+#include "lib/usermem.h"
+
+static void job_done(struct crew_task *task);
+
+int job_new(struct ferry *ferry, struct ferry_job **out)
+{
+	void *job;
+	int err = vault_alloc(sizeof(struct ferry_job), &job);
+
+	if (err)
+		return err;
+	*out = job;
+	(*out)->ferry = ferry;
+	(*out)->task.work = lane_work;
+	(*out)->task.done = job_done;
+	(*out)->event_fd = -1;
+	(*out)->submit_ns = now_ns();
+	return 0;
+}
+
+void job_free(struct ferry_job *job)
+{
+	if (!job)
+		return;
+	if (job->event_fd >= 0)
+		sys(SYS_close, job->event_fd);
+	vault_free(job->pages, job->nr_pages * sizeof(*job->pages));
+	vault_free(job->nodes, job->nr_pages * sizeof(*job->nodes));
+	vault_free(job->status, job->nr_pages * sizeof(*job->status));
+	vault_free(job->order, job->nr_pages * sizeof(*job->order));
+	vault_free(job->ranges, job->nr_ranges * sizeof(*job->ranges));
+	vault_free(job->segments.at, job->segments.room * sizeof(struct segment));
+	vault_free(job, sizeof(*job));
+}
+
+/* ---- begin and end ---- */
+
+static void register_runs(struct ferry_job *job)
+{
+	for (size_t i = 0; i < job->segments.nr; i++) {
+		struct segment *segment = &job->segments.at[i];
+		int err;
+
+		if (segment->mover != FERRY_MOVER_EXCHANGE)
+			continue;
+		err = uffd_register(job->ferry->uffd, segment->addr,
+				    segment->nr_pages * PAGE_BYTES);
+		if (!err)
+			continue;
+		segment->mover = FERRY_MOVER_KERNEL;
+		segment->reason = err == -EBUSY ? FERRY_REASON_UFFD_BUSY : FERRY_REASON_MAPPING;
+	}
+}
+
+/* A range in which something else has been mapped meanwhile is let go mapping by mapping. */
+static void unregister_run(struct ferry_job *job, uintptr_t start, uintptr_t end)
+{
+	struct mapping mapping;
+
+	if (!uffd_unregister(job->ferry->uffd, start, end - start))
+		return;
+	while (start < end && !mapping_find(start, &mapping) && mapping.start < end) {
+		uintptr_t from = MAX(start, mapping.start), to = MIN(end, mapping.end);
+
+		uffd_unregister(job->ferry->uffd, from, to - from);
+		start = mapping.end;
+	}
+}
+
+static void unregister_runs(struct ferry_job *job)
+{
+	for (size_t i = 0; i < job->segments.nr; i++) {
+		const struct segment *segment = &job->segments.at[i];
+
+		if (segment->mover == FERRY_MOVER_EXCHANGE)
+			unregister_run(job, segment->addr,
+				       segment->addr + segment->nr_pages * PAGE_BYTES);
+	}
+	if (atomic_load(&job->ferry->watcher.nr_strays))
+		watcher_unregister_strays(job->ferry);
+}
+
+void job_begin(struct ferry_job *job)
+{
+	futex_lock(&job->lock);
+	if (!job->begun) {
+		claim_acquire(job);
+		if (job->exchange_low < job->exchange_high) {
+			if (job->ferry->nodes.nr_memory > 1)
+				job->stamp = nodes_migration_stamp(job->ferry->vmstat_fd);
+			register_runs(job);
+		}
+		job->begun = true;
+	}
+	futex_unlock(&job->lock);
+}
+
+/* Status entries that nobody has set are the caller's still, or -ECANCELED. */
+static void write_user_status(struct ferry_job *job)
+{
+	for (uint64_t i = 0; i < job->nr_pages; i++)
+		if (job->status[i] == STATUS_UNSET)
+			job->status[i] = -ECANCELED;
+	usermem_write(job->user_status, job->status, job->nr_pages * sizeof(int));
+}
+
+static void finish_job(struct ferry_job *job)
+{
+	uint64_t one = 1;
+
+	if (job->begun)
+		unregister_runs(job);
+	claim_release(job);
+	job->tally.nr_failed += job->nr_usable - job->nr_handed_out;
+	job->tally.pages_by_reason[FERRY_REASON_STOPPED] += job->nr_usable - job->nr_handed_out;
+	if (job->user_status)
+		write_user_status(job);
+	ferry_count(job->ferry, &job->tally);
+	job->end_ns = now_ns();
+	atomic_store(&job->ferry->idle_since_ns, job->end_ns);
+	atomic_fetch_sub(&job->ferry->nr_active_jobs, 1);
+	watcher_wake(job->ferry);
+	atomic_store(&job->result_ready, true);
+	if (job->event_fd >= 0)
+		sys(SYS_write, job->event_fd, &one, sizeof(one));
+	/* From here on the job may be freed. */
+	atomic_store(&job->ended, 1);
+	futex_wake(&job->ended, UINT32_MAX);
+}
+
+static void job_done(struct crew_task *task)
+{
+	finish_job(CONTAINER_OF(task, struct ferry_job, task));
+}
+
+/* ---- work ---- */
+
+void job_stop(struct ferry_job *job, int error)
+{
+	int none = 0;
+
+	if (error)
+		atomic_compare_exchange_strong(&job->error, &none, error);
+	atomic_store(&job->stop, true);
+}
+
+/* Ends at a chunk's border; a huge page is always taken whole. */
+static unsigned int chunk_pages(const struct lane *lane, const struct segment *segment,
+				uint64_t done)
+{
+	uintptr_t addr = segment->addr + done * PAGE_BYTES;
+	uintptr_t end = segment->addr + segment->nr_pages * PAGE_BYTES;
+	uintptr_t stop = ALIGN_DOWN(addr, lane->chunk_bytes) + lane->chunk_bytes;
+
+	if (lane->chunk_bytes < HUGE_BYTES && !(addr & (HUGE_BYTES - 1)) &&
+	    end - addr >= HUGE_BYTES && pagemap_is_huge(addr))
+		stop = addr + HUGE_BYTES;
+	return (unsigned int)((MIN(stop, end) - addr) / PAGE_BYTES);
+}
+
+/* No slice ends inside a huge page: two lanes would move it at once. */
+static unsigned int slice_pages(const struct ferry_job *job, const struct lane *lane,
+				const struct segment *segment, uint64_t done)
+{
+	uint64_t left = segment->nr_pages - done;
+	uint64_t share = DIV_ROUND_UP(segment->nr_pages, (uint64_t)job->hands.nr_lanes);
+	unsigned int nr = (unsigned int)MIN(MIN(left, (uint64_t)lane->slice_pages), share);
+	uint64_t position = segment->first_position + done;
+
+	if (job->serial)
+		return (unsigned int)MIN(left, (uint64_t)SLICE_MAX_PAGES);
+	while (nr < left && nr < SLICE_MAX_PAGES &&
+	       job_page(job, segment, position + nr) >> HUGE_SHIFT ==
+		       job_page(job, segment, position + nr - 1) >> HUGE_SHIFT)
+		nr++;
+	return nr;
+}
+
+bool job_next_unit(struct ferry_job *job, struct lane *lane, struct unit *out)
+{
+	bool any = false;
+
+	futex_lock(&job->lock);
+	while (!atomic_load(&job->stop) && job->cursor_segment < job->segments.nr) {
+		const struct segment *segment = &job->segments.at[job->cursor_segment];
+		uint64_t done = job->cursor_pages;
+
+		if (done == segment->nr_pages) {
+			job->cursor_segment++;
+			job->cursor_pages = 0;
+			continue;
+		}
+		out->segment = segment;
+		out->first_position = segment->first_position + done;
+		out->nr_pages = segment->mover == FERRY_MOVER_EXCHANGE
+					? chunk_pages(lane, segment, done)
+					: slice_pages(job, lane, segment, done);
+		job->cursor_pages += out->nr_pages;
+		job->nr_handed_out += out->nr_pages;
+		any = true;
+		break;
+	}
+	futex_unlock(&job->lock);
+	return any;
+}
+
+void job_add_tally(struct ferry_job *job, const struct tally *tally)
+{
+	futex_lock(&job->lock);
+	tally_add(&job->tally, tally);
+	futex_unlock(&job->lock);
+}
+
+void job_start(struct ferry_job *job)
+{
+	atomic_fetch_add(&job->ferry->nr_active_jobs, 1);
+	job->task.nr_wanted = job->hands.nr_lanes;
+	crew_post(job->ferry->crew, &job->task);
+}
+
+static void wait_end(struct ferry_job *job)
+{
+	while (!atomic_load(&job->ended))
+		futex_wait(&job->ended, 0, FUTEX_FOREVER);
+}
+
+/*
+ * The caller's stack and thread-local storage may be among the pages that are out, so it only helps
+ * where none are. If it is busy in another call, the crew serves alone.
+ */
+void job_run(struct ferry_job *job)
+{
+	struct ferry *ferry = job->ferry;
+
+	if (job->exchange_low < job->exchange_high || !futex_trylock(&ferry->caller_lane)) {
+		job_start(job);
+		wait_end(job);
+		return;
+	}
+	atomic_fetch_add(&ferry->nr_active_jobs, 1);
+	job->task.done = NULL;
+	job->task.nr_wanted = job->hands.nr_lanes - 1;
+	if (job->task.nr_wanted)
+		crew_run(ferry->crew, &job->task, CREW_CALLER);
+	else
+		lane_work(&job->task, CREW_CALLER);
+	futex_unlock(&ferry->caller_lane);
+	finish_job(job);
+}
+
+/* ---- public ---- */
+
+int ferry_job_fd(struct ferry_job *job)
+{
+	return job->event_fd;
+}
+
+int ferry_job_wait(struct ferry_job *job, uint64_t timeout_ns)
+{
+	uint64_t until = timeout_ns > UINT64_MAX - now_ns() ? UINT64_MAX : now_ns() + timeout_ns;
+
+	while (!atomic_load(&job->ended)) {
+		uint64_t now = now_ns();
+
+		if (now >= until)
+			return -ETIMEDOUT;
+		futex_wait(&job->ended, 0, until == UINT64_MAX ? FUTEX_FOREVER : until - now);
+	}
+	return 0;
+}
+
+void ferry_job_cancel(struct ferry_job *job)
+{
+	if (!atomic_load(&job->ended))
+		job_stop(job, -ECANCELED);
+}
+
+void ferry_job_progress(struct ferry_job *job, struct ferry_progress *out)
+{
+	out->nr_pages = job->nr_pages;
+	out->nr_done = atomic_load(&job->nr_done);
+	out->ended = atomic_load(&job->ended);
+}
+
+int ferry_job_result(struct ferry_job *job, struct ferry_result *out)
+{
+	const struct tally *tally = &job->tally;
+	struct ferry_result result = {
+		.size = out->size,
+		.error = job->error,
+		.nr_pages = job->nr_pages,
+		.nr_moved = tally->nr_moved,
+		.nr_in_place = tally->nr_in_place,
+		.nr_failed = tally->nr_failed,
+		.bytes_by_engine = tally->bytes_by_engine,
+		.bytes_by_cpu = tally->bytes_by_cpu,
+		.nr_calls = tally->nr_calls,
+		.nr_chunks = tally->nr_chunks,
+		.wall_ns = job->end_ns - job->submit_ns,
+		.worker_cpu_ns = tally->worker_cpu_ns,
+		.first_ns = tally->first_ns,
+		.max_out_ns = tally->max_out_ns,
+		.nr_frames_made = tally->nr_frames_made,
+	};
+
+	if (!out->size)
+		return -EINVAL;
+	if (!atomic_load(&job->result_ready))
+		return -EBUSY;
+	memcpy(result.pages_by_mover, tally->pages_by_mover, sizeof(result.pages_by_mover));
+	memcpy(result.pages_by_reason, tally->pages_by_reason, sizeof(result.pages_by_reason));
+	memcpy(out, &result, MIN(out->size, sizeof(result)));
+	return 0;
+}
+
+void ferry_job_close(struct ferry_job *job)
+{
+	if (!job)
+		return;
+	if (atomic_load(&job->ferry->forked)) {
+		job_free(job);
+		return;
+	}
+	ferry_job_cancel(job);
+	wait_end(job);
+	job_free(job);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The real system calls: where pages are, and moving a slice of them. */
+#ifndef FERRY_KERNEL_MOVER_H
+#define FERRY_KERNEL_MOVER_H
+
+#include "base/base.h"
+#include "base/bits.h"
+#include "base/sys.h"
+
+/* Pages per system call at most; a lane's scratch arrays hold as many. */
+#define SLICE_MAX_PAGES 4096U
+
+/* Status of a page that nobody has settled yet; no errno and no node. */
+#define STATUS_UNSET INT32_MIN
+
+struct slice {
+	int pid;
+	int flags; /* MPOL_MF_MOVE or MPOL_MF_MOVE_ALL */
+	unsigned int nr_pages;
+	void *pages[SLICE_MAX_PAGES];
+	int nodes[SLICE_MAX_PAGES];
+	int status[SLICE_MAX_PAGES];
+};
+
+static inline long raw_move_pages(int pid, unsigned long count, void *const *pages,
+				  const int *nodes, int *status, int flags)
+{
+	return sys(SYS_move_pages, pid, count, pages, nodes, status, flags);
+}
+
+/* Sets in out the pages of [addr, + nr_pages) that are on node. At most 512 pages. */
+void node_survey(uintptr_t addr, unsigned int nr_pages, int node, struct page_map *out);
+
+/*
+ * One call for the slice. As the kernel answers: 0, n > 0 pages not moved, -errno. Statuses that
+ * the kernel did not write are STATUS_UNSET.
+ */
+long slice_move(struct slice *slice);
+
+/*
+ * Moves what can be moved: goes on behind pages that fail, until every status is set. Returns the
+ * number of system calls made.
+ */
+unsigned int slice_move_all(struct slice *slice);
+
+#endif

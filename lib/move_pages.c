@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * move_pages(2) with the kernel's own answers. What the kernel checks is asked of the kernel: a
+ * call with count 0 goes through its checks of flags and process, a call for an address that can't
+ * exist through its check of a node.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "base/vault.h"
+#include "lib/call.h"
+#include "lib/job.h"
+#include "lib/nodecheck.h"
+#include "lib/uapi.h"
+#include "lib/usermem.h"
+
+/* Set while this thread is in the library: a signal handler that calls it must not wait for it. */
+static __thread atomic_bool inside __attribute__((tls_model("initial-exec")));
+
+bool call_enter(void)
+{
+	if (atomic_load_explicit(&inside, memory_order_relaxed))
+		return false;
+	atomic_store_explicit(&inside, true, memory_order_relaxed);
+	return true;
+}
+
+void call_leave(void)
+{
+	atomic_store_explicit(&inside, false, memory_order_relaxed);
+}
+
+struct call {
+	struct ferry *ferry;
+	int pid;
+	unsigned long count;
+	void **pages;
+	const int *nodes;
+	int *status;
+	int flags;
+};
+
+static long plain(const struct call *call)
+{
+	return raw_move_pages(call->pid, call->count, call->pages, call->nodes, call->status,
+			      call->flags);
+}
+
+/*
+ * The plain call, but not misled by pages that a job has out just now: they look absent. Then it is
+ * made again with such jobs kept away.
+ */
+static long plain_undisturbed(const struct call *call)
+{
+	uint64_t generation = claim_generation();
+	bool quiet = !claim_any();
+	long ret = plain(call);
+	struct ferry_job claim;
+
+	if ((quiet && generation == claim_generation()) || !is_own_process(call->pid))
+		return ret;
+	claim = (struct ferry_job){.own_process = true, .high = UINTPTR_MAX};
+	claim_acquire(&claim);
+	ret = plain(call);
+	claim_release(&claim);
+	return ret;
+}
+
+/* Takes in the arrays as far as they can be read; *error is what ends them early. */
+static int snapshot(const struct call *call, struct ferry_job *job, int *error)
+{
+	size_t pages_bytes = call->count * sizeof(*job->pages);
+	size_t nodes_bytes = call->count * sizeof(*job->nodes);
+	long got_pages, got_nodes;
+	int err;
+
+	job->nr_pages = call->count;
+	err = vault_alloc(pages_bytes, (void **)&job->pages);
+	if (!err)
+		err = vault_alloc(nodes_bytes, (void **)&job->nodes);
+	if (!err)
+		err = vault_alloc(nodes_bytes, (void **)&job->status);
+	if (err)
+		return err;
+	got_pages = usermem_read(job->pages, call->pages, pages_bytes);
+	got_nodes = usermem_read(job->nodes, call->nodes, nodes_bytes);
+	if (got_pages < 0 || got_nodes < 0)
+		return -ENOSYS;
+	*error = 0;
+	job->nr_usable = MIN((uint64_t)got_pages / sizeof(*job->pages),
+			     (uint64_t)got_nodes / sizeof(*job->nodes));
+	if (job->nr_usable < call->count)
+		*error = -EFAULT;
+	return 0;
+}
+
+static void keep_to_good_nodes(const struct call *call, struct ferry_job *job, int *error)
+{
+	int node_error;
+	uint64_t nr_good =
+		nodecheck(call->pid, call->flags, job->nodes, job->nr_usable, &node_error);
+
+	if (nr_good < job->nr_usable) {
+		job->nr_usable = nr_good;
+		*error = node_error;
+	}
+}
+
+/* Entries that nobody has settled stay as the caller had them. */
+static int write_status(const struct call *call, const struct ferry_job *job)
+{
+	for (uint64_t at = 0; at < job->nr_usable;) {
+		uint64_t end = at;
+		long len;
+
+		while (end < job->nr_usable && job->status[end] != STATUS_UNSET)
+			end++;
+		len = (long)((end - at) * sizeof(int));
+		if (end > at && usermem_write(call->status + at, job->status + at, len) != len)
+			return -EFAULT;
+		at = end + 1;
+	}
+	return 0;
+}
+
+static long result_of(const struct call *call, const struct ferry_job *job, int array_error)
+{
+	uint64_t nr_unmoved = job->nr_unmoved + (job->nr_usable - job->nr_handed_out);
+
+	if (write_status(call, job))
+		return -EFAULT;
+	if (job->exact_error)
+		return job->exact_error;
+	/* As the kernel does, entries behind the stop count whether they are good or not. */
+	if (nr_unmoved)
+		return (long)(nr_unmoved + call->count - job->nr_usable);
+	return array_error;
+}
+
+static int prepare(const struct call *call, struct ferry_job *job, int *array_error)
+{
+	int err = snapshot(call, job, array_error);
+
+	if (err)
+		return err;
+	job->exact = true;
+	job->pid = call->pid;
+	job->own_process = is_own_process(call->pid);
+	job->flags = call->flags & FERRY_MPOL_MF_MOVE_ALL ? FERRY_MOVE_ALL : 0;
+	keep_to_good_nodes(call, job, array_error);
+	for (uint64_t i = 0; i < job->nr_usable; i++) {
+		job->pages[i] = ALIGN_DOWN(job->pages[i], PAGE_BYTES);
+		job->status[i] = STATUS_UNSET;
+	}
+	return job->nr_usable ? job_plan(job) : 0;
+}
+
+static long move(const struct call *call)
+{
+	struct ferry_job *job = NULL;
+	int array_error = 0;
+	long ret;
+	int err;
+
+	err = process_check(call->pid, call->flags);
+	if (err)
+		return err;
+	err = job_new(call->ferry, &job);
+	if (!err)
+		err = prepare(call, job, &array_error);
+	if (err) {
+		/* No memory to plan with, or no way to read the arrays safely: as it ever was. */
+		job_free(job);
+		return plain_undisturbed(call);
+	}
+	ret = array_error;
+	if (job->nr_usable) {
+		job_run(job);
+		ret = result_of(call, job, array_error);
+	}
+	job_free(job);
+	return ret;
+}
+
+static bool goes_straight(const struct call *call)
+{
+	return !call->nodes || call->count < policy_direct_pages(&call->ferry->machine) ||
+	       call->count > LONG_MAX / sizeof(void *) || atomic_load(&call->ferry->forked);
+}
+
+long ferry_move_pages(struct ferry *ferry, int pid, unsigned long count, void **pages,
+		      const int *nodes, int *status, int flags)
+{
+	struct call call = {ferry, pid, count, pages, nodes, status, flags};
+	long ret;
+
+	if (!ferry) {
+		errno = EINVAL;
+		return -1;
+	}
+	atomic_fetch_add_explicit(&ferry->nr_calls, 1, memory_order_relaxed);
+	if (!call_enter()) {
+		ret = plain(&call);
+	} else {
+		ret = goes_straight(&call) ? plain_undisturbed(&call) : move(&call);
+		call_leave();
+	}
+	if (ret >= 0)
+		return ret;
+	errno = (int)-ret;
+	return -1;
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/sys.h"
+#include "lib/kernel_mover.h"
+#include "lib/nodecheck.h"
+
+/* Moving a page that cannot be there gets as far as the check of the node, and no further. */
+static int probe(int pid, int flags, int node)
+{
+	void *nowhere = (void *)~(PAGE_BYTES - 1);
+	int status;
+	long ret = raw_move_pages(pid, 1, &nowhere, &node, &status, flags);
+
+	return ret < 0 ? (int)ret : 0;
+}
+
+uint64_t nodecheck(int pid, int flags, const int *nodes, uint64_t nr, int *error)
+{
+	uint64_t good[MAX_NODES / 64] = {0};
+
+	*error = 0;
+	for (uint64_t i = 0; i < nr; i++) {
+		int node = nodes[i];
+
+		if (i && node == nodes[i - 1])
+			continue;
+		if (node < 0 || node >= MAX_NODES) {
+			*error = -ENODEV;
+			return i;
+		}
+		if (good[node / 64] >> (node % 64) & 1)
+			continue;
+		*error = probe(pid, flags, node);
+		if (*error)
+			return i;
+		good[node / 64] |= 1ULL << (node % 64);
+	}
+	return nr;
+}
+
+int process_check(int pid, int flags)
+{
+	return (int)raw_move_pages(pid, 0, NULL, NULL, NULL, flags);
+}
+
+bool is_own_process(int pid)
+{
+	char path[64];
+
+	if (pid == 0 || pid == sys(SYS_getpid))
+		return true;
+	if (pid < 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/task/%d", pid);
+	return !sys(SYS_faccessat, AT_FDCWD, path, F_OK);
+}

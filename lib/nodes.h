@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the machine says about its NUMA nodes. */
+#ifndef FERRY_NODES_H
+#define FERRY_NODES_H
+
+#include "base/base.h"
+
+struct nodes {
+	unsigned int nr_memory;          /* nodes with memory */
+	int first_memory;                /* the lowest of them */
+	uint64_t memory[MAX_NODES / 64]; /* bit per node with memory */
+};
+
+void nodes_read(struct nodes *nodes);
+
+static inline bool nodes_has(const struct nodes *nodes, int node)
+{
+	return node >= 0 && node < MAX_NODES && (nodes->memory[node / 64] >> (node % 64) & 1);
+}
+
+/* MemTotal and MemFree of a node in bytes; -errno if sysfs can't tell. */
+int nodes_memory(int node, uint64_t *total_bytes, uint64_t *free_bytes);
+
+/*
+ * Pages migrated on this machine since boot, by whomever (vmstat's pgmigrate_success). While it
+ * stands still every page is where it was last seen. 0 if it can't be read.
+ */
+uint64_t nodes_migration_stamp(int vmstat_fd);
+
+#endif

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/sys.h"
+#include "lib/pagemap.h"
+#include "lib/uapi.h"
+
+static atomic_int pagemap_fd = -1;
+static atomic_int maps_fd = -1;
+
+static int open_once(atomic_int *fd, const char *path)
+{
+	int none = -1;
+	long opened;
+
+	if (atomic_load(fd) >= 0)
+		return 0;
+	opened = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	if (opened < 0)
+		return (int)opened;
+	if (!atomic_compare_exchange_strong(fd, &none, (int)opened))
+		sys(SYS_close, opened);
+	return 0;
+}
+
+int pagemap_open(void)
+{
+	int err = open_once(&pagemap_fd, "/proc/self/pagemap");
+
+	return err ? err : open_once(&maps_fd, "/proc/self/maps");
+}
+
+void pagemap_forget(void)
+{
+	int fd = atomic_exchange(&pagemap_fd, -1);
+
+	if (fd >= 0)
+		sys(SYS_close, fd);
+	fd = atomic_exchange(&maps_fd, -1);
+	if (fd >= 0)
+		sys(SYS_close, fd);
+}
+
+#define SCAN_CATEGORIES \
+	(PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_PFNZERO | PAGE_IS_HUGE | PAGE_IS_FILE)
+#define SCAN_REGIONS 64
+
+static long scan(uintptr_t start, uintptr_t end, struct page_region *regions, uint64_t *walk_end)
+{
+	struct pm_scan_arg arg = {
+		.size = sizeof(arg),
+		.start = start,
+		.end = end,
+		.vec = (uintptr_t)regions,
+		.vec_len = SCAN_REGIONS,
+		/* Anything that is there in any form; plain holes are not reported. */
+		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_FILE,
+		.return_mask = SCAN_CATEGORIES,
+	};
+	long nr = sys(SYS_ioctl, atomic_load(&pagemap_fd), PAGEMAP_SCAN, &arg);
+
+	*walk_end = arg.walk_end;
+	return nr;
+}
+
+static void note_region(const struct page_region *region, uintptr_t addr, struct page_kinds *out)
+{
+	unsigned int first = (unsigned int)((region->start - addr) >> PAGE_SHIFT);
+	unsigned int nr = (unsigned int)((region->end - region->start) >> PAGE_SHIFT);
+	uint64_t is = region->categories;
+
+	map_clear_range(&out->absent, first, nr);
+	if ((is & PAGE_IS_PRESENT) && !(is & (PAGE_IS_PFNZERO | PAGE_IS_FILE)))
+		map_set_range(&out->movable, first, nr);
+	if ((is & PAGE_IS_HUGE) && !(is & PAGE_IS_PFNZERO) && nr == PAGES_PER_HUGE)
+		out->huge = true;
+}
+
+int pagemap_kinds(uintptr_t addr, unsigned int nr_pages, struct page_kinds *out)
+{
+	struct page_region regions[SCAN_REGIONS];
+	uint64_t at = addr;
+	uint64_t end = addr + (uint64_t)nr_pages * PAGE_BYTES;
+
+	memset(out, 0, sizeof(*out));
+	map_set_range(&out->absent, 0, nr_pages);
+	while (at < end) {
+		uint64_t walk_end;
+		long nr = scan(at, end, regions, &walk_end);
+
+		if (nr < 0)
+			return (int)nr;
+		for (long i = 0; i < nr; i++)
+			note_region(&regions[i], addr, out);
+		if (walk_end <= at)
+			break;
+		at = walk_end;
+	}
+	return 0;
+}
+
+bool pagemap_is_huge(uintptr_t addr)
+{
+	struct page_kinds kinds;
+
+	return !pagemap_kinds(addr, PAGES_PER_HUGE, &kinds) && kinds.huge;
+}
+
+static bool is_anonymous(const struct procmap_query *query, const char *name)
+{
+	if (query->inode || query->dev_major || query->dev_minor)
+		return false;
+	return query->vma_name_size <= 1 || !strncmp(name, "[heap]", 6) ||
+	       !strncmp(name, "[stack]", 7) || !strncmp(name, "[anon:", 6);
+}
+
+int mapping_protection(uintptr_t addr)
+{
+	struct procmap_query query = {.size = sizeof(query), .query_addr = addr};
+	long err = sys(SYS_ioctl, atomic_load(&maps_fd), PROCMAP_QUERY, &query);
+	int prot = 0;
+
+	if (err)
+		return (int)err;
+	if (query.vma_flags & PROCMAP_QUERY_VMA_READABLE)
+		prot |= PROT_READ;
+	if (query.vma_flags & PROCMAP_QUERY_VMA_WRITABLE)
+		prot |= PROT_WRITE;
+	if (query.vma_flags & PROCMAP_QUERY_VMA_EXECUTABLE)
+		prot |= PROT_EXEC;
+	return prot;
+}
+
+int mapping_find(uintptr_t addr, struct mapping *out)
+{
+	char name[256];
+	struct procmap_query query = {
+		.size = sizeof(query),
+		.query_flags = PROCMAP_QUERY_COVERING_OR_NEXT_VMA,
+		.query_addr = addr,
+		.vma_name_size = sizeof(name),
+		.vma_name_addr = (uintptr_t)name,
+	};
+	const uint64_t access = PROCMAP_QUERY_VMA_READABLE | PROCMAP_QUERY_VMA_WRITABLE |
+				PROCMAP_QUERY_VMA_EXECUTABLE | PROCMAP_QUERY_VMA_SHARED;
+	long err;
+
+	name[0] = '\0';
+	err = sys(SYS_ioctl, atomic_load(&maps_fd), PROCMAP_QUERY, &query);
+	if (err == -ENAMETOOLONG) {
+		/* So long a name is a file's. */
+		query.vma_name_size = 0;
+		query.vma_name_addr = 0;
+		err = sys(SYS_ioctl, atomic_load(&maps_fd), PROCMAP_QUERY, &query);
+	}
+	if (err)
+		return (int)err;
+	*out = (struct mapping){
+		.start = query.vma_start,
+		.end = query.vma_end,
+		.exchangeable = (query.vma_flags & access) ==
+					(PROCMAP_QUERY_VMA_READABLE | PROCMAP_QUERY_VMA_WRITABLE) &&
+				is_anonymous(&query, name),
+	};
+	return 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What stands behind addresses of this process: PAGEMAP_SCAN and PROCMAP_QUERY. */
+#ifndef FERRY_PAGEMAP_H
+#define FERRY_PAGEMAP_H
+
+#include "base/base.h"
+#include "base/bits.h"
+
+/* What up to 2 MiB of address space hold; bit 0 is the first page. */
+struct page_kinds {
+	struct page_map movable; /* present, anonymous, not the zero page */
+	struct page_map absent;  /* nothing there at all */
+	bool huge;               /* one transparent huge page, mapped as such */
+};
+
+/* Both open /proc files once per process and keep them. 0 or -errno. */
+int pagemap_open(void);
+/* In a forked child: the files belong to the parent. */
+void pagemap_forget(void);
+
+int __must_check pagemap_kinds(uintptr_t addr, unsigned int nr_pages, struct page_kinds *out);
+/* Is the 2 MiB at addr mapped by one transparent huge page? */
+bool pagemap_is_huge(uintptr_t addr);
+
+struct mapping {
+	uintptr_t start, end;
+	bool exchangeable; /* private, anonymous, readable and writable, not executable */
+};
+
+/* The mapping that covers addr, or the next one above. 0, -ENOENT (none), -errno. */
+int __must_check mapping_find(uintptr_t addr, struct mapping *out);
+/* PROT_* bits of the mapping at addr; -ENOENT if there is none. */
+int mapping_protection(uintptr_t addr);
+
+#endif

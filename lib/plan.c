@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * From a request to segments: the pages in address order, cut into runs of one mapping and one
+ * destination, each with its mover. Whatever is too short, foreign or strange goes to the kernel
+ * mover, gathered in loose segments.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/vault.h"
+#include "lib/job.h"
+#include "lib/pagemap.h"
+
+/* ---- segments ---- */
+
+static int segments_grow(struct segments *segments)
+{
+	size_t room = segments->room ? 2 * segments->room : 64;
+	void *bigger;
+	int err = vault_alloc(room * sizeof(struct segment), &bigger);
+
+	if (err)
+		return err;
+	if (segments->nr)
+		memcpy(bigger, segments->at, segments->nr * sizeof(struct segment));
+	vault_free(segments->at, segments->room * sizeof(struct segment));
+	segments->at = bigger;
+	segments->room = room;
+	return 0;
+}
+
+/* Loose pages of the same reason that follow each other become one segment. */
+static bool joins_last(const struct segments *segments, const struct segment *segment)
+{
+	const struct segment *last = segments->nr ? &segments->at[segments->nr - 1] : NULL;
+
+	return last && !last->contiguous && !segment->contiguous &&
+	       last->reason == segment->reason &&
+	       last->first_position + last->nr_pages == segment->first_position;
+}
+
+static int segments_add(struct segments *segments, const struct segment *segment)
+{
+	if (joins_last(segments, segment)) {
+		segments->at[segments->nr - 1].nr_pages += segment->nr_pages;
+		return 0;
+	}
+	if (segments->nr == segments->room) {
+		int err = segments_grow(segments);
+
+		if (err)
+			return err;
+	}
+	segments->at[segments->nr++] = *segment;
+	return 0;
+}
+
+/* ---- address order ---- */
+
+/* Stable, by page number, 11 bits a pass; only over the bits in which the pages differ. */
+static void radix_sort(const uintptr_t *pages, uint32_t *order, uint32_t *spare, uint64_t nr)
+{
+	uintptr_t differ = 0;
+	uint32_t counts[2048];
+
+	for (uint64_t i = 1; i < nr; i++)
+		differ |= pages[i] ^ pages[0];
+	for (unsigned int shift = PAGE_SHIFT; shift < 64 && differ >> shift; shift += 11) {
+		uint32_t sum = 0;
+
+		if (!(differ >> shift & 2047))
+			continue;
+		memset(counts, 0, sizeof(counts));
+		for (uint64_t i = 0; i < nr; i++)
+			counts[pages[order[i]] >> shift & 2047]++;
+		for (unsigned int i = 0; i < 2048; i++) {
+			uint32_t count = counts[i];
+
+			counts[i] = sum;
+			sum += count;
+		}
+		for (uint64_t i = 0; i < nr; i++)
+			spare[counts[pages[order[i]] >> shift & 2047]++] = order[i];
+		memcpy(order, spare, nr * sizeof(*order));
+	}
+}
+
+static bool is_rising(const uintptr_t *pages, uint64_t nr)
+{
+	for (uint64_t i = 1; i < nr; i++)
+		if (pages[i] <= pages[i - 1])
+			return false;
+	return true;
+}
+
+static bool names_twice(const struct ferry_job *job)
+{
+	for (uint64_t i = 1; i < job->nr_usable; i++)
+		if (job->pages[job->order[i]] == job->pages[job->order[i - 1]])
+			return true;
+	return false;
+}
+
+static int sort_list(struct ferry_job *job)
+{
+	size_t len = job->nr_pages * sizeof(uint32_t);
+	void *order, *spare;
+	int err;
+
+	if (is_rising(job->pages, job->nr_usable))
+		return 0;
+	if (job->nr_pages > UINT32_MAX) {
+		job->serial = true;
+		return 0;
+	}
+	err = vault_alloc(len, &order);
+	if (err)
+		return err;
+	job->order = order;
+	err = vault_alloc(len, &spare);
+	if (err)
+		return err;
+	for (uint64_t i = 0; i < job->nr_usable; i++)
+		job->order[i] = (uint32_t)i;
+	radix_sort(job->pages, job->order, spare, job->nr_usable);
+	vault_free(spare, len);
+	if (names_twice(job)) {
+		/* The last entry of a page decides: only the caller's order will do. */
+		job->serial = true;
+		vault_free(job->order, len);
+		job->order = NULL;
+	}
+	return 0;
+}
+
+/* ---- runs ---- */
+
+static bool holds_stack(const struct mapping *mapping)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	return here >= mapping->start && here < mapping->end;
+}
+
+/* Consecutive pages with one destination, perhaps over several mappings. */
+static int plan_run(struct ferry_job *job, uint64_t position, uintptr_t addr, uint64_t nr_pages,
+		    int node)
+{
+	const struct policy_machine *machine = &job->ferry->machine;
+	uintptr_t end = addr + nr_pages * PAGE_BYTES;
+	bool has_pool =
+		job->own_process && machine->exchange && ferry_pool(job->ferry, node, false);
+	int err = 0;
+
+	while (!err && addr < end) {
+		struct mapping mapping = {.start = addr, .end = end};
+		struct policy_run run = {.own_process = job->own_process};
+		struct policy_choice choice;
+		struct segment segment;
+		uintptr_t stop = end;
+
+		if (has_pool && !mapping_find(addr, &mapping)) {
+			bool covers = mapping.start <= addr;
+
+			stop = MIN(end, covers ? mapping.end : mapping.start);
+			run.exchangeable = covers && mapping.exchangeable;
+		}
+		run.nr_pages = (stop - addr) / PAGE_BYTES;
+		run.protected_by_us =
+			run.exchangeable &&
+			(vault_overlaps((void *)addr, stop - addr) || holds_stack(&mapping));
+		choice = policy_mover(machine, &run, job->asked_mover);
+		if (choice.mover == FERRY_MOVER_EXCHANGE && !has_pool)
+			choice = (struct policy_choice){FERRY_MOVER_KERNEL, FERRY_REASON_NO_FRAMES};
+		segment = (struct segment){
+			.first_position = position,
+			.nr_pages = run.nr_pages,
+			.addr = addr,
+			.node = node,
+			.mover = (uint8_t)choice.mover,
+			.reason = (uint8_t)choice.reason,
+			.contiguous = choice.mover == FERRY_MOVER_EXCHANGE || !job->pages,
+		};
+		err = segments_add(&job->segments, &segment);
+		position += run.nr_pages;
+		addr = stop;
+	}
+	return err;
+}
+
+static int add_loose(struct ferry_job *job, uint64_t position, uint64_t nr_pages,
+		     enum ferry_reason reason)
+{
+	struct segment segment = {
+		.first_position = position,
+		.nr_pages = nr_pages,
+		.mover = FERRY_MOVER_KERNEL,
+		.reason = (uint8_t)reason,
+	};
+
+	return segments_add(&job->segments, &segment);
+}
+
+static uint64_t run_length(const struct ferry_job *job, uint64_t from)
+{
+	uint64_t first = job_index(job, from), at = from + 1;
+
+	for (; at < job->nr_usable; at++) {
+		uint64_t index = job_index(job, at);
+
+		if (job->pages[index] != job->pages[first] + (at - from) * PAGE_BYTES ||
+		    job->nodes[index] != job->nodes[first])
+			break;
+	}
+	return at - from;
+}
+
+/* Why no run of this job can be exchanged, whatever it looks like. */
+static enum ferry_reason never_exchanged(const struct ferry_job *job)
+{
+	struct policy_run run = {
+		.own_process = job->own_process, .nr_pages = UINT64_MAX, .exchangeable = true};
+
+	return policy_mover(&job->ferry->machine, &run, job->asked_mover).reason;
+}
+
+static int plan_list(struct ferry_job *job)
+{
+	unsigned int min_run = job->asked_mover == FERRY_MOVER_EXCHANGE
+				       ? 1
+				       : policy_min_run_pages(&job->ferry->machine);
+	enum ferry_reason never = never_exchanged(job);
+	int err = sort_list(job);
+
+	if (!err && (never || job->serial))
+		return add_loose(job, 0, job->nr_usable, never ? never : FERRY_REASON_SHORT);
+	for (uint64_t at = 0; !err && at < job->nr_usable;) {
+		uint64_t nr = run_length(job, at), index = job_index(job, at);
+
+		if (nr < min_run)
+			err = add_loose(job, at, nr, FERRY_REASON_SHORT);
+		else
+			err = plan_run(job, at, job->pages[index], nr, job->nodes[index]);
+		at += nr;
+	}
+	return err;
+}
+
+static int plan_ranges(struct ferry_job *job)
+{
+	uint64_t position = 0;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < job->nr_ranges; i++) {
+		const struct ferry_range *range = &job->ranges[i];
+		uint64_t nr = range->len_bytes / PAGE_BYTES;
+
+		err = plan_run(job, position, (uintptr_t)range->addr, nr, range->node);
+		position += nr;
+	}
+	return err;
+}
+
+/* ---- the whole ---- */
+
+static void note_extent(struct ferry_job *job)
+{
+	job->low = UINTPTR_MAX;
+	job->exchange_low = UINTPTR_MAX;
+	for (size_t i = 0; i < job->segments.nr; i++) {
+		const struct segment *segment = &job->segments.at[i];
+		uint64_t last = segment->first_position + segment->nr_pages - 1;
+		uintptr_t start = job_page(job, segment, segment->first_position);
+		uintptr_t end = job_page(job, segment, last) + PAGE_BYTES;
+
+		job->low = MIN(job->low, start);
+		job->high = MAX(job->high, end);
+		if (segment->mover != FERRY_MOVER_EXCHANGE)
+			continue;
+		job->exchange_low = MIN(job->exchange_low, start);
+		job->exchange_high = MAX(job->exchange_high, end);
+	}
+	if (job->serial) {
+		job->low = 0;
+		job->high = UINTPTR_MAX;
+	}
+}
+
+int job_plan(struct ferry_job *job)
+{
+	struct policy_load load = {.asked_workers = job->serial ? 1 : job->asked_workers};
+	int err = job->pages ? plan_list(job) : plan_ranges(job);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < job->segments.nr; i++) {
+		const struct segment *segment = &job->segments.at[i];
+
+		if (segment->mover == FERRY_MOVER_EXCHANGE)
+			load.exchange_pages += segment->nr_pages;
+		else
+			load.kernel_pages += segment->nr_pages;
+	}
+	job->hands = policy_hands(&job->ferry->machine, &load);
+	if (job->serial)
+		job->hands.nr_lanes = 1;
+	if (job->asked_chunk_bytes)
+		job->hands.chunk_bytes = job->asked_chunk_bytes;
+	note_extent(job);
+	return 0;
+}
+
+uintptr_t job_page(const struct ferry_job *job, const struct segment *segment, uint64_t position)
+{
+	if (segment->contiguous)
+		return segment->addr + (position - segment->first_position) * PAGE_BYTES;
+	return job->pages[job_index(job, position)];
+}
+
+int job_node(const struct ferry_job *job, const struct segment *segment, uint64_t position)
+{
+	return segment->contiguous ? segment->node : job->nodes[job_index(job, position)];
+}

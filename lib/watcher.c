@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The watcher reads the userfaultfd's events. It reads and handles them with the `moves` gate shut,
+ * so that no page is being taken out or put in meanwhile: an event that has been read is known to
+ * the parcels before the thread that caused it goes on.
+ *
+ *   page fault   in a parcel: put-in will wake the thread. Elsewhere: a page that was never there
+ *                or has been discarded; it gets the zero page, as without userfaultfd.
+ *   remap        pages of parcels belong somewhere else now
+ *   remove       pages of parcels were discarded: they must not come back
+ *   fork         the child gets the content of pages that are out
+ *
+ * While the gate is shut nothing may be touched but vault memory.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "base/vault.h"
+#include "lib/internal.h"
+#include "lib/pagemap.h"
+#include "lib/uapi.h"
+
+#define WATCHER_STACK_BYTES (256UL << 10)
+#define EVENTS_PER_READ     16
+
+/* Pools are looked at this often while they hold frames that nobody uses. */
+#define IDLE_CHECK_NS (1 * NS_PER_SEC)
+#define IDLE_TRIM_NS  (5 * NS_PER_SEC)
+
+typedef void (*parcel_fn)(struct ferry *ferry, struct parcel *parcel, void *arg);
+
+static void for_each_live(struct ferry *ferry, parcel_fn fn, void *arg)
+{
+	for (unsigned int l = 0; l < ferry->nr_lanes; l++)
+		for (unsigned int p = 0; p < LANE_PARCELS; p++)
+			if (ferry->lanes[l].parcels[p].live)
+				fn(ferry, &ferry->lanes[l].parcels[p], arg);
+}
+
+static void disturb(struct parcel *parcel)
+{
+	if (parcel->disturbed)
+		return;
+	for (unsigned int i = 0; i < parcel->nr_pages; i++)
+		parcel->where[i] = parcel->at + (uintptr_t)i * PAGE_BYTES;
+	parcel->disturbed = true;
+}
+
+struct span_event {
+	uintptr_t start, end, to;
+	bool hit;
+};
+
+static bool touches(const struct parcel *parcel, const struct span_event *event)
+{
+	return parcel->disturbed ||
+	       (parcel->at < event->end &&
+		event->start < parcel->at + (uintptr_t)parcel->nr_pages * PAGE_BYTES);
+}
+
+static bool within(uintptr_t addr, const struct span_event *event)
+{
+	return addr >= event->start && addr < event->end;
+}
+
+/* ---- the four events ---- */
+
+static void find_page(struct ferry *ferry, struct parcel *parcel, void *arg)
+{
+	struct span_event *event = arg;
+
+	if (!touches(parcel, event))
+		return;
+	if (!parcel->disturbed) {
+		event->hit = true;
+		return;
+	}
+	for (unsigned int i = 0; i < parcel->nr_pages; i++)
+		if (within(parcel->where[i], event) && !map_test(&parcel->dropped, i))
+			event->hit = true;
+}
+
+static void handle_fault(struct ferry *ferry, uintptr_t addr)
+{
+	struct span_event event = {.start = ALIGN_DOWN(addr, PAGE_BYTES)};
+
+	event.end = event.start + PAGE_BYTES;
+	for_each_live(ferry, find_page, &event);
+	/* An answer that fails wakes too: the thread tries again, and asks again if it must. */
+	if (!event.hit && uffd_zero_page(ferry->uffd, event.start))
+		uffd_wake(ferry->uffd, event.start, PAGE_BYTES);
+}
+
+static void move_pages_along(struct ferry *ferry, struct parcel *parcel, void *arg)
+{
+	const struct span_event *event = arg;
+
+	if (!touches(parcel, event))
+		return;
+	disturb(parcel);
+	for (unsigned int i = 0; i < parcel->nr_pages; i++)
+		if (within(parcel->where[i], event))
+			parcel->where[i] += event->to - event->start;
+}
+
+static void handle_remap(struct ferry *ferry, uintptr_t from, uintptr_t to, size_t len_bytes)
+{
+	struct span_event event = {.start = from, .end = from + len_bytes, .to = to};
+	struct watcher *watcher = &ferry->watcher;
+	unsigned int nr = atomic_load(&watcher->nr_strays);
+
+	for_each_live(ferry, move_pages_along, &event);
+	if (nr < ARRAY_SIZE(watcher->strays)) {
+		watcher->strays[nr].start = to;
+		watcher->strays[nr].len_bytes = len_bytes;
+		atomic_store(&watcher->nr_strays, nr + 1);
+	}
+}
+
+static void drop_pages(struct ferry *ferry, struct parcel *parcel, void *arg)
+{
+	const struct span_event *event = arg;
+
+	if (!touches(parcel, event))
+		return;
+	disturb(parcel);
+	for (unsigned int i = 0; i < parcel->nr_pages; i++)
+		if (within(parcel->where[i], event))
+			map_set(&parcel->dropped, i);
+}
+
+/*
+ * The child's address space has holes where pages were out. Its page tables can't be read from
+ * here, so every page is offered; where the child has one already the answer is EEXIST.
+ */
+static void copy_to_child(struct ferry *ferry, struct parcel *parcel, void *arg)
+{
+	int child = *(int *)arg;
+	struct page_kinds kinds;
+
+	if (pagemap_kinds(parcel->slot.addr, parcel->nr_pages, &kinds))
+		memset(&kinds.absent, 0, sizeof(kinds.absent));
+	for (unsigned int i = 0; i < parcel->nr_pages; i++) {
+		uintptr_t at = parcel->disturbed ? parcel->where[i]
+						 : parcel->at + (uintptr_t)i * PAGE_BYTES;
+
+		if (map_test(&kinds.absent, i) ||
+		    (parcel->disturbed && map_test(&parcel->dropped, i)))
+			continue;
+		while (uffd_copy_page(child, at, parcel->slot.addr + (uintptr_t)i * PAGE_BYTES) ==
+		       -EAGAIN)
+			sys(SYS_sched_yield);
+	}
+}
+
+static void handle_fork(struct ferry *ferry, int child)
+{
+	for_each_live(ferry, copy_to_child, &child);
+	sys(SYS_close, child);
+}
+
+static void handle(struct ferry *ferry, const struct uffd_msg *msg)
+{
+	struct span_event event;
+
+	switch (msg->event) {
+	case UFFD_EVENT_PAGEFAULT:
+		handle_fault(ferry, msg->arg.pagefault.address);
+		break;
+	case UFFD_EVENT_REMAP:
+		handle_remap(ferry, msg->arg.remap.from, msg->arg.remap.to, msg->arg.remap.len);
+		break;
+	case UFFD_EVENT_REMOVE:
+		event = (struct span_event){.start = msg->arg.remove.start,
+					    .end = msg->arg.remove.end};
+		for_each_live(ferry, drop_pages, &event);
+		break;
+	case UFFD_EVENT_FORK:
+		handle_fork(ferry, (int)msg->arg.fork.ufd);
+		break;
+	}
+}
+
+static void read_events(struct ferry *ferry)
+{
+	struct uffd_msg msgs[EVENTS_PER_READ];
+	long len;
+
+	gate_shut(&ferry->moves);
+	do {
+		len = sys(SYS_read, ferry->uffd, msgs, sizeof(msgs));
+		for (long i = 0; i * (long)sizeof(msgs[0]) < len; i++)
+			handle(ferry, &msgs[i]);
+	} while (len == (long)sizeof(msgs));
+	gate_open(&ferry->moves);
+}
+
+/* ---- idle frames ---- */
+
+static uint64_t frames_held(struct ferry *ferry)
+{
+	uint64_t held = 0;
+
+	for (unsigned int node = 0; node < MAX_POOL_NODES; node++)
+		for (unsigned int huge = 0; huge < 2; huge++)
+			held += pool_held_bytes(atomic_load(&ferry->pools[node][huge]));
+	return held;
+}
+
+/* Returns how long to sleep. */
+static uint64_t look_after_pools(struct ferry *ferry)
+{
+	uint64_t held;
+
+	if (atomic_load(&ferry->nr_active_jobs))
+		return IDLE_CHECK_NS;
+	held = frames_held(ferry);
+	if (held > ferry->prefill_bytes &&
+	    now_ns() - atomic_load(&ferry->idle_since_ns) > IDLE_TRIM_NS)
+		ferry_trim(ferry);
+	else if (held)
+		ferry_trim_low(ferry);
+	return frames_held(ferry) > ferry->prefill_bytes ? IDLE_CHECK_NS : FUTEX_FOREVER;
+}
+
+/* ---- the thread ---- */
+
+static void *watch(void *arg)
+{
+	struct ferry *ferry = arg;
+	struct watcher *watcher = &ferry->watcher;
+	uint64_t sleep_ns = FUTEX_FOREVER;
+	uint64_t count;
+
+	while (!atomic_load(&watcher->stop)) {
+		struct pollfd fds[] = {
+			{.fd = ferry->uffd, .events = POLLIN},
+			{.fd = watcher->wake_fd, .events = POLLIN},
+		};
+		struct timespec ts = {.tv_sec = (time_t)(sleep_ns / NS_PER_SEC),
+				      .tv_nsec = (long)(sleep_ns % NS_PER_SEC)};
+		long ready = sys(SYS_ppoll, fds, ARRAY_SIZE(fds),
+				 sleep_ns == FUTEX_FOREVER ? NULL : &ts, NULL, 0);
+
+		if (ready > 0 && fds[0].revents)
+			read_events(ferry);
+		if (ready > 0 && fds[1].revents)
+			sys(SYS_read, watcher->wake_fd, &count, sizeof(count));
+		if (ready == 0 || fds[1].revents)
+			sleep_ns = look_after_pools(ferry);
+	}
+	return NULL;
+}
+
+void watcher_wake(struct ferry *ferry)
+{
+	uint64_t one = 1;
+
+	if (ferry->watcher.running)
+		sys(SYS_write, ferry->watcher.wake_fd, &one, sizeof(one));
+}
+
+static void note_disturbed(struct ferry *ferry, struct parcel *parcel, void *arg)
+{
+	*(bool *)arg |= parcel->disturbed;
+}
+
+void watcher_unregister_strays(struct ferry *ferry)
+{
+	struct watcher *watcher = &ferry->watcher;
+	bool in_use = false;
+
+	gate_shut(&ferry->moves);
+	/* Another job's pages may belong there; its end comes here again. */
+	for_each_live(ferry, note_disturbed, &in_use);
+	for (unsigned int i = 0; !in_use && i < atomic_load(&watcher->nr_strays); i++)
+		uffd_unregister(ferry->uffd, watcher->strays[i].start,
+				watcher->strays[i].len_bytes);
+	if (!in_use)
+		atomic_store(&watcher->nr_strays, 0);
+	gate_open(&ferry->moves);
+}
+
+static int start_thread(struct ferry *ferry)
+{
+	struct watcher *watcher = &ferry->watcher;
+	sigset_t all, before;
+	pthread_attr_t attr;
+	int err;
+
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setstack(&attr, watcher->stack, WATCHER_STACK_BYTES);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&watcher->thread, &attr, watch, ferry);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	if (err)
+		return -err;
+	pthread_setname_np(watcher->thread, "ferry/watch");
+	watcher->running = true;
+	return 0;
+}
+
+int watcher_start(struct ferry *ferry)
+{
+	struct watcher *watcher = &ferry->watcher;
+	int err;
+
+	watcher->wake_fd = (int)sys(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (watcher->wake_fd < 0)
+		return watcher->wake_fd;
+	err = vault_alloc(WATCHER_STACK_BYTES, &watcher->stack);
+	return err ? err : start_thread(ferry);
+}
+
+void watcher_stop(struct ferry *ferry)
+{
+	struct watcher *watcher = &ferry->watcher;
+
+	atomic_store(&watcher->stop, true);
+	if (watcher->running) {
+		watcher_wake(ferry);
+		pthread_join(watcher->thread, NULL);
+		watcher->running = false;
+	}
+	if (watcher->wake_fd > 0)
+		sys(SYS_close, watcher->wake_fd);
+	vault_free(watcher->stack, WATCHER_STACK_BYTES);
+	watcher->stack = NULL;
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "base/base.h"
+#include "base/clock.h"
+#include "policy/policy.h"
+
+/*
+ * Numbers: one worker needs, per 4 KiB, 2.1 µs in exchanges of 4 KiB, 1.0 of 16, 0.55 of 64, 0.32
+ * of 256 KiB and 0.29 of 2 MiB (Zen 5, 6.18), the kernel's own migration about 2 µs whatever the
+ * size. Registering a run costs some ten µs more. Where MOVE flushes TLBs page by page (before
+ * 6.18) an exchanged page costs about half of a migrated one with one thread, and many times more
+ * with several.
+ */
+#define DIRECT_PAGES            64
+#define MIN_RUN_PAGES           32
+#define MIN_RUN_PAGES_UNBATCHED 64
+#define MIN_CHUNK_BYTES         (256UL << 10)
+#define FLOOR_CHUNK_BYTES       (64UL << 10)
+#define LANE_MIN_EXCHANGE_PAGES 128 /* less is not worth waking one more worker */
+#define LANE_MIN_KERNEL_PAGES   32
+#define SLICE_TARGET_NS         (20 * NS_PER_MS)
+#define SLICE_MIN_PAGES         64U
+
+unsigned int policy_direct_pages(const struct policy_machine *machine)
+{
+	return DIRECT_PAGES;
+}
+
+unsigned int policy_min_run_pages(const struct policy_machine *machine)
+{
+	return machine->batched_flush ? MIN_RUN_PAGES : MIN_RUN_PAGES_UNBATCHED;
+}
+
+static struct policy_choice kernel_because(enum ferry_reason reason)
+{
+	return (struct policy_choice){.mover = FERRY_MOVER_KERNEL, .reason = reason};
+}
+
+struct policy_choice policy_mover(const struct policy_machine *machine,
+				  const struct policy_run *run, enum ferry_mover asked)
+{
+	if (asked == FERRY_MOVER_KERNEL)
+		return kernel_because(FERRY_REASON_ASKED);
+	if (!run->own_process)
+		return kernel_because(FERRY_REASON_FOREIGN);
+	if (!machine->exchange)
+		return kernel_because(FERRY_REASON_NO_UFFD);
+	if (run->protected_by_us)
+		return kernel_because(FERRY_REASON_OWN);
+	if (!run->exchangeable)
+		return kernel_because(FERRY_REASON_MAPPING);
+	if (asked == FERRY_MOVER_AUTO && run->nr_pages < policy_min_run_pages(machine))
+		return kernel_because(FERRY_REASON_SHORT);
+	return (struct policy_choice){.mover = FERRY_MOVER_EXCHANGE};
+}
+
+static unsigned int lanes_for(uint64_t nr_pages, uint64_t pages_per_lane, unsigned int most)
+{
+	uint64_t lanes = nr_pages / pages_per_lane;
+
+	return (unsigned int)MAX(MIN(lanes, (uint64_t)most), 1U);
+}
+
+static uint64_t power_of_two_below(uint64_t n)
+{
+	return n ? 1ULL << (63 - __builtin_clzll(n)) : 0;
+}
+
+struct policy_hands policy_hands(const struct policy_machine *machine,
+				 const struct policy_load *load)
+{
+	unsigned int most = load->asked_workers ? MIN(load->asked_workers, machine->nr_workers)
+						: machine->nr_workers;
+	struct policy_hands hands = {.chunk_bytes = machine->max_chunk_bytes};
+	unsigned int lanes = lanes_for(load->kernel_pages, LANE_MIN_KERNEL_PAGES, most);
+	uint64_t share;
+
+	if (load->exchange_pages && !machine->batched_flush) {
+		hands.nr_lanes = 1;
+		hands.share_copy = most > 1;
+		return hands;
+	}
+	hands.nr_lanes = MAX(lanes, lanes_for(load->exchange_pages, LANE_MIN_EXCHANGE_PAGES, most));
+	/* Every lane should find a chunk. */
+	share = power_of_two_below(load->exchange_pages * PAGE_BYTES / hands.nr_lanes);
+	hands.chunk_bytes =
+		MAX(MIN(hands.chunk_bytes, share), MIN(MIN_CHUNK_BYTES, machine->max_chunk_bytes));
+	return hands;
+}
+
+uint64_t policy_next_chunk(const struct policy_machine *machine, uint64_t chunk_bytes,
+			   uint64_t out_ns)
+{
+	uint64_t floor = MIN(FLOOR_CHUNK_BYTES, machine->max_chunk_bytes);
+
+	if (out_ns > machine->stall_bound_ns && chunk_bytes > floor)
+		return chunk_bytes / 2;
+	if (out_ns < machine->stall_bound_ns / 4 && chunk_bytes < machine->max_chunk_bytes)
+		return chunk_bytes * 2;
+	return chunk_bytes;
+}
+
+unsigned int policy_next_slice(unsigned int nr_pages, uint64_t call_ns, unsigned int max_pages)
+{
+	uint64_t next = call_ns ? nr_pages * SLICE_TARGET_NS / call_ns : max_pages;
+
+	/* One odd call must not swing the size: halve or double at most. */
+	next = MIN(MAX(next, nr_pages / 2), nr_pages * 2);
+	return (unsigned int)MIN(MAX(next, (uint64_t)SLICE_MIN_PAGES), (uint64_t)max_pages);
+}

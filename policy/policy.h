@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Who moves what, with how many hands, in which pieces. Pure functions: no system call, no clock,
+ * no memory of their own; the caller brings every fact.
+ */
+#ifndef FERRY_POLICY_H
+#define FERRY_POLICY_H
+
+#include "base/base.h"
+#include "include/pageferry.h"
+
+/* What is true of the machine and the context. */
+struct policy_machine {
+	unsigned int nr_workers;
+	bool exchange;      /* the exchange mover works here */
+	bool batched_flush; /* UFFDIO_MOVE flushes TLBs once per call */
+	uint64_t max_chunk_bytes;
+	uint64_t stall_bound_ns;
+};
+
+/* What is true of one run: consecutive pages of one mapping with one destination. */
+struct policy_run {
+	uint64_t nr_pages;
+	bool own_process;
+	bool exchangeable;    /* private anonymous memory, readable and writable */
+	bool protected_by_us; /* the library's own, or the caller's stack */
+};
+
+struct policy_choice {
+	enum ferry_mover mover;
+	enum ferry_reason reason; /* why not the exchange mover */
+};
+
+/* Below this many pages a request goes straight to the system call, unplanned. */
+unsigned int policy_direct_pages(const struct policy_machine *machine);
+
+/* Shortest run worth a look at its mapping. */
+unsigned int policy_min_run_pages(const struct policy_machine *machine);
+
+struct policy_choice policy_mover(const struct policy_machine *machine,
+				  const struct policy_run *run, enum ferry_mover asked);
+
+/* How a job is to be worked on. */
+struct policy_load {
+	uint64_t exchange_pages; /* pages in runs for the exchange mover */
+	uint64_t kernel_pages;
+	unsigned int asked_workers; /* 0: no wish */
+};
+
+struct policy_hands {
+	unsigned int nr_lanes; /* threads that issue system calls */
+	bool share_copy;       /* idle workers help a lane to copy */
+	uint64_t chunk_bytes;  /* to begin with */
+};
+
+struct policy_hands policy_hands(const struct policy_machine *machine,
+				 const struct policy_load *load);
+
+/* Next chunk size, after a chunk of chunk_bytes was out for out_ns. */
+uint64_t policy_next_chunk(const struct policy_machine *machine, uint64_t chunk_bytes,
+			   uint64_t out_ns);
+
+/* Pages for the next system call of the kernel mover, after one of nr_pages took call_ns. */
+unsigned int policy_next_slice(unsigned int nr_pages, uint64_t call_ns, unsigned int max_pages);
+
+#endif
