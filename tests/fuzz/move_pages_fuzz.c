@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Random requests to move_pages(2) and to ferry_move_pages, on two arenas of the same layout.
+ * Result, errno, statuses and the bytes around them must agree, and no byte of a page may change.
+ *
+ *	move_pages_fuzz [--time SECONDS] [--seed SEED [--steps N]]
+ *
+ * Rounds of STEPS requests run in processes of their own. A round is determined by its seed, which
+ * is printed when it fails; --seed runs that one round again.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "tests/contract/scene.h"
+#include "tests/fuzz/arena.h"
+
+#define STEPS      400
+#define MAX_COUNT  2000
+#define BUF_BYTES  (MAX_COUNT * sizeof(void *) / PAGE_BYTES * PAGE_BYTES + 2 * PAGE_BYTES)
+#define BAD_BUFFER ((char *)8)
+#define FILL       0xb3 /* what the arrays' mappings hold where nothing was stored */
+
+enum array { PAGES, NODES, STATUS, NR_ARRAYS };
+
+static const size_t entry_bytes[NR_ARRAYS] = {
+	[PAGES] = sizeof(void *), [NODES] = sizeof(int), [STATUS] = sizeof(int)};
+
+struct request {
+	unsigned long count;
+	int pid, flags;
+	/* Where an array begins in its buffer, or where it does instead. */
+	size_t offset[NR_ARRAYS];
+	bool bad[NR_ARRAYS], null[NR_ARRAYS];
+	bool status_is_nodes, status_is_pages, status_read_only;
+	unsigned int nr_filled; /* entries made up */
+	unsigned int page[MAX_COUNT];
+	int node[MAX_COUNT];
+};
+
+/* One side: an arena and the buffers that its arrays lie in. */
+struct half {
+	struct arena arena;
+	char *buffer[NR_ARRAYS];
+	char *array[NR_ARRAYS]; /* as passed */
+	long ret;
+	int err;
+};
+
+static struct half halves[2];
+static struct ferry *ferry;
+static pid_t helper;
+static int nr_usable_nodes, usable_nodes[8];
+
+/* ---- making requests ------------------------------------------------------------------------ */
+
+static int random_node(struct rng *rng)
+{
+	static const int odd[] = {-1, 63, 1023, 1024, INT_MAX, INT_MIN, 8};
+
+	if (one_in(rng, 3000))
+		return odd[below(rng, ARRAY_SIZE(odd))];
+	return usable_nodes[below(rng, (unsigned int)nr_usable_nodes)];
+}
+
+static unsigned long random_count(struct rng *rng)
+{
+	static const unsigned long odd[] = {ULONG_MAX, 1UL << 61, (1UL << 61) + 7,
+					    1UL << 63, 1UL << 32, LONG_MAX};
+
+	switch (below(rng, 16)) {
+	case 0:
+		return 0;
+	case 1:
+		return odd[below(rng, ARRAY_SIZE(odd))];
+	case 2 ... 7:
+		return below(rng, 70);
+	default:
+		return below(rng, MAX_COUNT);
+	}
+}
+
+static int random_flags(struct rng *rng)
+{
+	static const int usual[] = {0, MPOL_MF_MOVE, MPOL_MF_MOVE, MPOL_MF_MOVE_ALL,
+				    MPOL_MF_MOVE | MPOL_MF_MOVE_ALL};
+
+	if (one_in(rng, 25))
+		return (int)next(rng);
+	if (one_in(rng, 25))
+		return MPOL_MF_STRICT << below(rng, 6);
+	return usual[below(rng, ARRAY_SIZE(usual))];
+}
+
+static int random_pid(struct rng *rng)
+{
+	const int odd[] = {-1, 0x7ffffffe, 2, 1, INT_MIN, helper, helper, getpid()};
+
+	return one_in(rng, 5) ? odd[below(rng, ARRAY_SIZE(odd))] : 0;
+}
+
+static void place_arrays(struct rng *rng, struct request *r)
+{
+	for (int a = 0; a < NR_ARRAYS; a++) {
+		size_t room = BUF_BYTES / entry_bytes[a], entries = r->nr_filled;
+
+		/* Usually all fits; sometimes the mapping ends before the array does. */
+		if (one_in(rng, 12) && entries)
+			entries = below(rng, (unsigned int)entries);
+		r->offset[a] = (room - entries) * entry_bytes[a];
+		if (one_in(rng, 3))
+			r->offset[a] =
+				below(rng, (unsigned int)(room - entries) + 1) * entry_bytes[a];
+		if (one_in(rng, 20) && r->offset[a])
+			r->offset[a]--;
+		r->bad[a] = one_in(rng, 60);
+		r->null[a] = one_in(rng, a == NODES ? 5 : 60);
+	}
+	r->status_is_nodes = one_in(rng, 20);
+	r->status_is_pages = !r->status_is_nodes && one_in(rng, 40);
+	r->status_read_only = one_in(rng, 60);
+}
+
+static void make_request(struct rng *rng, struct request *r)
+{
+	unsigned int first = below(rng, ARENA_PAGES), stride = one_in(rng, 3) ? 0 : 1;
+	int node = random_node(rng);
+
+	r->count = random_count(rng);
+	r->nr_filled = r->count < MAX_COUNT ? (unsigned int)r->count : below(rng, MAX_COUNT);
+	r->flags = random_flags(rng);
+	r->pid = random_pid(rng);
+	for (unsigned int i = 0; i < r->nr_filled; i++) {
+		if (one_in(rng, 50))
+			first = below(rng, ARENA_PAGES);
+		if (one_in(rng, 100) || (!stride && one_in(rng, 3)))
+			node = random_node(rng);
+		r->page[i] = stride ? (first + i) % ARENA_PAGES : below(rng, ARENA_PAGES);
+		/* Beyond the arena's pages are addresses that no process has. */
+		if (one_in(rng, 60))
+			r->page[i] = ARENA_PAGES + below(rng, NR_ODD_ADDRS);
+		r->node[i] = one_in(rng, 3000) ? random_node(rng) : node;
+	}
+	place_arrays(rng, r);
+}
+
+/* ---- asking --------------------------------------------------------------------------------- */
+
+static char *array_of(const struct request *r, struct half *s, enum array a)
+{
+	if (r->null[a])
+		return NULL;
+	return r->bad[a] ? BAD_BUFFER : s->buffer[a] + r->offset[a];
+}
+
+/* Writes what fits of the entries, and has the arrays point there. */
+static void lay_out(struct rng *rng, const struct request *r, struct half *s)
+{
+	unsigned int shift = 0;
+
+	for (int a = 0; a < NR_ARRAYS; a++) {
+		mprotect(s->buffer[a], BUF_BYTES, PROT_READ | PROT_WRITE);
+		memset(s->buffer[a], FILL, BUF_BYTES);
+		s->array[a] = array_of(r, s, a);
+	}
+	for (unsigned int i = 0; i < r->nr_filled; i++) {
+		void *page = arena_addr(&s->arena, r->page[i], shift);
+		size_t at = r->offset[PAGES] + i * sizeof(void *);
+
+		shift = (shift * 5 + i) & 0xfff;
+		if (at + sizeof(void *) <= BUF_BYTES)
+			memcpy(s->buffer[PAGES] + at, &page, sizeof(page));
+		at = r->offset[NODES] + i * sizeof(int);
+		if (at + sizeof(int) <= BUF_BYTES)
+			memcpy(s->buffer[NODES] + at, &r->node[i], sizeof(int));
+	}
+	if (r->status_is_nodes)
+		s->array[STATUS] = s->array[NODES];
+	if (r->status_is_pages)
+		s->array[STATUS] = s->array[PAGES];
+	if (r->status_read_only)
+		mprotect(s->buffer[STATUS], BUF_BYTES, PROT_READ);
+}
+
+static void ask(const struct request *r, struct half *s, bool kernel)
+{
+	void **pages = (void **)s->array[PAGES];
+	const int *nodes = (const int *)s->array[NODES];
+	int *status = (int *)s->array[STATUS];
+
+	if (kernel) {
+		s->ret = kernel_result(sys(SYS_move_pages, r->pid, r->count, pages, nodes, status,
+					   r->flags),
+				       &s->err);
+		return;
+	}
+	errno = 0;
+	s->ret = ferry_move_pages(ferry, r->pid, r->count, pages, nodes, status, r->flags);
+	s->err = s->ret < 0 ? errno : 0;
+}
+
+/* ---- comparing ------------------------------------------------------------------------------ */
+
+static bool complain(const char *what, const struct request *r)
+{
+	printf("%s\n  count %#lx (%u made up), pid %d%s, flags %#x, pages %s, nodes %s, status "
+	       "%s%s%s%s, %s\n",
+	       what, r->count, r->nr_filled, r->pid, r->pid == helper ? " (helper)" : "", r->flags,
+	       r->null[PAGES]  ? "NULL"
+	       : r->bad[PAGES] ? "bad"
+			       : "set",
+	       r->null[NODES]  ? "NULL"
+	       : r->bad[NODES] ? "bad"
+			       : "set",
+	       r->null[STATUS]  ? "NULL"
+	       : r->bad[STATUS] ? "bad"
+				: "set",
+	       r->status_is_nodes ? " = nodes" : "", r->status_is_pages ? " = pages" : "",
+	       r->status_read_only ? " read-only" : "", getuid() ? "nobody" : "root");
+	printf("  entries that fit: pages %zu, nodes %zu, status %zu\n",
+	       (BUF_BYTES - r->offset[PAGES]) / sizeof(void *),
+	       (BUF_BYTES - r->offset[NODES]) / sizeof(int),
+	       (BUF_BYTES - r->offset[STATUS]) / sizeof(int));
+	for (int i = 0; i < 2; i++)
+		printf("  %s: %ld %s\n", i ? "library" : "kernel", halves[i].ret,
+		       halves[i].ret < 0 ? strerrorname_np(halves[i].err) : "");
+	return false;
+}
+
+/* Where the kernel stopped early, a page beyond may have been moved if its status says so. */
+static bool is_truth(const struct request *r, const char *at)
+{
+	struct half *s = &halves[1];
+	size_t i = (size_t)(at - s->array[STATUS]) / sizeof(int);
+	void *page;
+	int status, where = UNTOUCHED;
+
+	if (halves[0].ret == 0 || !s->array[STATUS] || at < s->array[STATUS] || i >= r->nr_filled)
+		return false;
+	page = arena_addr(&s->arena, r->page[i], 0);
+	memcpy(&status, s->array[STATUS] + i * sizeof(int), sizeof(int));
+	sys(SYS_move_pages, r->pid, 1, &page, NULL, &where, 0);
+	return status >= 0 && status == where;
+}
+
+static bool same_buffers(const struct request *r)
+{
+	for (int a = NODES; a < NR_ARRAYS; a++) {
+		for (size_t i = 0; i < BUF_BYTES; i++) {
+			char k = halves[0].buffer[a][i], f = halves[1].buffer[a][i];
+			size_t entry = (i - r->offset[a]) / sizeof(int);
+			int status[2] = {0, 0};
+
+			if (k == f || is_truth(r, halves[1].buffer[a] + i))
+				continue;
+			complain("the statuses differ", r);
+			for (int s = 0; s < 2; s++)
+				memcpy(&status[s],
+				       halves[s].buffer[a] + r->offset[a] + entry * sizeof(int),
+				       sizeof(int));
+			printf("  entry %zu: kernel %d, library %d; page %u (%s), node %d\n", entry,
+			       status[0], status[1], r->page[entry % MAX_COUNT],
+			       arena_kind_name(&halves[1].arena, r->page[entry % MAX_COUNT]),
+			       r->node[entry % MAX_COUNT]);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool same(const struct request *r)
+{
+	const struct half *k = &halves[0], *f = &halves[1];
+	bool fewer_left = k->ret > 0 && f->ret >= 0 && f->ret <= k->ret;
+
+	if ((k->ret != f->ret || k->err != f->err) && !fewer_left)
+		return complain("the results differ", r);
+	if (!same_buffers(r))
+		return false;
+	if (!arena_intact(&halves[1].arena))
+		return complain("a page's bytes changed", r);
+	return true;
+}
+
+/* ---- rounds --------------------------------------------------------------------------------- */
+
+/* After a request that was not done to its end, its pages may lie apart: put them together. */
+static void realign(const struct request *r, int node)
+{
+	static void *pages[MAX_COUNT];
+	static int nodes[MAX_COUNT], status[MAX_COUNT];
+
+	if (nr_usable_nodes == 1 || (!halves[0].ret && !halves[1].ret))
+		return;
+	for (int h = 0; h < 2; h++) {
+		for (unsigned int i = 0; i < r->nr_filled; i++) {
+			pages[i] = arena_addr(&halves[h].arena, r->page[i], 0);
+			nodes[i] = node;
+		}
+		sys(SYS_move_pages, r->pid, r->nr_filled, pages, nodes, status, MPOL_MF_MOVE);
+	}
+}
+
+static void build_arenas(uint64_t seed)
+{
+	for (int i = 0; i < 2; i++) {
+		struct rng rng = {seed};
+
+		if (arena_build(&halves[i].arena, i, &rng)) {
+			printf("can't build arena %d: %s\n", i, strerror(errno));
+			exit(2);
+		}
+	}
+}
+
+/* A process with the same arenas at the same addresses, which it does not share with us. */
+static pid_t start_helper(uint64_t seed, bool nobody)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe(ready))
+		return 0;
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		build_arenas(seed);
+		if (nobody)
+			become_nobody();
+		if (write(ready[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) != 1)
+		pid = 0;
+	close(ready[0]);
+	return pid;
+}
+
+static int run_round(uint64_t seed, unsigned int nr_steps)
+{
+	static struct request request;
+	struct rng rng = {seed * 2 + 1};
+	bool nobody = getuid() == 0 && one_in(&rng, 4);
+
+	helper = start_helper(seed, nobody);
+	build_arenas(seed);
+	for (int i = 0; i < 2; i++) {
+		for (int a = 0; a < NR_ARRAYS; a++) {
+			char *p = mmap(NULL, BUF_BYTES + PAGE_BYTES, PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+			if (p == MAP_FAILED)
+				return 2;
+			munmap(p + BUF_BYTES, PAGE_BYTES);
+			halves[i].buffer[a] = p;
+		}
+	}
+	if (nobody)
+		become_nobody();
+	if (ferry_open(&ferry, NULL)) {
+		printf("ferry_open: %s\n", ferry_open_error());
+		return 2;
+	}
+	for (unsigned int step = 0; step < nr_steps; step++) {
+		uint64_t state;
+
+		make_request(&rng, &request);
+		state = rng.state;
+		for (int i = 0; i < 2; i++) {
+			rng.state = state;
+			lay_out(&rng, &request, &halves[i]);
+			ask(&request, &halves[i], i == 0);
+		}
+		if (!same(&request)) {
+			printf("  at step %u\n", step);
+			return 1;
+		}
+		realign(&request, usable_nodes[step % (unsigned int)nr_usable_nodes]);
+	}
+	ferry_close(ferry);
+	return 0;
+}
+
+/* In a process of its own. True if it went well. */
+static bool try_round(uint64_t seed, unsigned int nr_steps)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		alarm(SIDE_S);
+		status = run_round(seed, nr_steps);
+		if (helper > 0)
+			kill(helper, SIGKILL);
+		fflush(stdout);
+		_exit(status);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return false;
+	if (WIFSIGNALED(status))
+		printf("killed by signal %d (%s)\n", WTERMSIG(status),
+		       WTERMSIG(status) == SIGALRM ? "it hung" : strsignal(WTERMSIG(status)));
+	if (status)
+		printf("to see it again: move_pages_fuzz --seed %" PRIu64 "\n", seed);
+	return status == 0;
+}
+
+static int usage(void)
+{
+	fputs("usage: move_pages_fuzz [--time SECONDS] [--seed SEED [--steps N]]\n", stderr);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t end_ns = now_ns() + 10 * NS_PER_SEC, seed = now_ns(), nr_rounds = 0;
+	unsigned int nr_steps = STEPS;
+	bool one = false;
+
+	for (int i = 1; i < argc; i += 2) {
+		unsigned long long value = i + 1 < argc ? strtoull(argv[i + 1], NULL, 10) : 0;
+
+		if (i + 1 >= argc)
+			return usage();
+		if (!strcmp(argv[i], "--time")) {
+			end_ns = now_ns() + value * NS_PER_SEC;
+		} else if (!strcmp(argv[i], "--seed")) {
+			seed = value;
+			one = true;
+		} else if (!strcmp(argv[i], "--steps")) {
+			nr_steps = (unsigned int)value;
+		} else {
+			return usage();
+		}
+	}
+	for (int node = 0; node < MAX_NODES && nr_usable_nodes < 8; node++) {
+		if (node_has_memory(node))
+			usable_nodes[nr_usable_nodes++] = node;
+	}
+	if (!nr_usable_nodes)
+		nr_usable_nodes = 1;
+	printf("seed %" PRIu64 ", %d node%s\n", seed, nr_usable_nodes,
+	       nr_usable_nodes > 1 ? "s" : "");
+	do {
+		if (!try_round(seed, nr_steps))
+			return 1;
+		seed++;
+		nr_rounds++;
+	} while (!one && now_ns() < end_ns);
+	printf("%" PRIu64 " rounds of %u requests: no difference\n", nr_rounds, nr_steps);
+	return 0;
+}
