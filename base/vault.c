@@ -134,3 +134,13 @@ int vault_reserve(size_t len_bytes, void **out)
 	*out = (void *)aligned;
 	return 0;
 }
+
+void vault_freeze(void)
+{
+	futex_lock(&vault_lock);
+}
+
+void vault_thaw(void)
+{
+	futex_unlock(&vault_lock);
+}

@@ -314,10 +314,10 @@ void ferry_close(struct ferry *ferry)
 		return;
 	}
 	fork_remove(ferry);
-	crew_close(ferry->crew);
 	/* The engine before the pools: a device may still write frames it was given. */
 	close_channels(ferry);
 	engine_close(ferry->engine);
+	crew_close(ferry->crew);
 	watcher_stop(ferry);
 	for_each_pool(ferry, close_one, 0);
 	if (ferry->uffd >= 0)

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "base/sys.h"
+#include "base/vault.h"
 #include "lib/internal.h"
 #include "lib/pagemap.h"
 
@@ -22,10 +23,12 @@ static void before_fork(void)
 	futex_lock(&contexts_lock);
 	for (struct ferry *ferry = contexts; ferry; ferry = ferry->next)
 		gate_shut(&ferry->outs);
+	vault_freeze();
 }
 
 static void after_in_parent(void)
 {
+	vault_thaw();
 	for (struct ferry *ferry = contexts; ferry; ferry = ferry->next)
 		gate_open(&ferry->outs);
 	futex_unlock(&contexts_lock);
@@ -33,6 +36,7 @@ static void after_in_parent(void)
 
 static void after_in_child(void)
 {
+	vault_thaw();
 	for (struct ferry *ferry = contexts; ferry; ferry = ferry->next) {
 		atomic_store(&ferry->forked, true);
 		if (ferry->uffd >= 0)

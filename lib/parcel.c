@@ -79,6 +79,7 @@ static void inspect(struct parcel *parcel, unsigned int nr_passed)
 	}
 	map_clear_range(&parcel->back, nr_passed, PAGES_PER_HUGE - nr_passed);
 	/* A huge page that came out in small ones does not belong into a huge frame. */
+	parcel->came_apart = !kinds.huge;
 	if (parcel->huge && !kinds.huge) {
 		for (unsigned int i = 0; i < PAGE_MAP_WORDS; i++)
 			parcel->back.word[i] |= parcel->taken.word[i];
@@ -264,7 +265,7 @@ bool parcel_finish(struct lane *lane, struct parcel *parcel)
 	lane->tally.max_out_ns = MAX(lane->tally.max_out_ns, out_ns);
 	parcel->out_since_ns = out_ns;
 	/* Pieces of a huge page have left page tables behind where huge frames must go. */
-	if (parcel->huge && map_count(&parcel->arrived) != PAGES_PER_HUGE) {
+	if (parcel->huge && parcel->came_apart) {
 		pool_distrust(parcel->source, &parcel->slot);
 		pool_distrust(parcel->target, &parcel->frames);
 	}

@@ -27,6 +27,7 @@ struct parcel {
 
 	struct pool *source, *target;
 	bool huge;
+	bool came_apart; /* huge, but not moved as one */
 	struct span slot, frames;
 	uint64_t out_since_ns;
 	struct page_map taken;   /* in the slot, to be copied */

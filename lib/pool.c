@@ -100,14 +100,43 @@ static void extent_claim(struct pool *pool, uint32_t extent)
 	pool->extents[extent] = EXTENT_CHANGING;
 }
 
+/* What every part of a pool's address space is told. */
+static int advise(const struct pool *pool, uintptr_t addr, size_t len_bytes)
+{
+	uint64_t mask[MAX_NODES / 64] = {0};
+
+	sys(SYS_madvise, addr, len_bytes, MADV_DONTFORK);
+	sys(SYS_madvise, addr, len_bytes, MADV_DONTDUMP);
+	sys(SYS_madvise, addr, len_bytes, pool->huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	if (!pool->strict)
+		return 0;
+	mask[pool->node / 64] = 1ULL << (pool->node % 64);
+	return (int)sys(SYS_mbind, addr, len_bytes, FERRY_MPOL_BIND, mask, MAX_NODES + 1, 0);
+}
+
+/*
+ * Where huge frames came apart a page table is left, and no THP can be moved there any more: only a
+ * new mapping gets rid of it.
+ */
+static void extent_renew(const struct pool *pool, uintptr_t addr)
+{
+	sys(SYS_mmap, addr, EXTENT_BYTES, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	advise(pool, addr, EXTENT_BYTES);
+}
+
 /* Frees what an extent holds. Unregistered first: or MADV_DONTNEED would be an event for us. */
 static void extent_empty(struct pool *pool, uint32_t extent)
 {
 	uintptr_t addr = bay_addr(pool, extent * EXTENT_BAYS);
+	bool broken = extent_sum(pool, extent).broken;
 	unsigned int nr = 0;
 
 	uffd_unregister(pool->uffd, addr, EXTENT_BYTES);
-	sys(SYS_madvise, addr, EXTENT_BYTES, MADV_DONTNEED);
+	if (broken)
+		extent_renew(pool, addr);
+	else
+		sys(SYS_madvise, addr, EXTENT_BYTES, MADV_DONTNEED);
 	for (unsigned int i = 0; i < EXTENT_BAYS; i++) {
 		struct bay *bay = &pool->bays[extent * EXTENT_BAYS + i];
 
@@ -149,7 +178,7 @@ static int extent_find(struct pool *pool, uint32_t *out, bool *was_active)
 		if (pool->extents[i] == EXTENT_CHANGING)
 			continue;
 		sum = extent_sum(pool, i);
-		if (pool->extents[i] == EXTENT_IDLE && !sum.broken) {
+		if (pool->extents[i] == EXTENT_IDLE) {
 			*out = i;
 			err = 0;
 			break;
@@ -464,15 +493,6 @@ static size_t bays_bytes(const struct pool *pool)
 	return (size_t)pool->nr_extents * (EXTENT_BAYS * sizeof(struct bay) + sizeof(uint8_t));
 }
 
-static int bind_to_node(struct pool *pool)
-{
-	uint64_t mask[MAX_NODES / 64] = {0};
-
-	mask[pool->node / 64] = 1ULL << (pool->node % 64);
-	return (int)sys(SYS_mbind, pool->base, (size_t)pool->nr_extents * EXTENT_BYTES,
-			FERRY_MPOL_BIND, mask, MAX_NODES + 1, 0);
-}
-
 int pool_open(struct pool *pool, int node, bool huge, bool strict, int uffd, uint64_t cap_bytes)
 {
 	void *base, *books;
@@ -503,12 +523,9 @@ int pool_open(struct pool *pool, int node, bool huge, bool strict, int uffd, uin
 		return err;
 	}
 	pool->base = (uintptr_t)base;
-	sys(SYS_madvise, base, len, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-	if (strict) {
-		err = bind_to_node(pool);
-		if (err)
-			pool_close(pool);
-	}
+	err = advise(pool, pool->base, len);
+	if (err)
+		pool_close(pool);
 	return err;
 }
 

@@ -142,6 +142,7 @@ static void put_page(struct lane *lane, struct parcel *parcel, unsigned int page
 			   (uintptr_t)page * PAGE_BYTES;
 	enum page_end end;
 
+	parcel->came_apart = true;
 	for (unsigned int round = 0;; round++) {
 		end = put_page_once(lane, parcel, page, source, round);
 		if (end != PAGE_WAITS)
