@@ -29,6 +29,10 @@
 
 /* An idle worker looks around for this long where sleeping would have been as short. */
 #define SPIN_MAX_NS 30000
+/* How many others a worker wakes that was woken itself. */
+#define WAKE_FAN 2
+/* Between two looks at the clock. */
+#define SPIN_TURNS 32
 
 /* crew_task.idle */
 enum { TASK_BUSY, TASK_IDLE, TASK_AWAITED };
@@ -106,7 +110,8 @@ static struct crew_task *pick(const struct crew *crew)
 
 /* Callers of the functions below do not. */
 
-static struct crew_task *join(struct crew *crew, bool *closing)
+/* more: somebody else is wanted too. */
+static struct crew_task *join(struct crew *crew, bool *closing, bool *more)
 {
 	struct crew_task *task;
 
@@ -116,9 +121,16 @@ static struct crew_task *join(struct crew *crew, bool *closing)
 	if (task) {
 		count_handless(crew, task, -1);
 		task->nr_joined++;
+		*more = pick(crew);
 	}
 	futex_unlock(&crew->lock);
 	return task;
+}
+
+static void wake(struct crew *crew, unsigned int nr_workers)
+{
+	if (atomic_load(&crew->nr_sleeping))
+		futex_wake(&crew->nr_posts, nr_workers);
 }
 
 /* Whoever leaves last hands the task back to its owner, who may free it at once. */
@@ -156,7 +168,7 @@ static bool spin(const struct crew *crew, unsigned int seen, uint64_t spin_ns)
 		unsigned int awake = crew->nr_workers -
 				     atomic_load_explicit(&crew->nr_sleeping, memory_order_relaxed);
 
-		for (unsigned int i = 0; i < 32; i++) {
+		for (unsigned int i = 0; i < SPIN_TURNS; i++) {
 			if (atomic_load_explicit(&crew->nr_posts, memory_order_acquire) != seen)
 				return true;
 			cpu_relax();
@@ -205,9 +217,12 @@ static void *worker_main(void *arg)
 	settle(worker, index);
 	while (!closing) {
 		unsigned int seen = atomic_load(&crew->nr_posts);
-		struct crew_task *task = join(crew, &closing);
+		bool more = false;
+		struct crew_task *task = join(crew, &closing, &more);
 
 		if (task) {
+			if (more)
+				wake(crew, WAKE_FAN);
 			atomic_fetch_sub_explicit(&crew->nr_idle, 1, memory_order_relaxed);
 			leave(crew, task, task->work(task, index));
 			atomic_fetch_add_explicit(&crew->nr_idle, 1, memory_order_relaxed);
@@ -218,18 +233,15 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-static void rouse(struct crew *crew, unsigned int nr_wanted)
+/* One wakes the next: waking costs microseconds, and the poster has work to do itself. */
+static void rouse(struct crew *crew, unsigned int nr_workers)
 {
 	atomic_fetch_add(&crew->nr_posts, 1);
-	if (nr_wanted && atomic_load(&crew->nr_sleeping))
-		futex_wake(&crew->nr_posts, nr_wanted);
+	wake(crew, nr_workers);
 }
 
 void crew_post(struct crew *crew, struct crew_task *task)
 {
-	/* Once it is queued, it may be gone before this returns. */
-	unsigned int nr_wanted = task->nr_wanted;
-
 	task->nr_joined = 0;
 	task->attended = false;
 	task->retracted = false;
@@ -238,7 +250,7 @@ void crew_post(struct crew *crew, struct crew_task *task)
 	futex_lock(&crew->lock);
 	enqueue(crew, task);
 	futex_unlock(&crew->lock);
-	rouse(crew, nr_wanted);
+	rouse(crew, 1);
 }
 
 int crew_wait(struct crew *crew, struct crew_task *task, uint64_t wait_ns)
@@ -259,6 +271,21 @@ int crew_wait(struct crew *crew, struct crew_task *task, uint64_t wait_ns)
 	}
 }
 
+/* Those inside are about to leave, most often: sleeping would take longer than they do. */
+static void await_leavers(struct crew *crew, struct crew_task *task)
+{
+	uint64_t start = now_ns();
+
+	do {
+		for (unsigned int i = 0; i < SPIN_TURNS; i++) {
+			if (atomic_load_explicit(&task->idle, memory_order_acquire) == TASK_IDLE)
+				return;
+			cpu_relax();
+		}
+	} while (now_ns() - start < SPIN_MAX_NS);
+	crew_wait(crew, task, FUTEX_FOREVER);
+}
+
 bool crew_retract(struct crew *crew, struct crew_task *task)
 {
 	bool nobody, called;
@@ -274,7 +301,7 @@ bool crew_retract(struct crew *crew, struct crew_task *task)
 	task->retracted = true;
 	futex_unlock(&crew->lock);
 	if (!nobody)
-		crew_wait(crew, task, FUTEX_FOREVER);
+		await_leavers(crew, task);
 	return !called;
 }
 
@@ -292,7 +319,7 @@ void crew_run(struct crew *crew, struct crew_task *task, unsigned int worker)
 	futex_lock(&crew->lock);
 	enqueue(crew, task);
 	futex_unlock(&crew->lock);
-	rouse(crew, task->nr_wanted);
+	rouse(crew, 1);
 	task->work(task, worker);
 	crew_retract(crew, task);
 }
