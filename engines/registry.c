@@ -7,11 +7,13 @@
 
 #include "engines/engine.h"
 
+extern const struct engine_ops dsa_engine_ops;
 extern const struct engine_ops cpu_engine_ops;
 extern const struct engine_ops fault_engine_ops;
 extern const struct engine_ops sdxi_engine_ops;
 
 const struct engine_ops *const engine_table[] = {
+	&dsa_engine_ops,
 	&cpu_engine_ops,
 	&fault_engine_ops,
 	&sdxi_engine_ops,

@@ -234,6 +234,8 @@ bool dsa_model_step(struct dsa_model *model)
 	uint32_t first = (uint32_t)model_below(&prng, nr);
 	uint64_t soonest_ns = UINT64_MAX, next_ns;
 
+	if (!model->config.stepped)
+		return false;
 	model->step_ns += 1 + model_below(&prng, 1000);
 	for (uint32_t i = 0; i < nr; i++) {
 		if (dsa_device_work(&model->devices[(first + i) % nr], model->step_ns, &next_ns))

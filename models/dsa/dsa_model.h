@@ -124,7 +124,10 @@ void dsa_model_movdir64b(struct dsa_model *model, uint32_t device, uint32_t offs
 			 const void *data, size_t len_bytes);
 long dsa_model_write(struct dsa_model *model, uint32_t device, const void *buf, size_t len_bytes);
 
-/* Stepped models: one execution or one completion somewhere. False if there is nothing to do. */
+/*
+ * Stepped models: one execution or one completion somewhere. False if there is nothing to do, and
+ * for models that have threads of their own.
+ */
 bool dsa_model_step(struct dsa_model *model);
 
 /* Stops a device as a hardware error would: nothing completes, nothing is accepted. */

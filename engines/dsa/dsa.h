@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Inside the DSA engine:
+ *
+ *	engine_batch ─ cut into pieces ─┬─ op: a batch descriptor, or a single ── portal
+ *	                 requeued ──────┘         │ completion records
+ *	                 (resumed, to be checked) ▼
+ *	                                       pieces end, items get their state
+ *
+ * A piece is one descriptor's worth of an item. An op is what a portal takes at a time: its
+ * descriptors and records lie in vault memory that belongs to the op until the device is done.
+ */
+#ifndef FERRY_DSA_H
+#define FERRY_DSA_H
+
+#include <stdatomic.h>
+
+#include "engines/dsa/portal.h"
+#include "engines/engine.h"
+#include "models/dsa/dsa_model.h"
+
+#define DSA_MAX_PORTALS 64
+
+enum dsa_counter {
+	DSA_CTR_DESCRIPTORS, /* copies and checks sent */
+	DSA_CTR_BATCHES,
+	DSA_CTR_SINGLES,
+	DSA_CTR_BYTES,
+	DSA_CTR_FULL, /* submissions that found no room */
+	DSA_CTR_DRAINS,
+	DSA_CTR_RESUMED,
+	DSA_CTR_CPU_BYTES, /* copied by the CPU meanwhile (cpu_fraction) */
+	DSA_CTR_FAULT_READ,
+	DSA_CTR_FAULT_WRITE,
+	DSA_CTR_FAULT_LIST,
+	DSA_CTR_TIMEOUTS, /* ops given up */
+	DSA_CTR_STRAY,    /* ops that the device may still write for */
+	DSA_CTR_FB_FAULT, /* items left to the CPU, by reason: page faults past resuming */
+	DSA_CTR_FB_ERROR,
+	DSA_CTR_FB_REFUSED,      /* the device would not have the descriptor */
+	DSA_CTR_FB_NOT_EXECUTED, /* no record although the batch is over */
+	DSA_CTR_FB_FULL,
+	DSA_CTR_FB_NO_DEVICE,
+	DSA_CTR_FB_HUNG,
+	DSA_CTR_FB_VERIFY,
+	NR_DSA_CTRS
+};
+
+enum dsa_verify { DSA_VERIFY_NONE, DSA_VERIFY_CRC };
+enum dsa_on_partial { DSA_PARTIAL_RESUME, DSA_PARTIAL_CPU };
+
+#define DSA_CPU_AUTO UINT32_MAX
+
+struct dsa_options {
+	bool use_model;
+	struct dsa_model_config model;
+	char queues[256]; /* "wq0.0+wq2.1"; empty: the best of every device */
+	enum dsa_verify verify;
+	enum dsa_on_partial on_partial;
+	uint64_t timeout_ns;
+	uint32_t cpu_percent; /* of every batch; DSA_CPU_AUTO */
+	uint32_t max_batch;   /* 0: the queue's limit */
+};
+
+struct dsa_engine {
+	struct engine engine;
+	struct dsa_options options;
+	struct dsa_model *model;
+	struct dsa_portal *portals;
+	uint32_t nr_portals;
+	uint32_t max_piece_bytes; /* what every queue takes */
+	bool can_umwait;
+	_Atomic uint64_t counters[NR_DSA_CTRS];
+	_Atomic uint64_t statuses[64]; /* unsuccessful records by code */
+};
+
+enum dsa_piece_kind {
+	DSA_PIECE_COPY,
+	DSA_PIECE_CHECK, /* CRC of the destination, to be compared */
+};
+
+struct dsa_piece {
+	struct engine_batch *batch;
+	uint32_t item;
+	uint8_t kind;
+	uint8_t nr_resumes;
+	bool touched; /* the destination may have been written */
+	uint8_t *dst;
+	const uint8_t *src;
+	uint32_t len_bytes;
+	uint32_t from, to; /* what is left to do */
+	uint32_t seed;     /* CRC of [0, from) */
+	uint32_t crc;      /* of the source, once copied */
+};
+
+enum dsa_op_state { DSA_OP_FREE, DSA_OP_FLYING, DSA_OP_STRAY };
+
+struct dsa_op {
+	struct dsa_hw_desc *descs;         /* 64-byte aligned; a batch's list */
+	struct dsa_completion_record *crs; /* [0] for the whole, [1 + i] for pieces[i] */
+	uint32_t *pieces;
+	uint32_t nr_pieces;
+	bool is_batch; /* else a single, whose record is crs[0] */
+	uint8_t state;
+	uint32_t portal; /* in the channel's order */
+	uint64_t deadline_ns;
+};
+
+#define DSA_NR_PIECES 4096
+#define DSA_NR_DESCS  2048 /* of all ops of a channel */
+#define DSA_STAGE     32   /* singles submitted at a time */
+
+struct dsa_drain {
+	struct dsa_completion_record cr __attribute__((aligned(DSA_CR_BYTES)));
+	bool sent;
+	bool done;
+};
+
+/* A ring of piece numbers or batches never overflows: there are no more of them than slots. */
+struct dsa_ring {
+	uint32_t *index;
+	uint32_t head, nr;
+};
+
+struct dsa_portal_ref {
+	struct dsa_portal *portal;
+	bool near;         /* in the destination's package, or nobody knows */
+	uint32_t distance; /* 0: the destination's own node */
+	struct dsa_drain drain;
+};
+
+struct dsa_channel {
+	struct engine_channel channel;
+	struct dsa_engine *engine;
+	size_t map_bytes;
+	uint32_t nr_portals;
+	struct dsa_portal_ref *portals;
+
+	struct dsa_piece *pieces;
+	uint32_t *free_pieces;
+	uint32_t nr_free_pieces;
+	struct dsa_ring requeued;
+
+	struct dsa_op *ops;
+	uint32_t nr_ops, op_descs; /* descriptors per op */
+	uint32_t *free_ops, *flying;
+	uint32_t nr_free_ops, nr_flying, nr_stray;
+	struct dsa_hw_desc *stage;
+
+	struct engine_batch *feeding, **feeding_tail; /* not cut up completely */
+	uint64_t waiting_bytes;                       /* in those and in the requeued */
+	struct engine_batch *done, **done_tail;
+	uint32_t nr_batches; /* accepted and not handed back */
+	uint32_t cpu_percent;
+};
+
+static inline void dsa_engine_count(struct dsa_engine *engine, enum dsa_counter counter, uint64_t n)
+{
+	atomic_fetch_add_explicit(&engine->counters[counter], n, memory_order_relaxed);
+}
+
+/* params.c: 0, or -EINVAL with the bad word in why. */
+int dsa_parse_params(const char *params, struct dsa_options *options, char *why, size_t why_bytes);
+
+/* open.c */
+int dsa_open_portals(struct dsa_engine *engine, char *why, size_t why_bytes);
+void dsa_close_portals(struct dsa_engine *engine);
+
+/* pieces.c: cutting batches up, and how pieces and items end. */
+void dsa_feed_batch(struct dsa_channel *channel, struct engine_batch *batch, uint32_t nr_items);
+/* The next piece to send; -1 if there is none, or no room for one. */
+int64_t dsa_next_piece(struct dsa_channel *channel);
+bool dsa_pieces_wait(const struct dsa_channel *channel);
+/* Devices in the destination's package that still serve; at least 1. */
+uint32_t dsa_nr_near_alive(const struct dsa_channel *channel);
+void dsa_requeue_piece(struct dsa_channel *channel, uint32_t piece);
+/* The device has said how it went; 0: it has not executed it. */
+void dsa_piece_answered(struct dsa_channel *channel, uint32_t piece, uint8_t status,
+			const struct dsa_completion_record *cr);
+/* It will not be done by a device, for this reason. */
+void dsa_piece_abandoned(struct dsa_channel *channel, uint32_t piece, enum dsa_counter reason);
+void dsa_piece_stray(struct dsa_channel *channel, uint32_t piece);
+/* Gives up what waits and has waited too long, or everything. */
+void dsa_abandon_waiting(struct dsa_channel *channel, uint64_t older_than_ns,
+			 enum dsa_counter reason);
+void dsa_item_ends(struct dsa_channel *channel, struct engine_batch *batch, uint32_t item,
+		   enum engine_state state, uint8_t detail);
+void dsa_batch_parts_end(struct dsa_channel *channel, struct engine_batch *batch,
+			 uint32_t nr_parts);
+
+/* ops.c: sending pieces and reaping what comes back. */
+void dsa_send_waiting(struct dsa_channel *channel);
+void dsa_reap(struct dsa_channel *channel);
+/* Spins, then sleeps lightly, then gives the CPU away. */
+void dsa_relax(struct dsa_channel *channel, uint32_t *nr_rounds);
+
+/* stray.c: true once no device can write for this channel any more. Never waits. */
+bool dsa_channel_is_quiet(struct dsa_channel *channel);
+/* The same for the channel's own memory, which a late drain may still write to. */
+bool dsa_channel_is_released(struct dsa_channel *channel);
+
+/* channel.c */
+int dsa_channel_open(struct engine *engine, int near_node, struct engine_channel **out);
+void dsa_channel_close(struct engine_channel *channel);
+enum engine_verdict dsa_submit(struct engine_channel *channel, struct engine_batch *batch);
+uint32_t dsa_poll(struct engine_channel *channel, uint64_t wait_ns, struct engine_batch **done,
+		  uint32_t max);
+bool dsa_quiet(struct engine_channel *channel);
+
+#endif

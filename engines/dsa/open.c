@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Which queues an engine uses: the best that opens on every device, or those it was told. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engines/dsa/dsa.h"
+
+static bool is_named(const char *names, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *p = names; *p; p += strcspn(p, "+"), p += *p == '+')
+		if (!strncmp(p, name, len) && (p[len] == '+' || !p[len]))
+			return true;
+	return false;
+}
+
+/* Shared queues first: they leave room for others. Then the more important and the longer ones. */
+static bool is_better(const struct dsa_queue *a, const struct dsa_queue *b)
+{
+	if (a->shared != b->shared)
+		return a->shared;
+	if (a->priority != b->priority)
+		return a->priority > b->priority;
+	return a->size > b->size;
+}
+
+struct search {
+	struct dsa_engine *engine;
+	struct dsa_queue *queues;
+	bool tried[DSA_MAX_QUEUES];
+	int nr_queues;
+	char reason[640]; /* of the last refusal */
+};
+
+static bool try_queue(struct search *s, int i)
+{
+	struct dsa_engine *engine = s->engine;
+	struct dsa_portal *portal = &engine->portals[engine->nr_portals];
+	char why[256];
+
+	s->tried[i] = true;
+	if (engine->nr_portals == DSA_MAX_PORTALS)
+		return false;
+	if (dsa_queue_check(&s->queues[i], why, sizeof(why))) {
+		snprintf(s->reason, sizeof(s->reason), "%s", why);
+		return false;
+	}
+	if (dsa_portal_open(portal, &s->queues[i], NULL, 0)) {
+		snprintf(s->reason, sizeof(s->reason), "%s: %s", s->queues[i].name,
+			 portal->refusals);
+		return false;
+	}
+	engine->nr_portals++;
+	return true;
+}
+
+static int best_untried(const struct search *s, uint32_t device)
+{
+	int best = -1;
+
+	for (int i = 0; i < s->nr_queues; i++)
+		if (!s->tried[i] && s->queues[i].device_id == device &&
+		    (best < 0 || is_better(&s->queues[i], &s->queues[best])))
+			best = i;
+	return best;
+}
+
+/* One queue per device is enough to keep it busy, and is all that should be taken from others. */
+static void open_best(struct search *s)
+{
+	for (int i = 0; i < s->nr_queues; i++) {
+		uint32_t device = s->queues[i].device_id;
+		int best;
+
+		if (i && s->queues[i - 1].device_id == device)
+			continue;
+		while ((best = best_untried(s, device)) >= 0)
+			if (try_queue(s, best))
+				break;
+	}
+}
+
+static int open_named(struct search *s, const char *names, char *why, size_t why_bytes)
+{
+	uint32_t nr_wanted = 1, nr_found = 0;
+
+	for (const char *p = names; *p; p++)
+		nr_wanted += *p == '+';
+	for (int i = 0; i < s->nr_queues; i++) {
+		if (!is_named(names, s->queues[i].name))
+			continue;
+		nr_found++;
+		if (!try_queue(s, i)) {
+			snprintf(why, why_bytes, "dsa: %s", s->reason);
+			return -ENODEV;
+		}
+	}
+	if (nr_found == nr_wanted)
+		return 0;
+	snprintf(why, why_bytes, "dsa: %s: no such queue: accel-config list -i", names);
+	return -ENODEV;
+}
+
+static int open_hardware(struct dsa_engine *engine, char *why, size_t why_bytes)
+{
+	struct search *s = calloc(1, sizeof(*s));
+	const char *via;
+	int err = -ENOMEM;
+
+	if (s)
+		s->queues = calloc(DSA_MAX_QUEUES, sizeof(*s->queues));
+	if (!s || !s->queues)
+		goto out;
+	s->engine = engine;
+	s->nr_queues = dsa_discover(s->queues, DSA_MAX_QUEUES, &via, why, why_bytes);
+	err = MIN(s->nr_queues, 0);
+	if (err)
+		goto out;
+	if (engine->options.queues[0]) {
+		err = open_named(s, engine->options.queues, why, why_bytes);
+	} else {
+		open_best(s);
+		if (!engine->nr_portals) {
+			snprintf(why, why_bytes, "dsa: %s", s->reason);
+			err = -ENODEV;
+		}
+	}
+out:
+	if (s)
+		free(s->queues);
+	free(s);
+	return err;
+}
+
+static void describe_model_queue(const struct dsa_model_config *c, uint32_t device,
+				 struct dsa_queue *queue)
+{
+	*queue = (struct dsa_queue){
+		.device_id = device,
+		.device_enabled = true,
+		.enabled = true,
+		.user = true,
+		.shared = !c->dedicated,
+		.block_on_fault = c->block_on_fault,
+		.size = c->wq_size,
+		.threshold = c->wq_threshold,
+		.max_batch = c->max_batch,
+		.max_transfer_bytes = c->max_transfer_bytes,
+		.gen_cap = c->gen_cap,
+		.node = -1,
+		.package = -1,
+	};
+	snprintf(queue->name, sizeof(queue->name), "model%u", device);
+}
+
+static int open_model(struct dsa_engine *engine, char *why, size_t why_bytes)
+{
+	const struct dsa_model_config *config = &engine->options.model;
+	int err = dsa_model_open(config, &engine->model);
+
+	if (err) {
+		snprintf(why, why_bytes, "dsa: model: %s", strerror(-err));
+		return err;
+	}
+	for (uint32_t i = 0; i < config->nr_devices; i++) {
+		struct dsa_portal *portal = &engine->portals[engine->nr_portals];
+		struct dsa_queue queue;
+
+		describe_model_queue(config, i, &queue);
+		if (!dsa_portal_open(portal, &queue, engine->model, i))
+			engine->nr_portals++;
+		else
+			snprintf(why, why_bytes, "dsa: model: %s", portal->refusals);
+	}
+	return engine->nr_portals ? 0 : -ENODEV;
+}
+
+int dsa_open_portals(struct dsa_engine *engine, char *why, size_t why_bytes)
+{
+	uint64_t most = ENGINE_MAX_ITEM_BYTES;
+	int err;
+
+	err = engine->options.use_model ? open_model(engine, why, why_bytes)
+					: open_hardware(engine, why, why_bytes);
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < engine->nr_portals; i++)
+		most = MIN(most, engine->portals[i].queue.max_transfer_bytes);
+	engine->max_piece_bytes = (uint32_t)most;
+	return 0;
+}
+
+/* The device first: what it still has to say goes to memory that the portals own. */
+void dsa_close_portals(struct dsa_engine *engine)
+{
+	dsa_model_close(engine->model);
+	for (uint32_t i = 0; i < engine->nr_portals; i++)
+		dsa_portal_close(&engine->portals[i]);
+}

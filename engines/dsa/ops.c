@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Pieces become descriptors, descriptors go to the device that has least to do, records come back.
+ */
+#include "base/clock.h"
+#include "base/sys.h"
+#include "engines/dsa/dsa.h"
+
+/* Below this many bytes a batch is not worth spreading over devices. */
+#define SHARE_BYTES (32U << 10)
+
+#define MAX_LIST_FAULTS 8
+
+#define SPIN_ROUNDS   256
+#define YIELD_ROUNDS  2048
+#define UMWAIT_CYCLES 100000
+
+static struct dsa_portal *portal_of(struct dsa_channel *ch, const struct dsa_op *op)
+{
+	return ch->portals[op->portal].portal;
+}
+
+static uint32_t load_of(const struct dsa_portal_ref *ref)
+{
+	return atomic_load_explicit(&ref->portal->in_flight, memory_order_relaxed) * 2 +
+	       ref->distance;
+}
+
+/* The least occupied that is near; else the least occupied of all. -1: none can take anything. */
+static int choose_portal(const struct dsa_channel *ch, uint64_t full)
+{
+	int best = -1;
+
+	for (uint32_t i = 0; i < ch->nr_portals; i++) {
+		const struct dsa_portal_ref *ref = &ch->portals[i];
+
+		if ((full >> i & 1) || dsa_portal_is_dead(ref->portal))
+			continue;
+		if (best < 0 || (ref->near && !ch->portals[best].near) ||
+		    (ref->near == ch->portals[best].near &&
+		     load_of(ref) < load_of(&ch->portals[best])))
+			best = (int)i;
+	}
+	return best;
+}
+
+static void describe(const struct dsa_channel *ch, const struct dsa_piece *piece,
+		     struct dsa_hw_desc *desc, struct dsa_completion_record *cr)
+{
+	uint32_t len = piece->to - piece->from;
+
+	dsa_cr_clear(cr);
+	if (piece->kind == DSA_PIECE_CHECK)
+		dsa_desc_crcgen(desc, 0, cr, piece->dst + piece->from, len, piece->seed);
+	else if (ch->engine->options.verify == DSA_VERIFY_CRC)
+		dsa_desc_copy_crc(desc, 0, cr, piece->dst + piece->from, piece->src + piece->from,
+				  len, piece->seed);
+	else
+		dsa_desc_memmove(desc, 0, cr, piece->dst + piece->from, piece->src + piece->from,
+				 len);
+}
+
+static struct dsa_op *take_op(struct dsa_channel *ch, uint32_t portal, uint64_t deadline_ns)
+{
+	struct dsa_op *op = &ch->ops[ch->free_ops[--ch->nr_free_ops]];
+
+	op->nr_pieces = 0;
+	op->is_batch = false;
+	op->portal = portal;
+	op->deadline_ns = deadline_ns;
+	return op;
+}
+
+static void free_op(struct dsa_channel *ch, struct dsa_op *op)
+{
+	op->state = DSA_OP_FREE;
+	ch->free_ops[ch->nr_free_ops++] = (uint32_t)(op - ch->ops);
+}
+
+static void fly(struct dsa_channel *ch, struct dsa_op *op)
+{
+	op->state = DSA_OP_FLYING;
+	ch->flying[ch->nr_flying++] = (uint32_t)(op - ch->ops);
+}
+
+/* Nothing was taken: the pieces wait again. */
+static void ground(struct dsa_channel *ch, struct dsa_op *op)
+{
+	for (uint32_t i = 0; i < op->nr_pieces; i++)
+		dsa_requeue_piece(ch, op->pieces[i]);
+	free_op(ch, op);
+}
+
+static void count_sent(struct dsa_channel *ch, enum dsa_counter kind, uint32_t nr_ops,
+		       uint32_t nr_pieces, uint64_t nr_bytes)
+{
+	dsa_engine_count(ch->engine, kind, nr_ops);
+	dsa_engine_count(ch->engine, DSA_CTR_DESCRIPTORS, nr_pieces);
+	dsa_engine_count(ch->engine, DSA_CTR_BYTES, nr_bytes);
+}
+
+/* Up to a batch, but no more than this device's share of what waits. */
+static uint64_t gather(struct dsa_channel *ch, struct dsa_op *op, uint32_t most)
+{
+	uint32_t nr_devices = dsa_nr_near_alive(ch);
+	uint64_t share = ch->waiting_bytes, bytes = 0;
+	int64_t piece;
+
+	if (nr_devices > 1)
+		share = MAX(share / nr_devices, (uint64_t)SHARE_BYTES);
+	while (op->nr_pieces < most && bytes < share && (piece = dsa_next_piece(ch)) >= 0) {
+		op->pieces[op->nr_pieces++] = (uint32_t)piece;
+		bytes += ch->pieces[piece].to - ch->pieces[piece].from;
+	}
+	return bytes;
+}
+
+static bool send_batch(struct dsa_channel *ch, uint32_t portal, uint64_t deadline_ns)
+{
+	struct dsa_op *op = take_op(ch, portal, deadline_ns);
+	struct dsa_hw_desc *desc = ch->stage;
+	uint64_t bytes = gather(ch, op, MIN(ch->op_descs, portal_of(ch, op)->max_batch));
+
+	op->is_batch = op->nr_pieces > 1;
+	if (op->is_batch) {
+		for (uint32_t i = 0; i < op->nr_pieces; i++)
+			describe(ch, &ch->pieces[op->pieces[i]], &op->descs[i], &op->crs[1 + i]);
+		dsa_cr_clear(&op->crs[0]);
+		dsa_desc_batch(desc, 0, &op->crs[0], op->descs, op->nr_pieces);
+	} else if (op->nr_pieces) {
+		describe(ch, &ch->pieces[op->pieces[0]], desc, &op->crs[0]);
+	}
+	if (!op->nr_pieces || !dsa_portal_submit(portal_of(ch, op), desc, 1)) {
+		ground(ch, op);
+		return false;
+	}
+	fly(ch, op);
+	count_sent(ch, op->is_batch ? DSA_CTR_BATCHES : DSA_CTR_SINGLES, 1, op->nr_pieces, bytes);
+	return true;
+}
+
+/* Where batches are not to be had: as many singles as there is room for, in one go. */
+static bool send_singles(struct dsa_channel *ch, uint32_t portal, uint64_t deadline_ns)
+{
+	struct dsa_op *staged[DSA_STAGE];
+	uint32_t nr = 0, taken;
+	uint64_t bytes = 0;
+	int64_t piece;
+
+	while (nr < DSA_STAGE && ch->nr_free_ops && (piece = dsa_next_piece(ch)) >= 0) {
+		struct dsa_op *op = take_op(ch, portal, deadline_ns);
+
+		op->pieces[op->nr_pieces++] = (uint32_t)piece;
+		describe(ch, &ch->pieces[piece], &ch->stage[nr], &op->crs[0]);
+		staged[nr++] = op;
+	}
+	taken = nr ? dsa_portal_submit(ch->portals[portal].portal, ch->stage, nr) : 0;
+	for (uint32_t i = 0; i < nr; i++) {
+		if (i < taken) {
+			const struct dsa_piece *p = &ch->pieces[staged[i]->pieces[0]];
+
+			bytes += p->to - p->from;
+			fly(ch, staged[i]);
+		} else {
+			ground(ch, staged[i]);
+		}
+	}
+	count_sent(ch, DSA_CTR_SINGLES, taken, taken, bytes);
+	return taken == nr && nr;
+}
+
+static bool any_alive(const struct dsa_channel *ch)
+{
+	for (uint32_t i = 0; i < ch->nr_portals; i++)
+		if (!dsa_portal_is_dead(ch->portals[i].portal))
+			return true;
+	return false;
+}
+
+void dsa_send_waiting(struct dsa_channel *ch)
+{
+	uint64_t timeout_ns = ch->engine->options.timeout_ns;
+	uint64_t full = 0, now;
+	int portal;
+
+	if (!dsa_pieces_wait(ch))
+		return;
+	now = now_ns();
+	while (dsa_pieces_wait(ch) && ch->nr_free_ops && (portal = choose_portal(ch, full)) >= 0) {
+		bool batches = ch->portals[portal].portal->max_batch > 1;
+		bool sent = batches ? send_batch(ch, (uint32_t)portal, now + timeout_ns)
+				    : send_singles(ch, (uint32_t)portal, now + timeout_ns);
+
+		if (!sent) {
+			full |= 1ULL << portal;
+			dsa_engine_count(ch->engine, DSA_CTR_FULL, 1);
+		}
+	}
+	if (!dsa_pieces_wait(ch))
+		return;
+	if (!any_alive(ch))
+		dsa_abandon_waiting(ch, UINT64_MAX, DSA_CTR_FB_NO_DEVICE);
+	else if (now > timeout_ns)
+		dsa_abandon_waiting(ch, now - timeout_ns, DSA_CTR_FB_FULL);
+}
+
+/*
+ * A piece of a batch whose own record is still zero: what that means follows from the batch's
+ * status. After a fault on the list it was not looked at and is sent again; after a refusal
+ * nothing was.
+ */
+static void answer_silent(struct dsa_channel *ch, uint32_t piece, uint8_t batch_status,
+			  const struct dsa_completion_record *cr)
+{
+	uint8_t code = dsa_status_code(batch_status);
+
+	if (code == DSA_COMP_BATCH_PAGE_FAULT && ch->pieces[piece].nr_resumes < MAX_LIST_FAULTS) {
+		ch->pieces[piece].nr_resumes++;
+		dsa_requeue_piece(ch, piece);
+	} else if (code == DSA_COMP_BATCH_PAGE_FAULT || code == DSA_COMP_BATCH_FAIL) {
+		dsa_piece_answered(ch, piece, 0, cr);
+	} else {
+		dsa_piece_answered(ch, piece, batch_status, cr);
+	}
+}
+
+static void answer_batch(struct dsa_channel *ch, const struct dsa_op *op, uint8_t batch_status)
+{
+	if (dsa_status_code(batch_status) == DSA_COMP_BATCH_PAGE_FAULT)
+		dsa_engine_count(ch->engine, DSA_CTR_FAULT_LIST, 1);
+	for (uint32_t i = 0; i < op->nr_pieces; i++) {
+		const struct dsa_completion_record *cr = &op->crs[1 + i];
+		uint8_t status =
+			batch_status == DSA_COMP_SUCCESS ? batch_status : dsa_cr_status(cr);
+
+		if (status)
+			dsa_piece_answered(ch, op->pieces[i], status, cr);
+		else
+			answer_silent(ch, op->pieces[i], batch_status, cr);
+	}
+}
+
+/*
+ * The device has had its time. It is not trusted again, and the memory it may still write (the
+ * destinations, and this op's records) is left alone until it has been drained.
+ */
+static void give_up(struct dsa_channel *ch, struct dsa_op *op)
+{
+	dsa_engine_count(ch->engine, DSA_CTR_TIMEOUTS, 1);
+	dsa_engine_count(ch->engine, DSA_CTR_STRAY, 1);
+	atomic_store_explicit(&portal_of(ch, op)->dead, true, memory_order_relaxed);
+	op->state = DSA_OP_STRAY;
+	ch->nr_stray++;
+	for (uint32_t i = 0; i < op->nr_pieces; i++) {
+		const struct dsa_completion_record *cr = &op->crs[1 + i];
+		uint8_t status = op->is_batch ? dsa_cr_status(cr) : 0;
+
+		if (status)
+			dsa_piece_answered(ch, op->pieces[i], status, cr);
+		else
+			dsa_piece_stray(ch, op->pieces[i]);
+	}
+}
+
+void dsa_reap(struct dsa_channel *ch)
+{
+	uint64_t now = 0;
+
+	for (uint32_t i = ch->nr_flying; i-- > 0;) {
+		struct dsa_op *op = &ch->ops[ch->flying[i]];
+		uint8_t status = dsa_cr_status(&op->crs[0]);
+
+		if (!status) {
+			now = now ? now : now_ns();
+			if (now < op->deadline_ns)
+				continue;
+		}
+		ch->flying[i] = ch->flying[--ch->nr_flying];
+		if (!status) {
+			give_up(ch, op);
+			continue;
+		}
+		if (op->is_batch)
+			answer_batch(ch, op, status);
+		else
+			dsa_piece_answered(ch, op->pieces[0], status, &op->crs[0]);
+		dsa_portal_retire(portal_of(ch, op), 1);
+		free_op(ch, op);
+	}
+}
+
+void dsa_relax(struct dsa_channel *ch, uint32_t *nr_rounds)
+{
+	struct dsa_portal *first = ch->portals[0].portal;
+
+	if (first->ops->idle)
+		first->ops->idle(first);
+	if (++*nr_rounds < SPIN_ROUNDS)
+		cpu_relax();
+	else if (*nr_rounds >= YIELD_ROUNDS)
+		sys(SYS_sched_yield);
+	else if (ch->engine->can_umwait && ch->nr_flying)
+		dsa_umwait(&ch->ops[ch->flying[0]].crs[0], UMWAIT_CYCLES);
+	else
+		for (int i = 0; i < 8; i++)
+			cpu_relax();
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/vault.h"
+#include "engines/dsa/portal.h"
+
+#define PROBE_TIMEOUT_NS (50 * NS_PER_MS)
+#define PROBE_TRIES      3
+
+static void refuse(struct dsa_portal *portal, const char *way, const char *why)
+{
+	size_t len = strlen(portal->refusals);
+
+	snprintf(portal->refusals + len, sizeof(portal->refusals) - len, "%s%s: %s",
+		 len ? "; " : "", way, why);
+}
+
+/* Takes up to nr of the descriptors' worth of room, of `limit`. */
+static uint32_t reserve(struct dsa_portal *portal, uint32_t nr, uint32_t limit)
+{
+	uint32_t used = atomic_load_explicit(&portal->in_flight, memory_order_relaxed);
+	uint32_t take;
+
+	do {
+		take = used < limit ? MIN(nr, limit - used) : 0;
+		if (!take)
+			return 0;
+	} while (!atomic_compare_exchange_weak_explicit(&portal->in_flight, &used, used + take,
+							memory_order_relaxed,
+							memory_order_relaxed));
+	return take;
+}
+
+static uint32_t submit_within(struct dsa_portal *portal, const struct dsa_hw_desc *descs,
+			      uint32_t nr, uint32_t limit)
+{
+	uint32_t room = reserve(portal, nr, limit);
+	int taken;
+
+	if (!room)
+		return 0;
+	taken = portal->ops->submit(portal, descs, room);
+	if (taken < 0) {
+		atomic_store_explicit(&portal->dead, true, memory_order_relaxed);
+		taken = 0;
+	}
+	if ((uint32_t)taken < room)
+		dsa_portal_retire(portal, room - (uint32_t)taken);
+	return (uint32_t)taken;
+}
+
+uint32_t dsa_portal_submit(struct dsa_portal *portal, const struct dsa_hw_desc *descs, uint32_t nr)
+{
+	uint32_t limit = UINT32_MAX;
+
+	if (dsa_portal_is_dead(portal))
+		return 0;
+	if (portal->ops->posted)
+		limit = MAX(portal->queue.size - 1, 1U);
+	return submit_within(portal, descs, nr, limit);
+}
+
+bool dsa_portal_submit_drain(struct dsa_portal *portal, const struct dsa_hw_desc *desc)
+{
+	return submit_within(portal, desc, 1,
+			     portal->ops->posted ? portal->queue.size : UINT32_MAX) == 1;
+}
+
+/* What the probes use lives as long as the portal: a late device may still write there. */
+struct probe_page {
+	struct dsa_hw_desc list[2] __attribute__((aligned(DSA_DESC_BYTES)));
+	struct dsa_hw_desc desc __attribute__((aligned(DSA_DESC_BYTES)));
+	struct dsa_completion_record crs[3] __attribute__((aligned(DSA_CR_BYTES)));
+};
+
+static uint8_t wait_for(struct dsa_portal *portal, const struct dsa_completion_record *cr)
+{
+	uint64_t deadline_ns = now_ns() + PROBE_TIMEOUT_NS;
+	uint8_t status;
+
+	while (!(status = dsa_cr_status(cr)) && now_ns() < deadline_ns) {
+		if (portal->ops->idle)
+			portal->ops->idle(portal);
+		cpu_relax();
+	}
+	return status;
+}
+
+/* Submits page->desc, whose record is crs[0]. 0, or -errno and the reason. */
+static int try_desc(struct dsa_portal *portal, struct probe_page *page, char *why, size_t why_bytes)
+{
+	uint64_t deadline_ns = now_ns() + PROBE_TIMEOUT_NS;
+	uint8_t status;
+	int taken;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(page->crs); i++)
+		dsa_cr_clear(&page->crs[i]);
+	do {
+		taken = portal->ops->submit(portal, &page->desc, 1);
+	} while (taken == 0 && now_ns() < deadline_ns);
+	if (taken <= 0) {
+		snprintf(why, why_bytes, "%s",
+			 taken ? strerror(-taken)
+			       : "the queue takes nothing: full, disabled or halted");
+		return taken ? taken : -EAGAIN;
+	}
+	status = wait_for(portal, &page->crs[0]);
+	if (status == DSA_COMP_SUCCESS)
+		return 0;
+	snprintf(why, why_bytes, "%s (status 0x%02x)%s", dsa_status_name(status), status,
+		 status ? "" : ": see `dmesg | grep idxd`");
+	return status ? -EIO : -ETIMEDOUT;
+}
+
+static int probe_noop(struct dsa_portal *portal, char *why, size_t why_bytes)
+{
+	struct probe_page *page = portal->probe_page;
+
+	dsa_desc_noop(&page->desc, 0, &page->crs[0]);
+	return try_desc(portal, page, why, why_bytes);
+}
+
+/* The limits in sysfs do not tell whether a process may use batches: only trying does. */
+static void probe_batch(struct dsa_portal *portal)
+{
+	struct probe_page *page = portal->probe_page;
+	char why[128];
+
+	portal->max_batch = 1;
+	if (portal->queue.max_batch < 2) {
+		refuse(portal, "batch", "the queue's max_batch_size is below 2");
+		return;
+	}
+	for (int i = 0; i < PROBE_TRIES; i++) {
+		int err;
+
+		dsa_desc_noop(&page->list[0], 0, &page->crs[1]);
+		dsa_desc_noop(&page->list[1], 0, &page->crs[2]);
+		dsa_desc_batch(&page->desc, 0, &page->crs[0], page->list, 2);
+		err = try_desc(portal, page, why, sizeof(why));
+		if (!err) {
+			portal->max_batch = portal->queue.max_batch;
+			return;
+		}
+		/* Its record may still be written: nothing may be tried on it again. */
+		if (err == -ETIMEDOUT || err == -EINVAL)
+			break;
+	}
+	refuse(portal, "batch", why);
+}
+
+/* The page is given up, not freed, if the device may still write to it. */
+static int try_way(struct dsa_portal *portal, const struct dsa_portal_ops *ops)
+{
+	char why[192] = "";
+	int err;
+
+	portal->ops = ops;
+	err = ops->open(portal, why, sizeof(why));
+	if (!err) {
+		err = probe_noop(portal, why, sizeof(why));
+		if (err)
+			ops->close(portal);
+	}
+	if (err) {
+		portal->ops = NULL;
+		refuse(portal, ops->name, why);
+	}
+	return err;
+}
+
+int dsa_portal_open(struct dsa_portal *portal, const struct dsa_queue *queue,
+		    struct dsa_model *model, uint32_t model_device)
+{
+	const struct dsa_portal_ops *const *way = model ? dsa_model_ways : dsa_hardware_ways;
+	int err;
+
+	*portal = (struct dsa_portal){.fd = -1, .model = model, .model_device = model_device};
+	portal->queue = *queue;
+	err = vault_alloc(sizeof(struct probe_page), &portal->probe_page);
+	if (err)
+		return err;
+	err = -ENODEV;
+	for (; *way && err; way++) {
+		err = try_way(portal, *way);
+		if (err == -ETIMEDOUT)
+			break;
+	}
+	if (err) {
+		if (err != -ETIMEDOUT)
+			vault_free(portal->probe_page, sizeof(struct probe_page));
+		portal->probe_page = NULL;
+		return err;
+	}
+	probe_batch(portal);
+	return 0;
+}
+
+void dsa_portal_close(struct dsa_portal *portal)
+{
+	if (!portal->ops)
+		return;
+	portal->ops->close(portal);
+	portal->ops = NULL;
+	vault_free(portal->probe_page, sizeof(struct probe_page));
+	portal->probe_page = NULL;
+}
