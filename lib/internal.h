@@ -89,6 +89,8 @@ struct ferry {
 	struct uffd_caps caps;
 	struct watcher watcher;
 	atomic_bool fresh_frames;
+	atomic_bool mthp; /* folios between 4 KiB and 2 MiB may be about */
+	_Atomic uint64_t mthp_checked_ns;
 	atomic_bool forked; /* this is a child's copy of the parent's context */
 
 	struct gate moves; /* inside: around each UFFDIO_MOVE. shut: events are read and handled */

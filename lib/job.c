@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "base/vault.h"
 #include "lib/job.h"
+#include "lib/mthp.h"
 #include "lib/pagemap.h"
 #include "lib/usermem.h"
 
@@ -89,6 +90,17 @@ static void unregister_runs(struct ferry_job *job)
 		watcher_unregister_strays(job->ferry);
 }
 
+/* An administrator may switch them on at any time; looking costs some ten system calls. */
+static void refresh_mthp(struct ferry *ferry)
+{
+	uint64_t now = now_ns();
+
+	if (now - atomic_load(&ferry->mthp_checked_ns) < NS_PER_SEC)
+		return;
+	atomic_store(&ferry->mthp_checked_ns, now);
+	atomic_store(&ferry->mthp, mthp_enabled());
+}
+
 void job_begin(struct ferry_job *job)
 {
 	futex_lock(&job->lock);
@@ -97,6 +109,7 @@ void job_begin(struct ferry_job *job)
 		if (job->exchange_low < job->exchange_high) {
 			if (job->ferry->nodes.nr_memory > 1)
 				job->stamp = nodes_migration_stamp(job->ferry->vmstat_fd);
+			refresh_mthp(job->ferry);
 			register_runs(job);
 		}
 		job->begun = true;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "lib/job.h"
+#include "lib/mthp.h"
 #include "lib/pagemap.h"
 #include "lib/uapi.h"
 
@@ -355,6 +356,17 @@ static bool open_channel(struct lane *lane, int node)
 	return true;
 }
 
+/* What can't be told is taken for one. */
+static void leave_out_mthp(uintptr_t addr, unsigned int nr_pages, struct page_kinds *kinds)
+{
+	struct page_map larger = {0};
+
+	if (mthp_survey(addr, nr_pages, &larger))
+		map_set_range(&larger, 0, nr_pages);
+	for (unsigned int i = 0; i < PAGE_MAP_WORDS; i++)
+		kinds->movable.word[i] &= ~larger.word[i];
+}
+
 static void serve_chunk(struct lane *lane, const struct unit *unit)
 {
 	uintptr_t addr = job_page(lane->job, unit->segment, unit->first_position);
@@ -369,6 +381,8 @@ static void serve_chunk(struct lane *lane, const struct unit *unit)
 		serve_stretch(lane, unit, 0, unit->nr_pages, WAY_KERNEL, 0, false);
 		return;
 	}
+	if (!kinds.huge && atomic_load_explicit(&lane->ferry->mthp, memory_order_relaxed))
+		leave_out_mthp(addr, unit->nr_pages, &kinds);
 	locate(lane, unit, addr, &kinds, where);
 	/* A huge page of which only a part is meant moves whole: that is the kernel's to do. */
 	huge = kinds.huge && unit->nr_pages == PAGES_PER_HUGE;
