@@ -207,6 +207,17 @@ static void settle(struct worker *worker, unsigned int index)
 		sys(SYS_sched_setaffinity, 0, sizeof(worker->place.cpus), &worker->place.cpus);
 }
 
+/* Counted as idle again before the task's owner can know that it left. */
+static void serve(struct crew *crew, struct crew_task *task, unsigned int index)
+{
+	bool more;
+
+	atomic_fetch_sub_explicit(&crew->nr_idle, 1, memory_order_relaxed);
+	more = task->work(task, index);
+	atomic_fetch_add_explicit(&crew->nr_idle, 1, memory_order_relaxed);
+	leave(crew, task, more);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
@@ -220,15 +231,12 @@ static void *worker_main(void *arg)
 		bool more = false;
 		struct crew_task *task = join(crew, &closing, &more);
 
-		if (task) {
-			if (more)
-				wake(crew, WAKE_FAN);
-			atomic_fetch_sub_explicit(&crew->nr_idle, 1, memory_order_relaxed);
-			leave(crew, task, task->work(task, index));
-			atomic_fetch_add_explicit(&crew->nr_idle, 1, memory_order_relaxed);
-		} else if (!closing) {
+		if (more)
+			wake(crew, WAKE_FAN);
+		if (task)
+			serve(crew, task, index);
+		else if (!closing)
 			rest(worker, seen);
-		}
 	}
 	return NULL;
 }

@@ -8,15 +8,19 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/futex.h"
 #include "base/vault.h"
 #include "crew/crew.h"
 #include "engines/cpu/kernels.h"
+#include "engines/cpu/pace.h"
 #include "engines/engine.h"
 #include "engines/params.h"
 
 /* Waking a helper takes as long as copying some tens of KiB. */
 #define SPLIT_DEFAULT_BYTES (256UL << 10)
+/* Batches from there on, and from each power of two above, learn on their own. */
+#define NR_PACES 5
 /* What a thread takes at a time: large against taking it, small against what is left at the end. */
 #define GRAIN_BYTES (64U << 10)
 /* Larger items hide their latency themselves. */
@@ -53,6 +57,7 @@ struct cpu_channel {
 	struct crew_task task;
 	struct cpu_channel *prev, *next;
 	struct cpu_counters counters;
+	struct pace paces[NR_PACES]; /* by size */
 	const struct engine_batch *batch;
 	atomic_uint nr_helpers; /* workers that took a share of this batch */
 	/* The next byte nobody has taken: item number in the upper half, offset in the lower. */
@@ -197,18 +202,47 @@ static void copy_shared(struct cpu_engine *cpu, struct cpu_channel *channel,
 		count(&channel->counters.nr_helped, 1);
 }
 
+static void copy_alone(struct cpu_engine *cpu, struct cpu_channel *channel,
+		       const struct engine_batch *batch)
+{
+	copy_items(cpu->kernel, batch->items, batch->nr_items);
+	count(&channel->counters.nr_alone, 1);
+}
+
+static struct pace *pace_of(struct cpu_channel *channel, uint64_t bytes)
+{
+	unsigned int class = 0;
+
+	for (bytes /= SPLIT_DEFAULT_BYTES; bytes > 1 && class < NR_PACES - 1; bytes /= 2)
+		class ++;
+	return &channel->paces[class];
+}
+
+/* Alone or shared, whichever has been faster for batches of this size. */
+static void copy_paced(struct cpu_engine *cpu, struct cpu_channel *channel,
+		       const struct engine_batch *batch)
+{
+	struct pace *pace = pace_of(channel, batch->bytes);
+	enum pace_way way = pace_choose(pace);
+	uint64_t start = now_ns();
+
+	if (way == PACE_SHARED)
+		copy_shared(cpu, channel, batch);
+	else
+		copy_alone(cpu, channel, batch);
+	pace_note(pace, way, batch->bytes, now_ns() - start);
+}
+
 static enum engine_verdict cpu_submit(struct engine_channel *base, struct engine_batch *batch)
 {
 	struct cpu_channel *channel = CONTAINER_OF(base, struct cpu_channel, channel);
 	struct cpu_engine *cpu = CONTAINER_OF(base->engine, struct cpu_engine, engine);
 
 	if (!batch->alone && cpu->nr_threads > 1 && batch->bytes >= cpu->split_bytes &&
-	    crew_nr_idle(cpu->crew)) {
-		copy_shared(cpu, channel, batch);
-	} else {
-		copy_items(cpu->kernel, batch->items, batch->nr_items);
-		count(&channel->counters.nr_alone, 1);
-	}
+	    crew_nr_idle(cpu->crew))
+		copy_paced(cpu, channel, batch);
+	else
+		copy_alone(cpu, channel, batch);
 	for (uint32_t i = 0; i < batch->nr_items; i++) {
 		batch->items[i].state = ENGINE_COPIED;
 		batch->items[i].detail = 0;

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <criterion/criterion.h>
+
+#include "engines/cpu/pace.h"
+
+#define MIB (1UL << 20)
+
+/* A host where copying a MiB takes so long; returns how many of the copies were shared. */
+static unsigned int live(struct pace *pace, unsigned int nr_copies, uint64_t shared_ns,
+			 uint64_t alone_ns)
+{
+	unsigned int nr_shared = 0;
+
+	for (unsigned int i = 0; i < nr_copies; i++) {
+		enum pace_way way = pace_choose(pace);
+
+		nr_shared += way == PACE_SHARED;
+		pace_note(pace, way, 2 * MIB, 2 * (way == PACE_SHARED ? shared_ns : alone_ns));
+	}
+	return nr_shared;
+}
+
+Test(pace, shares_first)
+{
+	struct pace pace = {0};
+
+	cr_assert_eq(pace_choose(&pace), PACE_SHARED);
+}
+
+Test(pace, shares_nearly_always_where_it_pays)
+{
+	struct pace pace = {0};
+
+	live(&pace, 100, 40000, 100000);
+	cr_assert_geq(live(&pace, 1000, 40000, 100000), 980);
+}
+
+Test(pace, copies_alone_nearly_always_where_helpers_cost)
+{
+	struct pace pace = {0};
+
+	live(&pace, 100, 150000, 100000);
+	cr_assert_leq(live(&pace, 1000, 150000, 100000), 20);
+}
+
+Test(pace, notices_that_the_host_became_busy_and_idle_again)
+{
+	struct pace pace = {0};
+
+	live(&pace, 1000, 40000, 100000);
+	live(&pace, 100, 300000, 100000);
+	cr_assert_leq(live(&pace, 1000, 300000, 100000), 40, "busy");
+	live(&pace, 10000, 40000, 100000);
+	cr_assert_geq(live(&pace, 1000, 40000, 100000), 960, "idle again");
+}
+
+Test(pace, one_interruption_changes_nothing)
+{
+	struct pace pace = {0};
+
+	live(&pace, 100, 40000, 100000);
+	pace_note(&pace, PACE_SHARED, 2 * MIB, 30000000);
+	cr_assert_geq(live(&pace, 100, 40000, 100000), 95);
+}
+
+Test(pace, odd_values)
+{
+	struct pace pace = {0};
+
+	pace_note(&pace, PACE_SHARED, 0, 0);
+	pace_note(&pace, PACE_ALONE, 1UL << 40, 1);
+	pace_note(&pace, PACE_ALONE, 1, 1UL << 40);
+	cr_assert_lt(pace_choose(&pace), NR_PACE_WAYS);
+}
