@@ -135,7 +135,7 @@ static void put_settings(FILE *to, const struct plot *plot, const char *path)
 	put_quoted(to, path);
 	/* Title and subtitle are labels, left-aligned: enhanced text off, names have '_' and '^'.
 	 */
-	fputs("\nset lmargin at screen 0.075\nset rmargin at screen 0.76\n"
+	fputs("\nset lmargin at screen 0.075\nset rmargin at screen 0.70\n"
 	      "set tmargin at screen 0.84\nset bmargin at screen 0.11\n"
 	      "set label 1 ",
 	      to);
@@ -150,7 +150,7 @@ static void put_settings(FILE *to, const struct plot *plot, const char *path)
 	put_quoted(to, plot->y_label);
 	fputs(" noenhanced\n"
 	      "set datafile missing '?'\n"
-	      "set key at screen 0.775,0.845 left top Left reverse noenhanced spacing 1.35 samplen "
+	      "set key at screen 0.715,0.845 left top Left reverse noenhanced spacing 1.35 samplen "
 	      "2\n"
 	      "set border 3 linecolor rgb '#888888'\n"
 	      "set tics nomirror textcolor rgb '#222222'\n"

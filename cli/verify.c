@@ -87,6 +87,7 @@ static const struct column columns[] = {
 	[COL_TALLY + TALLY_MUNMAPS] = {"munmaps", "MUNMAP", COLUMN_COUNT, 0, false},
 	[COL_TALLY + TALLY_MPROTECTS] = {"mprotects", "MPROTECT", COLUMN_COUNT, 0, false},
 	[COL_TALLY + TALLY_MREMAPS] = {"mremaps", "MREMAP", COLUMN_COUNT, 0, false},
+	[COL_TALLY + TALLY_REFUSED] = {"mremap_efaults", "MREMAP EFAULT", COLUMN_COUNT, 0, false},
 	[COL_TALLY + TALLY_DISCARDS] = {"discards", "DISCARD", COLUMN_COUNT, 0, false},
 	[COL_TALLY + TALLY_DIRECTS] = {"directs", "O_DIRECT", COLUMN_COUNT, 0, false},
 	[COL_TALLY + TALLY_VMS] = {"process_vms", "VM", COLUMN_COUNT, 0, false},

@@ -4,12 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/verify.h"
 
-#define SLOT_WORDS (SLOT_BYTES / sizeof(uint64_t))
+#define SLOT_WORDS  (SLOT_BYTES / sizeof(uint64_t))
+#define REMAP_TRIES 10000
 
 static uint64_t slot_seed(const struct slot *slot)
 {
@@ -117,20 +120,37 @@ static bool step_mprotect(struct actor *actor)
 	return true;
 }
 
+/*
+ * While part of a mapping is watched by the library it is two mappings, and mremap(2) of several is
+ * EFAULT before Linux 6.17. That is counted, and tried again.
+ */
+static bool remap(struct actor *actor, void *from, void *to)
+{
+	const struct timespec pause = {.tv_nsec = NS_PER_MS};
+
+	for (unsigned int i = 0; i < REMAP_TRIES; i++) {
+		if (mremap(from, SLOT_BYTES, SLOT_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, to) !=
+		    MAP_FAILED)
+			return true;
+		if (errno != EFAULT)
+			break;
+		verify_count(actor->verify, TALLY_REFUSED, 1);
+		nanosleep(&pause, NULL);
+	}
+	return failed(actor, "mremap");
+}
+
 /* To the scratch place and back. */
 static bool step_mremap(struct actor *actor)
 {
 	struct slot *slot = actor->private;
-	const int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
 
-	if (mremap(slot->base, SLOT_BYTES, SLOT_BYTES, flags, slot->scratch) == MAP_FAILED)
-		return failed(actor, "mremap");
-	if (fill_hole(actor, PROT_NONE))
+	if (!remap(actor, slot->base, slot->scratch) || fill_hole(actor, PROT_NONE))
 		return false;
 	if (!slot_check(actor, slot->scratch, "mremap"))
 		return false;
-	if (mremap(slot->scratch, SLOT_BYTES, SLOT_BYTES, flags, slot->base) == MAP_FAILED)
-		return failed(actor, "mremap");
+	if (!remap(actor, slot->scratch, slot->base))
+		return false;
 	if (!slot_check(actor, slot->base, "mremap there and back"))
 		return false;
 	slot_renew(slot);
