@@ -2,12 +2,14 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/clock.h"
 #include "base/vault.h"
 #include "models/dsa/internal.h"
 
-#define STACK_BYTES (256UL << 10)
+#define MIN_STACK_BYTES (128UL << 10)
+#define MAX_STACK_BYTES (4UL << 20)
 /* Executed or hung descriptors that no longer count against the queue. */
 #define SPARE_ENTRIES 256
 
@@ -103,23 +105,44 @@ static void *engine_main(void *arg)
 	return NULL;
 }
 
-static int start_thread(struct dsa_engine_thread *self)
+/* The lowest page of the stack guards it. */
+static int create_thread(struct dsa_engine_thread *self)
 {
 	pthread_attr_t attr;
 	sigset_t all, old;
-	int err = vault_alloc(STACK_BYTES, &self->stack);
+	int err = pthread_attr_init(&attr);
 
 	if (err)
-		return err;
-	if (pthread_attr_init(&attr))
-		return -ENOMEM;
-	pthread_attr_setstack(&attr, self->stack, STACK_BYTES);
+		return -err;
+	err = (int)sys(SYS_mprotect, self->stack, PAGE_BYTES, PROT_NONE);
+	if (!err)
+		err = -pthread_attr_setstack(&attr, (char *)self->stack + PAGE_BYTES,
+					     self->stack_bytes - PAGE_BYTES);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	self->started = !pthread_create(&self->thread, &attr, engine_main, self);
+	if (!err)
+		err = -pthread_create(&self->thread, &attr, engine_main, self);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
-	return self->started ? 0 : -EAGAIN;
+	return err;
+}
+
+/* Static TLS shares the stack and may be large: only trying tells how much is enough. */
+static int start_thread(struct dsa_engine_thread *self)
+{
+	int err = -EAGAIN;
+
+	for (size_t bytes = MIN_STACK_BYTES; err && bytes <= MAX_STACK_BYTES; bytes *= 2) {
+		if (vault_alloc(bytes, &self->stack))
+			return -ENOMEM;
+		self->stack_bytes = bytes;
+		err = create_thread(self);
+		if (err) {
+			vault_free(self->stack, bytes);
+			self->stack = NULL;
+		}
+	}
+	return err ? -EAGAIN : 0;
 }
 
 static uint32_t nr_threads(const struct dsa_model_config *config)
@@ -205,9 +228,11 @@ static void stop_threads(struct dsa_model *model)
 		futex_wake(&model->devices[i].bell, UINT32_MAX);
 	}
 	for (uint32_t i = 0; i < nr_threads(&model->config); i++) {
-		if (model->threads[i].started)
-			pthread_join(model->threads[i].thread, NULL);
-		vault_free(model->threads[i].stack, STACK_BYTES);
+		struct dsa_engine_thread *thread = &model->threads[i];
+
+		if (thread->stack)
+			pthread_join(thread->thread, NULL);
+		vault_free(thread->stack, thread->stack_bytes);
 	}
 }
 

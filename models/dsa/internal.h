@@ -51,8 +51,8 @@ struct dsa_device {
 struct dsa_engine_thread {
 	pthread_t thread;
 	struct dsa_device *device;
-	void *stack;
-	bool started;
+	void *stack; /* NULL: never started */
+	size_t stack_bytes;
 };
 
 struct dsa_model {

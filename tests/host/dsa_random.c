@@ -291,7 +291,10 @@ static bool run_once(const char *spec, uint64_t seed, uint64_t nr_items, struct 
 	return true;
 }
 
-/* Lives on end until enough has been sent; the kth has a seed of its own. */
+/*
+ * Lives on end until enough has been sent; the kth has a seed of its own. Only a device that has
+ * halted may swallow what is posted to it.
+ */
 static void run(const char *name, const char *spec, bool deadly)
 {
 	struct totals t = {0};
@@ -305,8 +308,9 @@ static void run(const char *name, const char *spec, bool deadly)
 		 name, (unsigned long)base_seed, (unsigned long)seed - 1,
 		 (unsigned long)t.descriptors, (unsigned long)t.faults, (unsigned long)t.copied,
 		 (unsigned long)t.left, (unsigned long)t.stray, (unsigned long)t.fallbacks);
-	tap_ok(t.copied + t.left + t.stray >= nr_wanted && t.copied > nr_wanted / 2 && !t.wrong &&
-		       !t.breaches && !t.drops && t.fallbacks >= t.left + t.stray && t.faults,
+	tap_ok(t.copied + t.left + t.stray >= nr_wanted && t.copied > nr_wanted / 3 && !t.wrong &&
+		       !t.breaches && (!t.drops || deadly) && t.fallbacks >= t.left + t.stray &&
+		       t.faults,
 	       "%s: %lu wrong, %lu breaches, %lu dropped", name, (unsigned long)t.wrong,
 	       (unsigned long)t.breaches, (unsigned long)t.drops);
 }
