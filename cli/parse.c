@@ -118,8 +118,8 @@ int parse_uints(const char *text, struct uint_list *out)
 			if (last - first >= LIST_MAX)
 				return -E2BIG;
 		}
-		for (uint64_t v = first; v <= last && !err; v++)
-			err = list_add(&list, v);
+		for (uint64_t i = 0; i <= last - first && !err; i++)
+			err = list_add(&list, first + i);
 		if (err)
 			return err;
 		if (!*text)
