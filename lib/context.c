@@ -111,16 +111,35 @@ void ferry_trim_low(struct ferry *ferry)
 	for_each_pool(ferry, trim_low, 0);
 }
 
-static void prefill(struct ferry *ferry)
+struct prefill {
+	struct crew_task task;
+	struct ferry *ferry;
+	uint64_t stamp;
+};
+
+/* Every hand fills all pools: each extent is added by whoever comes first. */
+static bool prefill_work(struct crew_task *task, unsigned int worker)
 {
-	uint64_t stamp = nodes_migration_stamp(ferry->vmstat_fd);
+	struct prefill *prefill = CONTAINER_OF(task, struct prefill, task);
 
 	for (int node = 0; node < MAX_POOL_NODES; node++) {
-		struct pool *pool = ferry_pool(ferry, node, false);
+		struct pool *pool = ferry_pool(prefill->ferry, node, false);
 
 		if (pool)
-			pool_fill(pool, ferry->prefill_bytes, stamp);
+			pool_fill(pool, prefill->ferry->prefill_bytes, prefill->stamp);
 	}
+	return false;
+}
+
+static void prefill(struct ferry *ferry)
+{
+	struct prefill prefill = {
+		.task = {.work = prefill_work, .nr_wanted = crew_nr_workers(ferry->crew)},
+		.ferry = ferry,
+		.stamp = nodes_migration_stamp(ferry->vmstat_fd),
+	};
+
+	crew_run(ferry->crew, &prefill.task, CREW_CALLER);
 }
 
 void ferry_fresh_frames(struct ferry *ferry)

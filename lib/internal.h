@@ -53,6 +53,9 @@ struct lane {
 	uint64_t chunk_bytes;
 	unsigned int slice_pages;
 	unsigned int nr_out; /* parcels out */
+	long nr_preempted;   /* involuntary context switches, when last looked at */
+	uint64_t contended_until_ns, fresh_since_ns;
+	unsigned int nr_stalls; /* in this job */
 	struct engine_channel *channels[MAX_POOL_NODES];
 	struct engine_channel *channel; /* the one of the chunk at hand */
 	struct parcel *strays;

@@ -69,6 +69,7 @@ struct ferry_job {
 	uint64_t cursor_pages; /* of that segment, handed out */
 	uint64_t nr_handed_out;
 	_Atomic uint64_t nr_done;
+	atomic_uint nr_lanes; /* that have come, less those that left to the others */
 	atomic_bool stop;
 	atomic_int error;    /* first thing that stopped it */
 	uint64_t nr_unmoved; /* exact: pages the kernel said it had not moved */
@@ -124,6 +125,8 @@ bool job_next_unit(struct ferry_job *job, struct lane *lane, struct unit *out);
 void job_begin(struct ferry_job *job);
 /* Adds up what a lane has done. */
 void job_add_tally(struct ferry_job *job, const struct tally *tally);
+/* May one lane leave, because others work on it? */
+bool job_spares_lane(struct ferry_job *job);
 /* Ends early: no unit is handed out any more. */
 void job_stop(struct ferry_job *job, int error);
 

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/sys.h"
@@ -142,6 +143,58 @@ static void leave_page(struct lane *lane, uint64_t position, uintptr_t page, int
 	left->nr++;
 }
 
+/* ---- a fair start ---- */
+
+/* Less than the scheduler's time slice, more than a chunk takes. */
+#define FRESH_NS     (1 * NS_PER_MS)
+#define CONTENDED_NS (100 * NS_PER_MS)
+
+static long times_preempted(void)
+{
+	struct rusage usage;
+
+	return sys(SYS_getrusage, RUSAGE_THREAD, &usage) ? 0 : usage.ru_nivcsw;
+}
+
+/* Called after pages have been out: were they out for long because this lane had no CPU? */
+static void note_stall(struct lane *lane, uint64_t out_ns)
+{
+	if (out_ns > 2 * lane->ferry->machine.stall_bound_ns &&
+	    times_preempted() != lane->nr_preempted)
+		lane->nr_stalls++;
+}
+
+/*
+ * Lanes share locks of the kernel, so where CPUs are short each waits for those that are preempted:
+ * one lane alone is faster than several then. The last one stays.
+ */
+#define STALLS_TO_LEAVE 2
+
+static bool leaves_to_others(struct lane *lane)
+{
+	return lane->nr_stalls >= STALLS_TO_LEAVE && job_spares_lane(lane->job);
+}
+
+/*
+ * Where others want this CPU, a lane that has run for a while would be preempted soon, perhaps with
+ * pages out, and they would wait for as long as it does. So it steps back before the take-out and
+ * begins with a fresh time slice.
+ */
+static void breathe(struct lane *lane)
+{
+	long preempted = times_preempted();
+	uint64_t now = now_ns();
+
+	if (preempted != lane->nr_preempted) {
+		lane->nr_preempted = preempted;
+		lane->contended_until_ns = now + CONTENDED_NS;
+		lane->fresh_since_ns = now;
+	} else if (now < lane->contended_until_ns && now - lane->fresh_since_ns > FRESH_NS) {
+		sys(SYS_sched_yield);
+		lane->fresh_since_ns = now_ns();
+	}
+}
+
 /* ---- parcels ---- */
 
 static void finish(struct lane *lane, struct parcel *parcel)
@@ -150,6 +203,7 @@ static void finish(struct lane *lane, struct parcel *parcel)
 	uintptr_t at = parcel->at;
 	bool clean = parcel_finish(lane, parcel);
 
+	note_stall(lane, parcel->out_since_ns);
 	nr_arrived = map_count(&parcel->arrived);
 	lane->tally.nr_moved += nr_arrived;
 	lane->tally.pages_by_mover[FERRY_MOVER_EXCHANGE] += nr_arrived;
@@ -384,6 +438,8 @@ static void serve_chunk(struct lane *lane, const struct unit *unit)
 	if (!kinds.huge && atomic_load_explicit(&lane->ferry->mthp, memory_order_relaxed))
 		leave_out_mthp(addr, unit->nr_pages, &kinds);
 	locate(lane, unit, addr, &kinds, where);
+	if (!lane->nr_out)
+		breathe(lane);
 	/* A huge page of which only a part is meant moves whole: that is the kernel's to do. */
 	huge = kinds.huge && unit->nr_pages == PAGES_PER_HUGE;
 	for (unsigned int at = 0; at < unit->nr_pages;) {
@@ -457,6 +513,8 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 
 	memset(&lane->tally, 0, sizeof(lane->tally));
 	lane->job = job;
+	lane->nr_stalls = 0;
+	atomic_fetch_add(&job->nr_lanes, 1);
 	job_begin(job);
 	lane->chunk_bytes = job->hands.chunk_bytes;
 	if (!lane->slice_pages)
@@ -464,7 +522,7 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 	for (;;) {
 		throttle(lane);
 		check_deadline(job);
-		if (!job_next_unit(job, lane, &unit))
+		if (leaves_to_others(lane) || !job_next_unit(job, lane, &unit))
 			break;
 		serve(lane, &unit);
 	}
