@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "engines/cpu/pace.h"
 
-/* The worse way is tried after that many copies, twice as many each time it stays the worse. */
-#define GAP_MIN 4
-#define GAP_MAX 256
+#define GAP_MIN 8
+#define GAP_MAX 128
+
+/* Copies of a trial that count; the one before them does not. */
+#define TRIAL_COPIES 3
 
 /* A copy counts for an eighth, and one that was interrupted for no more than twice the average. */
 #define WEIGHT 8
 #define CLAMP  2
-
-static enum pace_way better(const struct pace *pace)
-{
-	uint64_t shared = pace->ns_per_mib[PACE_SHARED], alone = pace->ns_per_mib[PACE_ALONE];
-
-	return alone && shared > alone ? PACE_ALONE : PACE_SHARED;
-}
 
 static enum pace_way other(enum pace_way way)
 {
@@ -23,24 +18,45 @@ static enum pace_way other(enum pace_way way)
 
 enum pace_way pace_choose(struct pace *pace)
 {
+	if (!pace->gap)
+		pace->gap = pace->nr_left = GAP_MIN;
+	if (pace->nr_trial)
+		return other(pace->way);
 	if (pace->nr_left) {
 		pace->nr_left--;
-		return better(pace);
+		return pace->way;
 	}
-	pace->gap = MIN(MAX(pace->gap * 2, GAP_MIN), GAP_MAX);
+	pace->nr_trial = 1 + TRIAL_COPIES;
+	pace->trial = 0;
+	return other(pace->way);
+}
+
+static void end_trial(struct pace *pace)
+{
+	uint64_t average = pace->trial / TRIAL_COPIES;
+
+	if (average < pace->usual) {
+		pace->way = other(pace->way);
+		pace->usual = average;
+		pace->gap = GAP_MIN;
+	} else {
+		pace->gap = MIN(pace->gap * 2, GAP_MAX);
+	}
 	pace->nr_left = pace->gap;
-	return pace->ns_per_mib[PACE_SHARED] ? other(better(pace)) : PACE_SHARED;
 }
 
 void pace_note(struct pace *pace, enum pace_way way, uint64_t bytes, uint64_t ns)
 {
-	uint64_t *average = &pace->ns_per_mib[way];
 	uint64_t sample = ns * (1U << 20) / MAX(bytes, 1) + 1;
-	enum pace_way before = better(pace);
 
-	if (*average)
-		sample = (*average * (WEIGHT - 1) + MIN(sample, *average * CLAMP)) / WEIGHT;
-	*average = sample;
-	if (better(pace) != before)
-		pace->gap = pace->nr_left = GAP_MIN;
+	if (pace->usual)
+		sample = MIN(sample, pace->usual * CLAMP);
+	if (way == pace->way) {
+		pace->usual = pace->usual ? (pace->usual * (WEIGHT - 1) + sample) / WEIGHT : sample;
+	} else if (pace->nr_trial) {
+		if (pace->nr_trial <= TRIAL_COPIES)
+			pace->trial += sample;
+		if (!--pace->nr_trial)
+			end_trial(pace);
+	}
 }

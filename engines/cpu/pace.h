@@ -8,13 +8,19 @@
 
 #include "base/base.h"
 
-enum pace_way { PACE_SHARED, PACE_ALONE, NR_PACE_WAYS };
+enum pace_way { PACE_SHARED, PACE_ALONE };
 
-/* All-zero is one that has learned nothing and shares. */
+/*
+ * All-zero is one that has learned nothing and shares. Now and then the other way is tried for a
+ * few copies in a row: helpers that were left asleep need the first one to wake up.
+ */
 struct pace {
-	uint64_t ns_per_mib[NR_PACE_WAYS]; /* running averages; 0 unknown */
-	uint32_t nr_left;                  /* copies until the worse way is tried again */
-	uint32_t gap;                      /* that many next time */
+	enum pace_way way;
+	uint64_t usual;    /* ns per MiB that way, running average; 0 unknown */
+	uint64_t trial;    /* ns per MiB the other way, sum over the trial */
+	uint32_t nr_trial; /* copies left of the trial, 0 none */
+	uint32_t nr_left;  /* copies until the next trial */
+	uint32_t gap;      /* between trials; grows while they change nothing */
 };
 
 enum pace_way pace_choose(struct pace *pace);
