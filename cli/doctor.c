@@ -157,11 +157,9 @@ static int run(void)
 const struct command doctor_command = {
 	.name = "doctor",
 	.summary = "what can be used here, and how to mend what can't",
-	.about =
-		"Tries each mover, engine, kernel feature and copy kernel and says whether it can\n"
-		"be used here; if not, exactly why, and the command that mends it. Exits 0 "
-		"whatever\n"
-		"it finds.",
+	.about = "Tries each mover, engine, kernel feature and copy kernel and says whether it\n"
+		 "can be used here; if not, exactly why, and the command that mends it. Exits\n"
+		 "0 whatever it finds.",
 	.opts = opts,
 	.options = &options,
 	.run = run,

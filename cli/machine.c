@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
 #include <numa.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,13 +183,6 @@ int machine_pair(struct machine *machine, int from, int to, bool fresh, int node
 				end ? "to" : "from", node[end]);
 	}
 	return CLI_OK;
-}
-
-/* libnuma warns on stderr by itself; node_parse() says it in its own words. */
-void numa_warn(int num, char *fmt, ...)
-{
-	(void)num;
-	(void)fmt;
 }
 
 int node_parse(const char *text, int *out, char *why, size_t why_bytes)

@@ -67,8 +67,8 @@ static void print_help(const struct command *command, const struct opt **all, un
 		print_wrapped(all[i]->help);
 	}
 	fputs("\nSizes are binary: 4k, 2M, 1G. Rates are decimal: 1 GB/s is 1e9 bytes per second.\n"
-	      "Lists have commas. Exit status: 0 all well, 1 a check failed, 2 bad usage, 77 not\n"
-	      "possible on this machine.\n",
+	      "Lists have commas. Exit status: 0 all well, 1 a check failed, 2 bad usage, 77\n"
+	      "not possible on this machine.\n",
 	      stdout);
 }
 

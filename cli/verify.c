@@ -282,9 +282,8 @@ const struct command verify_command = {
 	.summary = "checks every byte and every update while pages move",
 	.about = "Moves pages while threads write to them and, in memory of their own among them,\n"
 		 "fork, unmap, protect, remap, discard, do direct I/O and more; checks every byte\n"
-		 "and every update. Ends with PASS, or with FAIL, the address, what was expected "
-		 "and\n"
-		 "what was found, and exit status 1.",
+		 "and every update. Ends with PASS, or with FAIL, the address, what was expected\n"
+		 "and what was found, and exit status 1.",
 	.opts = opts,
 	.options = &verify_options,
 	.run = run,

@@ -16,7 +16,7 @@ struct asker {
 	struct ferry_range range;
 	void *pages[LIST_PAGES_MAX];
 	int nodes[LIST_PAGES_MAX];
-	int *status; /* a word per page of the area */
+	int *status; /* room for the largest request of either kind */
 };
 
 static uint64_t below(struct actor *actor, uint64_t limit)
@@ -155,13 +155,14 @@ static bool run_request(struct actor *actor, const struct ferry_request *request
 
 bool requester_step(struct actor *actor)
 {
+	size_t area_pages = actor->verify->area.len_bytes / PAGE_BYTES;
 	struct ferry_request request;
 	struct asker *asker = actor->private;
 
 	if (!asker) {
 		asker = cli_alloc(1, sizeof(*asker));
 		actor->private = asker;
-		asker->status = cli_alloc(actor->verify->area.len_bytes / PAGE_BYTES, sizeof(int));
+		asker->status = cli_alloc(MAX(area_pages, (size_t)LIST_PAGES_MAX), sizeof(int));
 	}
 	make_request(actor, asker, &request);
 	return run_request(actor, &request);

@@ -1,0 +1,316 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# migbench as a user meets it: what it prints, what is in its files, how it ends.
+#
+#	tests/host/migbench.sh            BUILD=build MIGBENCH=$BUILD/migbench
+
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=${BUILD:-build}
+MIGBENCH=$(realpath "${MIGBENCH:-$BUILD/migbench}")
+MAN=man/migbench.1
+COMMANDS='topo doctor copy move verify'
+LIMIT_S=120
+# Few bytes and few rounds: what is tested here is the tool, not the speed.
+QUICK='--warmup 1 --min-rounds 2 --min-time 0 --quiet'
+
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+nr=0
+
+ok() { nr=$((nr + 1)); echo "ok $nr - $1"; }
+not_ok() { nr=$((nr + 1)); echo "not ok $nr - $1"; shift; printf '# %s\n' "$@"; }
+skip() { nr=$((nr + 1)); echo "ok $nr - $1 # SKIP $2"; }
+
+# Runs migbench; its exit status, output and errors are left in $rc, $tmp/out, $tmp/err.
+run() {
+	timeout "$LIMIT_S" "$MIGBENCH" "$@" > "$tmp/out" 2> "$tmp/err"
+	rc=$?
+}
+
+# name, wanted exit status: of the last run
+ends() {
+	if [ "$rc" -eq "$2" ]; then ok "$1"; else not_ok "$1" "exit status $rc, wanted $2" \
+		"$(head -c 600 "$tmp/err")" "$(head -c 600 "$tmp/out")"; fi
+}
+
+# name, jq filter, file
+holds() {
+	if jq -e "$2" "$3" > /dev/null 2> "$tmp/jq"; then ok "$1"; else not_ok "$1" "jq: $2" \
+		"$(cat "$tmp/jq")" "$(head -c 600 "$3")"; fi
+}
+
+# name, text, file
+says() {
+	if grep -qF -e "$2" "$3"; then ok "$1"; else not_ok "$1" "missing: $2" \
+		"$(head -c 600 "$3")"; fi
+}
+
+# The exit status is CLI_USAGE, the error names what is wrong, and nothing was written.
+refuses() { # what the error must say, arguments…
+	local text=$1
+	shift
+	run "$@"
+	if [ "$rc" -ne 2 ]; then
+		not_ok "refused: $*" "exit status $rc"
+	elif ! grep -qF -e "$text" "$tmp/err" || ! grep -q "Try 'migbench" "$tmp/err"; then
+		not_ok "refused: $*" "missing '$text' in: $(cat "$tmp/err")"
+	elif [ -s "$tmp/out" ]; then
+		not_ok "refused: $*" "it printed $(head -c 300 "$tmp/out")"
+	else
+		ok "refused: $*"
+	fi
+}
+
+# The options of a command, as its --help has them.
+options_of() { "$MIGBENCH" "$1" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p'; }
+
+# The options that the man page names under a heading.
+documented_under() {
+	sed -n "/^\.SS $1\$/,/^\.S[SH] /p" "$MAN" |
+		sed -n 's/^\.BI\{0,1\} \\-\\-\([a-z\\-]*\).*/\1/p' | tr -d '\\'
+}
+
+has_exchange() { [ "$exchange" = yes ]; }
+
+# ---- help, usage ----
+
+for args in --help -h; do
+	run $args
+	ends "migbench $args" 0
+done
+for command in $COMMANDS; do
+	says "--help names $command" "  $command" "$tmp/out"
+done
+run --version
+ends 'migbench --version' 0
+run
+ends 'without a command' 2
+run nonsense
+ends 'an unknown command' 2
+
+for command in $COMMANDS; do
+	run "$command" --help
+	ends "$command --help" 0
+	if [ "$(awk '{ print length }' "$tmp/out" | sort -n | tail -1)" -le 80 ]; then
+		ok "$command --help fits 80 columns"
+	else
+		not_ok "$command --help fits 80 columns" "$(awk 'length > 80' "$tmp/out")"
+	fi
+
+	options_of "$command" | sort > "$tmp/has"
+	{ documented_under "$command"; documented_under 'Every command'; } | sort -u > "$tmp/told"
+	if [ -s "$tmp/has" ] && diff "$tmp/has" "$tmp/told" > "$tmp/diff"; then
+		ok "the man page has each option of $command and no other"
+	else
+		not_ok "the man page has each option of $command and no other" "$(cat "$tmp/diff")"
+	fi
+	refuses '--nonsense' "$command" --nonsense
+	refuses 'needs a value' "$command" --json
+	refuses 'what is this' "$command" stray
+	refuses '.svg or .png' "$command" --plot picture.gif
+	refuses 'only one' "$command" --json - --csv -
+done
+run topo --quiet=yes
+ends 'a value for an option that takes none' 2
+
+refuses 'power of two' copy --folio 4k,5k
+refuses 'not understood' copy --folio 4kk
+refuses 'not understood' copy --folio ''
+refuses 'from 4K to 2M' copy --folio 4M
+refuses 'from 4K to 2M' move --folio 2k
+refuses 'too large' copy --total 99999999999T
+refuses 'not understood' copy --threads 4-1
+refuses 'too many' copy --threads 1-100
+refuses 'from 1 to' copy --threads 0
+refuses 'not understood' copy --min-time 1h
+refuses 'unknown' move --mover exchange,teleport
+refuses 'empty' move --mover exchange,,auto
+refuses 'unknown' verify --with fork,spoon
+refuses 'power of two' verify --chunk 5k
+refuses 'no such node' move --from 999
+refuses '--kernel warp: unknown' copy --kernel warp
+refuses 'hwloc' topo --synthetic 'no such machine'
+refuses 'nothing to draw' topo --plot "$tmp/x.svg"
+run copy --engine nonesuch $QUICK --total 2M
+ends 'an unknown engine' 2
+says 'which is named' nonesuch "$tmp/err"
+run move --engine cpu:warp=9 $QUICK --total 2M
+ends "an engine's unknown parameter" 2
+
+# ---- topo, doctor ----
+
+run topo
+ends topo 0
+says 'topo shows nodes' 'NUMA nodes' "$tmp/out"
+run topo --json "$tmp/topo.json" --quiet
+ends 'topo --json' 0
+holds 'schema and command' '.schema == "migbench/1" and .command == "topo"' "$tmp/topo.json"
+holds 'environment' '.env | .kernel and .library and .nr_cpus >= 1 and
+	(.nodes | length) >= 1 and (.distances | length) == (.nodes | length) and
+	(.under_emulation | type) == "boolean"' "$tmp/topo.json"
+holds 'each node has memory, class and distances' \
+	'[.nodes[] | .total_gib >= 0 and (.class | length) > 0 and (.distances | length) > 0] | all' \
+	"$tmp/topo.json"
+run topo --synthetic 'pack:2 l3:4 core:2 pu:2' --json -
+ends 'topo --synthetic' 0
+holds 'one worker per L3 first, then cores, SMT last' \
+	'(.places | length) == 32 and (.l3_domains | length) == 8 and
+	([.places[:8][].l3] | unique | length) == 8 and
+	([.places[:16][].smt] | unique) == [0] and ([.places[16:][].smt] | unique) == [1]' \
+	"$tmp/out"
+run topo --csv -
+ends 'topo --csv' 0
+says 'CSV has keys as heads' 'node,class,total_gib,free_gib' "$tmp/out"
+
+run doctor --json "$tmp/doctor.json"
+ends doctor 0
+holds 'each finding says whether it can be used' \
+	'(.findings | length) > 5 and ([.findings[] | (.subject | length) > 0 and
+	(.usable | type) == "boolean"] | all)' "$tmp/doctor.json"
+holds 'what cannot be used says why' \
+	'[.findings[] | select(.usable | not) | has("detail")] | all' "$tmp/doctor.json"
+for subject in mover/kernel mover/exchange engine/cpu engine/fault copy-kernel/generic \
+	tool/gnuplot; do
+	holds "doctor knows $subject" "[.findings[].subject] | index(\"$subject\")" \
+		"$tmp/doctor.json"
+done
+exchange=$(jq -r '.findings[] | select(.subject == "mover/exchange") |
+	if .usable then "yes" else .detail end' "$tmp/doctor.json")
+nr_nodes=$(jq '[.env.nodes[] | select(.class != "no memory")] | length' "$tmp/doctor.json")
+
+# ---- copy ----
+
+run copy $QUICK --total 8M --folio 4k,2M --threads 1,2 --json "$tmp/copy.json" \
+	--csv "$tmp/copy.csv"
+ends copy 0
+says 'copy prints its table' 'OF LIMIT' "$tmp/out"
+holds 'a row per folio size and number of threads' \
+	'[.results[] | [.folio_bytes, .workers]] ==
+	[[4096, 1], [4096, 2], [2097152, 1], [2097152, 2]]' "$tmp/copy.json"
+holds 'rates, spreads and limits' '(.limit_gb_per_s > 0) and ([.results[] | .gb_per_s > 0 and
+	has("gb_per_s_mad") and .limit_gb_per_s > 0 and .limit_ratio > 0 and .ns_per_4k > 0 and
+	has("cpu_s_per_gib") and .rounds == 2] | all)' "$tmp/copy.json"
+holds 'ratio and rate agree' \
+	'[.results[] | (.limit_ratio * .limit_gb_per_s / .gb_per_s - 1) | fabs < 0.001] | all' \
+	"$tmp/copy.json"
+holds 'what was not measured is absent' \
+	'[.results[] | has("vs_kernel") or has("stall_us") or has("nr_left_to_cpu")] | any | not' \
+	"$tmp/copy.json"
+if [ "$(awk -F, '{ print NF }' "$tmp/copy.csv" | sort -u | wc -l)" -eq 1 ] &&
+	[ "$(wc -l < "$tmp/copy.csv")" -eq 5 ]; then
+	ok 'CSV: a head, four rows, as many fields in each'
+else
+	not_ok 'CSV: a head, four rows, as many fields in each' "$(cat "$tmp/copy.csv")"
+fi
+run copy $QUICK --total 4M --folio 16k --threads 2 --scattered --kernel all --json -
+ends 'copy --scattered --kernel all' 0
+holds 'each kernel has a row' '(.results | length) >= 2 and ([.results[].kernel] | index("generic"))
+	and ([.results[].order] | unique) == ["scattered"]' "$tmp/out"
+run copy $QUICK --total 4M --folio 4k --threads 2 --engine fault:every=3,what=undone --json -
+ends 'copy by an engine that leaves items undone' 0
+holds 'they are finished by CPU and counted' '.results[0].nr_left_to_cpu > 0' "$tmp/out"
+run copy $QUICK --total 4M --folio 4k --threads 1 --json /no/such/place/x.json
+ends 'a file that cannot be written' 1
+says 'which is named' /no/such/place/x.json "$tmp/err"
+
+if command -v gnuplot > /dev/null; then
+	run copy $QUICK --total 4M --folio 4k,64k --threads 1 --plot "$tmp/copy.svg"
+	ends 'copy --plot' 0
+	says 'the picture has a title' 'How fast the copy engine copies pages' "$tmp/copy.svg"
+	says 'the picture names its axis' 'GB/s' "$tmp/copy.svg"
+else
+	skip 'copy --plot' 'no gnuplot here'
+fi
+mkdir "$tmp/empty"
+PATH=$tmp/empty /usr/bin/timeout "$LIMIT_S" "$MIGBENCH" copy $QUICK --total 4M --folio 4k \
+	--threads 1 --plot "$tmp/none.svg" > "$tmp/out" 2> "$tmp/err"
+rc=$?
+ends 'without gnuplot' 1
+says 'which is said, with the remedy' 'apt install gnuplot-nox' "$tmp/err"
+says 'and the table is there all the same' 'OF LIMIT' "$tmp/out"
+
+# ---- move ----
+
+if has_exchange; then
+	run move --fresh $QUICK --total 8M --folio 4k,2M --workers 1,2 --json "$tmp/move.json"
+	ends 'move --fresh' 0
+	holds 'a row per folio size and number of workers' \
+		'[.results[] | [.mover, .folio_bytes, .workers]] ==
+		[["exchange", 4096, 1], ["exchange", 4096, 2],
+		 ["exchange", 2097152, 1], ["exchange", 2097152, 2]]' "$tmp/move.json"
+	holds 'everything was moved, by the exchange mover' \
+		'[.results[] | (has("moved_part") | not) and .pages_by_exchange == 2048] | all' \
+		"$tmp/move.json"
+	holds 'no × column without a kernel to compare with' \
+		'[.results[] | has("vs_kernel")] | any | not' "$tmp/move.json"
+	run move --fresh $QUICK --total 4M --folio 4k --scattered --stall --no-limit \
+		--batch 4k,64k,1M --workers 2 --json "$tmp/stall.json"
+	ends 'move --scattered --stall --batch --no-limit' 0
+	holds 'stalls in order' '.results[0].stall_us | .p50 <= .p99 and .p99 <= .p9999 and
+		.p9999 <= .max and .max > 0 and .reader.max > 0 and .writer.max > 0' \
+		"$tmp/stall.json"
+	holds 'batches: the first page is no later than the whole' \
+		'[.batches[].batch_bytes] == [4096, 65536, 1048576] and
+		([.batches[] | .whole_us > 0 and (has("first_us") | not) or
+		.first_us <= .whole_us * 1.01] | all)' "$tmp/stall.json"
+	holds 'no limit, no ratio' '(has("limit_gb_per_s") or ([.results[] | has("limit_ratio")]
+		| any)) | not' "$tmp/stall.json"
+	run move --fresh $QUICK --total 4M --folio 4k --workers 2 --engine fault:every=5,what=mix
+	ends 'move by an engine that fails' 0
+else
+	skip 'move --fresh' "no exchange mover: $exchange"
+fi
+run move --fresh $QUICK --total 4M --mover kernel
+ends 'only the kernel, and nothing for it to do' 77
+if [ "$nr_nodes" -gt 1 ]; then
+	run move $QUICK --total 8M --folio 4k --json "$tmp/nodes.json"
+	ends 'move between nodes' 0
+	holds 'the system call is the measure' \
+		'[.results[] | select(.mover == "syscall") | .vs_kernel] == [1] and
+		([.results[] | has("vs_kernel")] | all)' "$tmp/nodes.json"
+	holds 'each way has its row' '[.results[].mover] | unique ==
+		["auto", "call", "exchange", "kernel", "syscall"]' "$tmp/nodes.json"
+else
+	skip 'move between nodes' 'this machine has one node; tests/vm has more'
+fi
+
+# ---- verify ----
+
+run verify --time 3s --total 8M --json "$tmp/verify.json" --quiet
+if [ "$rc" -eq 77 ] && ! has_exchange; then
+	skip verify "nothing moves on one node without the exchange mover: $exchange"
+else
+	ends verify 0
+	says 'verify says PASS' 'PASS' "$tmp/out"
+	holds 'pages moved and were written to, for each folio size' '.passed and
+		[.results[].folio_bytes] == [4096, 65536, 2097152] and
+		([.results[] | .pages_moved > 0 and .updates > 0 and .forks > 0 and .munmaps > 0]
+		| all)' "$tmp/verify.json"
+	run verify --time 1s --total 4M --folio 4k --engine fault:every=3,what=mix --with none \
+		--quiet
+	ends 'verify with an engine that fails' 0
+fi
+
+# What finds nothing must be able to find something: an engine that lies about a byte.
+liar=$tmp/liar.so
+if ! ${CC:-cc} -std=gnu17 -O2 -D_GNU_SOURCE -I. -shared -fPIC -o "$liar" \
+	tests/host/migbench_parts/liar_engine.c 2> "$tmp/err"; then
+	not_ok 'the lying engine builds' "$(cat "$tmp/err")"
+elif has_exchange; then
+	run copy $QUICK --total 4M --folio 4k --threads 1 --engine "$liar"
+	ends 'copy finds a wrong byte' 1
+	says 'and where it is' 'copied bytes are wrong: at 0x' "$tmp/err"
+	run move --fresh $QUICK --total 4M --folio 4k --no-limit --engine "$liar"
+	ends 'move finds a wrong byte' 1
+	says 'and what it is' 'expected 0x' "$tmp/err"
+	run verify --time 20s --total 4M --folio 4k --with none --mover exchange --engine "$liar" \
+		--json "$tmp/verify.json" --quiet
+	ends 'verify finds a wrong byte' 1
+	says 'and says FAIL, where and what' 'FAIL: ' "$tmp/out"
+	holds 'as does its JSON' '.passed == false and (.failure | length) > 0' "$tmp/verify.json"
+else
+	skip 'a wrong byte is found' "no exchange mover: $exchange"
+fi
+
+echo "1..$nr"
