@@ -71,7 +71,7 @@ same() { # what, command…
 counted() { # program, key, test operator, number
 	local value
 	value=$(stat_of "$1" "$2")
-	[ "$value" "$3" "$4" ]
+	test "$value" "$3" "$4"
 	verdict $? "$1: $2 $3 $4" "it is $value" "$(cat "$tmp/stats" 2>&1)"
 }
 

@@ -1,10 +1,9 @@
-/* SPDX-License-Identifier: LGPL-2.1-or-later */
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Does the guest do what the other tests take for granted? Pages move from node 0 to node 1 by
  * move_pages(2), are there by both of the kernel's accounts, and keep their contents.
  * Raw system calls: this must not depend on anything that it might be used to test.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,9 +13,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define NR_PAGES	4096L
-#define MPOL_BIND	2
-#define MPOL_MF_MOVE	2
+#define NR_PAGES     4096L
+#define MPOL_BIND    2
+#define MPOL_MF_MOVE 2
 
 static int nr_tests, nr_failed;
 
