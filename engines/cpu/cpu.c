@@ -21,8 +21,13 @@
 #define SPLIT_DEFAULT_BYTES (256UL << 10)
 /* Batches from there on, and from each power of two above, learn on their own. */
 #define NR_PACES 5
-/* What a thread takes at a time: large against taking it, small against what is left at the end. */
-#define GRAIN_BYTES (64U << 10)
+/*
+ * What a thread takes at a time: an eighth of its share, so that nobody waits long at the end, but
+ * enough to stream.
+ */
+#define GRAINS_PER_THREAD 8
+#define GRAIN_MIN_BYTES   (64U << 10)
+#define GRAIN_MAX_BYTES   (512U << 10)
 /* Larger items hide their latency themselves. */
 #define IN_STEP_MAX_BYTES (8U << 10)
 /* Copy rates stop growing here (reference: eight threads over eight chiplets). */
@@ -59,6 +64,7 @@ struct cpu_channel {
 	struct cpu_counters counters;
 	struct pace paces[NR_PACES]; /* by size */
 	const struct engine_batch *batch;
+	uint32_t grain_bytes;
 	atomic_uint nr_helpers; /* workers that took a share of this batch */
 	/* The next byte nobody has taken: item number in the upper half, offset in the lower. */
 	__cacheline_aligned atomic_ullong cursor;
@@ -87,9 +93,9 @@ static unsigned long long pack(struct position position)
 }
 
 /* Where a grain from here ends: in the midst of a large item, or after as many as make it up. */
-static struct position grain_end(const struct engine_batch *batch, struct position at)
+static struct position grain_end(const struct engine_batch *batch, struct position at,
+				 uint32_t room)
 {
-	uint32_t room = GRAIN_BYTES;
 
 	while (room && at.item < batch->nr_items) {
 		uint32_t left = batch->items[at.item].len_bytes - at.offset_bytes;
@@ -113,7 +119,7 @@ static bool take_grain(struct cpu_channel *channel, struct position *start, stru
 		*start = unpack(cursor);
 		if (start->item >= channel->batch->nr_items)
 			return false;
-		*end = grain_end(channel->batch, *start);
+		*end = grain_end(channel->batch, *start, channel->grain_bytes);
 	} while (!atomic_compare_exchange_weak_explicit(
 		&channel->cursor, &cursor, pack(*end), memory_order_relaxed, memory_order_relaxed));
 	return true;
@@ -191,7 +197,11 @@ static bool share(struct crew_task *task, unsigned int worker)
 static void copy_shared(struct cpu_engine *cpu, struct cpu_channel *channel,
 			const struct engine_batch *batch)
 {
+	uint64_t grain = batch->bytes / (cpu->nr_threads * GRAINS_PER_THREAD);
+
 	channel->batch = batch;
+	grain = MIN(MAX(grain, GRAIN_MIN_BYTES), GRAIN_MAX_BYTES);
+	channel->grain_bytes = ALIGN_UP((uint32_t)grain, PAGE_BYTES);
 	atomic_store_explicit(&channel->cursor, 0, memory_order_relaxed);
 	atomic_store_explicit(&channel->nr_helpers, 0, memory_order_relaxed);
 	channel->task.nr_wanted = cpu->nr_threads - 1;
