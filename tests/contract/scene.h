@@ -24,6 +24,7 @@
 
 #define MAX_PAGES   2048
 #define MAX_HELPERS 4
+#define SCENE_BASE  ((char *)0x200000000000)
 #define UNTOUCHED   (-77) /* statuses hold this before the call */
 #define NOBODY      65534
 #define SIDE_S      120 /* a side that takes longer hangs */
@@ -61,6 +62,7 @@ struct scene {
 	/* The machine. */
 	int node_far;  /* a second node that has memory; 0 if there is none */
 	int node_bare; /* one with memory and no CPU; 0 if there is none */
+	char *next_map;
 	pid_t helpers[MAX_HELPERS];
 	int nr_helpers;
 };
@@ -86,11 +88,18 @@ static inline void *scene_must(struct scene *s, void *p, const char *what)
 	return p;
 }
 
+/*
+ * Memory far below where mmap(2) looks first, with a gap behind: what is unmapped there stays so,
+ * whatever the library maps meanwhile.
+ */
 static inline char *map_at(struct scene *s, size_t len, int prot, int flags)
 {
-	void *p = mmap(NULL, len, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+	void *p = mmap(s->next_map, len, prot,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | flags, -1, 0);
 
-	return scene_must(s, p, "mmap");
+	scene_must(s, p, "mmap");
+	s->next_map += ALIGN_UP(len, HUGE_BYTES) + HUGE_BYTES;
+	return p;
 }
 
 /* Stays shared with processes forked later. */
@@ -134,31 +143,44 @@ static inline void scene_add_good(struct scene *s, unsigned int nr, int node)
 		scene_add(s, p + i * PAGE_BYTES, node);
 }
 
-/* A process that holds what this one holds now, until the scene ends. */
-static inline pid_t scene_fork(struct scene *s, void (*fn)(void *), void *arg)
+/*
+ * A process that runs fn and then holds what it has until this one is gone. It watches a pipe: a
+ * signal of parent's death does not pass between users.
+ */
+static inline pid_t fork_holder(void (*fn)(void *), void *arg)
 {
-	int ready[2];
+	int ready[2], life[2];
 	char byte;
 	pid_t pid;
 
-	if (pipe(ready))
-		scene_must(s, NULL, "pipe");
+	if (pipe(ready) || pipe(life))
+		return -1;
 	pid = fork();
-	if (pid < 0)
-		scene_must(s, NULL, "fork");
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		alarm(0);
+		close(life[1]);
+		close(ready[0]);
 		if (fn)
 			fn(arg);
-		if (write(ready[1], "", 1) == 1)
-			for (;;)
-				pause();
-		_exit(1);
+		if (write(ready[1], "", 1) != 1 || read(life[0], &byte, 1))
+			_exit(1);
+		_exit(0);
 	}
+	close(life[0]);
 	close(ready[1]);
 	if (read(ready[0], &byte, 1) != 1)
-		scene_must(s, NULL, "helper process");
+		pid = -1;
 	close(ready[0]);
+	return pid;
+}
+
+/* The same, for a scene. */
+static inline pid_t scene_fork(struct scene *s, void (*fn)(void *), void *arg)
+{
+	pid_t pid = fork_holder(fn, arg);
+
+	if (pid < 0)
+		scene_must(s, NULL, "helper process");
 	s->helpers[s->nr_helpers++] = pid;
 	return pid;
 }
@@ -282,7 +304,7 @@ static inline void ask_move(struct scene *s)
 static inline void run_side(enum side side, void (*fn)(struct scene *, const void *),
 			    const void *arg, struct answer *answer)
 {
-	struct scene s = {.answer = answer, .side = side};
+	struct scene s = {.answer = answer, .side = side, .next_map = SCENE_BASE};
 	int status = 0;
 	pid_t pid;
 

@@ -24,6 +24,7 @@
 #define STEPS      400
 #define MAX_COUNT  2000
 #define BUF_BYTES  (MAX_COUNT * sizeof(void *) / PAGE_BYTES * PAGE_BYTES + 2 * PAGE_BYTES)
+#define BUFFERS    ((char *)0x200000000000) /* far from where mmap(2) would fill the gaps */
 #define BAD_BUFFER ((char *)8)
 #define FILL       0xb3 /* what the arrays' mappings hold where nothing was stored */
 
@@ -234,44 +235,48 @@ static bool complain(const char *what, const struct request *r)
 }
 
 /* Where the kernel stopped early, a page beyond may have been moved if its status says so. */
-static bool is_truth(const struct request *r, const char *at)
+static bool is_truth(const struct request *r, size_t entry, int status)
 {
-	struct half *s = &halves[1];
-	size_t i = (size_t)(at - s->array[STATUS]) / sizeof(int);
+	int where = UNTOUCHED;
 	void *page;
-	int status, where = UNTOUCHED;
 
-	if (halves[0].ret == 0 || !s->array[STATUS] || at < s->array[STATUS] || i >= r->nr_filled)
+	if (halves[0].ret == 0 || entry >= r->nr_filled)
 		return false;
-	page = arena_addr(&s->arena, r->page[i], 0);
-	memcpy(&status, s->array[STATUS] + i * sizeof(int), sizeof(int));
+	page = arena_addr(&halves[1].arena, r->page[entry], 0);
 	sys(SYS_move_pages, r->pid, 1, &page, NULL, &where, 0);
 	return status >= 0 && status == where;
 }
 
-static bool same_buffers(const struct request *r)
+static bool same_array(const struct request *r, enum array a)
 {
-	for (int a = NODES; a < NR_ARRAYS; a++) {
-		for (size_t i = 0; i < BUF_BYTES; i++) {
-			char k = halves[0].buffer[a][i], f = halves[1].buffer[a][i];
-			size_t entry = (i - r->offset[a]) / sizeof(int);
-			int status[2] = {0, 0};
+	const char *k = halves[0].buffer[a], *f = halves[1].buffer[a];
+	size_t i = 0, entry, at;
+	int status[2];
 
-			if (k == f || is_truth(r, halves[1].buffer[a] + i))
-				continue;
-			complain("the statuses differ", r);
-			for (int s = 0; s < 2; s++)
-				memcpy(&status[s],
-				       halves[s].buffer[a] + r->offset[a] + entry * sizeof(int),
-				       sizeof(int));
-			printf("  entry %zu: kernel %d, library %d; page %u (%s), node %d\n", entry,
-			       status[0], status[1], r->page[entry % MAX_COUNT],
-			       arena_kind_name(&halves[1].arena, r->page[entry % MAX_COUNT]),
-			       r->node[entry % MAX_COUNT]);
-			return false;
-		}
+	for (;;) {
+		while (i < BUF_BYTES && k[i] == f[i])
+			i++;
+		if (i == BUF_BYTES)
+			return true;
+		entry = (i - r->offset[a]) / sizeof(int);
+		at = r->offset[a] + entry * sizeof(int);
+		/* Of an entry that the mapping's end cuts in two, some bytes may be stored. */
+		if (i >= r->offset[a] && at + sizeof(int) > BUF_BYTES)
+			return true;
+		at = MIN(at, BUF_BYTES - sizeof(int));
+		memcpy(&status[0], k + at, sizeof(int));
+		memcpy(&status[1], f + at, sizeof(int));
+		if (i < r->offset[a] || !is_truth(r, entry, status[1]))
+			break;
+		i = at + sizeof(int);
 	}
-	return true;
+	complain("the statuses differ", r);
+	printf("  byte %zu, array at %zu, entry %zu: kernel %d, library %d\n", i, r->offset[a],
+	       entry, status[0], status[1]);
+	if (entry < r->nr_filled)
+		printf("  page %u (%s), node %d\n", r->page[entry],
+		       arena_kind_name(&halves[1].arena, r->page[entry]), r->node[entry]);
+	return false;
 }
 
 static bool same(const struct request *r)
@@ -281,7 +286,7 @@ static bool same(const struct request *r)
 
 	if ((k->ret != f->ret || k->err != f->err) && !fewer_left)
 		return complain("the results differ", r);
-	if (!same_buffers(r))
+	if (!same_array(r, NODES) || !same_array(r, STATUS))
 		return false;
 	if (!arena_intact(&halves[1].arena))
 		return complain("a page's bytes changed", r);
@@ -319,31 +324,19 @@ static void build_arenas(uint64_t seed)
 	}
 }
 
-/* A process with the same arenas at the same addresses, which it does not share with us. */
-static pid_t start_helper(uint64_t seed, bool nobody)
-{
-	int ready[2];
-	char byte;
-	pid_t pid;
+struct helper {
+	uint64_t seed;
+	bool nobody;
+};
 
-	if (pipe(ready))
-		return 0;
-	pid = fork();
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		build_arenas(seed);
-		if (nobody)
-			become_nobody();
-		if (write(ready[1], "", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	if (read(ready[0], &byte, 1) != 1)
-		pid = 0;
-	close(ready[0]);
-	return pid;
+/* The same arenas at the same addresses, in a process that does not share them with us. */
+static void be_helper(void *arg)
+{
+	const struct helper *h = arg;
+
+	build_arenas(h->seed);
+	if (h->nobody)
+		become_nobody();
 }
 
 static int run_round(uint64_t seed, unsigned int nr_steps)
@@ -352,17 +345,17 @@ static int run_round(uint64_t seed, unsigned int nr_steps)
 	struct rng rng = {seed * 2 + 1};
 	bool nobody = getuid() == 0 && one_in(&rng, 4);
 
-	helper = start_helper(seed, nobody);
+	helper = fork_holder(be_helper, &(struct helper){seed, nobody});
 	build_arenas(seed);
 	for (int i = 0; i < 2; i++) {
 		for (int a = 0; a < NR_ARRAYS; a++) {
-			char *p = mmap(NULL, BUF_BYTES + PAGE_BYTES, PROT_READ | PROT_WRITE,
-				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			char *p = BUFFERS + (i * NR_ARRAYS + a) * 2 * BUF_BYTES;
 
-			if (p == MAP_FAILED)
+			halves[i].buffer[a] =
+				mmap(p, BUF_BYTES, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+			if (halves[i].buffer[a] != p)
 				return 2;
-			munmap(p + BUF_BYTES, PAGE_BYTES);
-			halves[i].buffer[a] = p;
 		}
 	}
 	if (nobody)
@@ -403,8 +396,6 @@ static bool try_round(uint64_t seed, unsigned int nr_steps)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		alarm(SIDE_S);
 		status = run_round(seed, nr_steps);
-		if (helper > 0)
-			kill(helper, SIGKILL);
 		fflush(stdout);
 		_exit(status);
 	}
