@@ -73,6 +73,7 @@ static void read_queue(const struct accfg *lib, struct accfg_device *device, str
 	*queue = (struct dsa_queue){.device_id = (uint32_t)lib->accfg_device_get_id(device)};
 	snprintf(queue->name, sizeof(queue->name), "%s", name ? name : "");
 	queue->device_enabled = lib->accfg_device_get_state(device) == ACCFG_DEVICE_ENABLED;
+	queue->no_sva = dsa_device_lacks_sva(queue->device_id);
 	queue->gen_cap = lib->accfg_device_get_gen_cap(device);
 	queue->node = lib->accfg_device_get_numa_node(device);
 	queue->package = dsa_node_package(queue->node);

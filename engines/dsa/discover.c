@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,14 @@ static uint64_t clamped(long long value, uint64_t most)
 	return value < 0 ? 0 : MIN((uint64_t)value, most);
 }
 
+bool dsa_device_lacks_sva(uint32_t device_id)
+{
+	char device[16];
+
+	snprintf(device, sizeof(device), "dsa%u", device_id);
+	return attr_number(device, "pasid_enabled", 1) == 0;
+}
+
 static void read_queue(uint32_t device_id, uint32_t wq_id, struct dsa_queue *queue)
 {
 	char device[16], dir[48];
@@ -126,6 +135,7 @@ static void read_queue(uint32_t device_id, uint32_t wq_id, struct dsa_queue *que
 	snprintf(device, sizeof(device), "dsa%u", device_id);
 	snprintf(dir, sizeof(dir), "%s/%s", device, queue->name);
 	queue->device_enabled = attr_is(device, "state", "enabled");
+	queue->no_sva = dsa_device_lacks_sva(device_id);
 	queue->gen_cap = (uint64_t)attr_number(device, "gen_cap", 0);
 	queue->node = (int)attr_number(device, "numa_node", -1);
 	queue->package = dsa_node_package(queue->node);
@@ -263,27 +273,59 @@ int dsa_node_package(int node)
 	return atoi(text);
 }
 
-int dsa_queue_check(const struct dsa_queue *queue, char *why, size_t why_bytes)
+static void set_trouble(struct dsa_trouble *t, const char *remedy, const char *fmt, ...)
+	__printf(3, 4);
+
+static void set_trouble(struct dsa_trouble *t, const char *remedy, const char *fmt, ...)
 {
+	va_list ap;
+
+	snprintf(t->remedy, sizeof(t->remedy), "%s", remedy);
+	va_start(ap, fmt);
+	vsnprintf(t->what, sizeof(t->what), fmt, ap);
+	va_end(ap);
+}
+
+enum dsa_link dsa_queue_check(const struct dsa_queue *queue, struct dsa_trouble *t)
+{
+	char command[160];
 	uint32_t id = queue->device_id;
 
-	if (!queue->device_enabled)
-		snprintf(why, why_bytes,
-			 "device dsa%u is disabled: accel-config enable-device dsa%u", id, id);
-	else if (!queue->enabled)
-		snprintf(why, why_bytes, "%s is disabled: accel-config enable-wq dsa%u/%s",
-			 queue->name, id, queue->name);
-	else if (!queue->user)
-		snprintf(why, why_bytes,
-			 "%s is not of type user: accel-config config-wq dsa%u/%s --type=user "
-			 "--name=ferry --driver-name=user",
-			 queue->name, id, queue->name);
-	else if (!queue->path[0])
-		snprintf(why, why_bytes, "%s has no node in %s/dsa: is udev running?", queue->name,
-			 dsa_dev_root());
-	else if (!queue->size || !queue->max_transfer_bytes)
-		snprintf(why, why_bytes, "%s has no entries or no transfer size", queue->name);
-	else
-		return 0;
-	return -ENODEV;
+	if (!queue->device_enabled) {
+		snprintf(command, sizeof(command), "accel-config enable-device dsa%u", id);
+		set_trouble(t, command, "device dsa%u is disabled", id);
+		return DSA_LINK_DEVICE;
+	}
+	if (queue->no_sva) {
+		set_trouble(t, "boot with intel_iommu=on,sm_on on the kernel command line",
+			    "device dsa%u has no shared virtual memory", id);
+		return DSA_LINK_SVA;
+	}
+	if (!queue->enabled) {
+		snprintf(command, sizeof(command), "accel-config enable-wq dsa%u/%s", id,
+			 queue->name);
+		set_trouble(t, command, "%s is disabled", queue->name);
+		return DSA_LINK_QUEUE;
+	}
+	if (!queue->user) {
+		snprintf(command, sizeof(command),
+			 "accel-config disable-wq dsa%u/%s; accel-config config-wq dsa%u/%s "
+			 "--type=user --name=ferry --driver-name=user",
+			 id, queue->name, id, queue->name);
+		set_trouble(t, command, "%s is not of type user", queue->name);
+		return DSA_LINK_TYPE;
+	}
+	if (!queue->size || !queue->max_transfer_bytes) {
+		snprintf(command, sizeof(command),
+			 "accel-config config-wq dsa%u/%s --wq-size=16 --max-transfer-size=2097152",
+			 id, queue->name);
+		set_trouble(t, command, "%s has no entries or no transfer size", queue->name);
+		return DSA_LINK_SIZE;
+	}
+	if (!queue->path[0]) {
+		set_trouble(t, "udevadm trigger --subsystem-match=dsa", "%s has no node in %s/dsa",
+			    queue->name, dsa_dev_root());
+		return DSA_LINK_NODE;
+	}
+	return DSA_LINKS_HOLD;
 }

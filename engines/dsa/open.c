@@ -39,13 +39,13 @@ static bool try_queue(struct search *s, int i)
 {
 	struct dsa_engine *engine = s->engine;
 	struct dsa_portal *portal = &engine->portals[engine->nr_portals];
-	char why[256];
+	struct dsa_trouble trouble;
 
 	s->tried[i] = true;
 	if (engine->nr_portals == DSA_MAX_PORTALS)
 		return false;
-	if (dsa_queue_check(&s->queues[i], why, sizeof(why))) {
-		snprintf(s->reason, sizeof(s->reason), "%s", why);
+	if (dsa_queue_check(&s->queues[i], &trouble) != DSA_LINKS_HOLD) {
+		snprintf(s->reason, sizeof(s->reason), "%s: %s", trouble.what, trouble.remedy);
 		return false;
 	}
 	if (dsa_portal_open(portal, &s->queues[i], NULL, 0)) {

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engines/dsa/doctor.h"
+#include "engines/dsa/portal.h"
+
+struct doctor {
+	dsa_doctor_line_fn line;
+	void *arg;
+	struct dsa_queue *queues;
+	int nr_queues;
+};
+
+#define SETCAP "setcap cap_sys_rawio+ep PROGRAM, or run it as root"
+
+static const char *const link_names[] = {
+	[DSA_LINK_DEVICE] = "device enabled",    [DSA_LINK_SVA] = "shared virtual memory",
+	[DSA_LINK_QUEUE] = "work queue enabled", [DSA_LINK_TYPE] = "work queue of type user",
+	[DSA_LINK_SIZE] = "work queue size",     [DSA_LINK_NODE] = "device node",
+};
+
+static int tell(const struct doctor *d, const char *step, bool ok, const char *detail,
+		const char *remedy)
+{
+	d->line(d->arg, step, ok, detail, ok ? NULL : remedy);
+	return ok ? 0 : -ENODEV;
+}
+
+/* No link of the chain: without these the kernel's write() is left. */
+static void tell_cpu(const struct doctor *d)
+{
+	char detail[128];
+
+	snprintf(detail, sizeof(detail), "ENQCMD %s, MOVDIR64B %s, UMWAIT %s",
+		 dsa_cpu_has_enqcmd() ? "yes" : "no", dsa_cpu_has_movdir64b() ? "yes" : "no",
+		 dsa_cpu_has_waitpkg() ? "yes" : "no");
+	tell(d, "CPU instructions", true, detail, NULL);
+}
+
+static int check_module(const struct doctor *d)
+{
+	char path[256];
+	bool loaded;
+
+	snprintf(path, sizeof(path), "%s/bus/dsa/drivers/idxd", dsa_sysfs_root());
+	loaded = access(path, F_OK) == 0;
+	return tell(d, "driver idxd", loaded, loaded ? "loaded" : "not loaded", "modprobe idxd");
+}
+
+static int check_devices(struct doctor *d)
+{
+	char why[256] = "", detail[300];
+	const char *via;
+
+	d->nr_queues = dsa_discover(d->queues, DSA_MAX_QUEUES, &via, why, sizeof(why));
+	if (d->nr_queues <= 0)
+		return tell(d, "DSA devices", false, why,
+			    "enable DSA in the firmware, then accel-config list -i shows it");
+	snprintf(detail, sizeof(detail), "%d work queues, found by %s", d->nr_queues, via);
+	return tell(d, "DSA devices", true, detail, NULL);
+}
+
+/* The queue that gets furthest is the one worth mending. */
+static int check_links(const struct doctor *d)
+{
+	enum dsa_link best = DSA_LINK_DEVICE;
+	struct dsa_trouble trouble = {0}, best_trouble = {0};
+	int err = 0;
+
+	for (int i = 0; i < d->nr_queues; i++) {
+		enum dsa_link link = dsa_queue_check(&d->queues[i], &trouble);
+
+		if (link < best || (best_trouble.what[0] && link == best))
+			continue;
+		best = link;
+		best_trouble = trouble;
+	}
+	for (enum dsa_link link = DSA_LINK_DEVICE; link < DSA_LINKS_HOLD && !err; link++)
+		err = link == best ? tell(d, link_names[link], false, best_trouble.what,
+					  best_trouble.remedy)
+				   : tell(d, link_names[link], true, "yes", NULL);
+	return err;
+}
+
+static int tell_batches(const struct doctor *d, const struct dsa_portal *portal)
+{
+	char detail[64];
+	bool by_write = !strcmp(portal->ops->name, "write");
+
+	if (portal->max_batch > 1) {
+		snprintf(detail, sizeof(detail), "up to %u descriptors", portal->max_batch);
+		return tell(d, "batches", true, detail, NULL);
+	}
+	tell(d, "batches", false, portal->refusals,
+	     by_write ? SETCAP : "accel-config config-wq … --max-batch-size=32");
+	return 1;
+}
+
+static int tell_refusal(const struct doctor *d, const struct dsa_portal *portal, int err)
+{
+	char remedy[192];
+
+	if (err == -EACCES) {
+		snprintf(remedy, sizeof(remedy), "setfacl -m u:$USER:rw %s", portal->queue.path);
+		return tell(d, "permission of the node", false, portal->refusals, remedy);
+	}
+	return tell(d, "a NOOP through the queue", false, portal->refusals,
+		    "mend what is named there; dmesg | grep idxd may say more");
+}
+
+/* Of several usable queues the first that answers; if none does, what the last one said. */
+static int check_ways(const struct doctor *d)
+{
+	struct dsa_portal *portal = calloc(1, sizeof(*portal));
+	struct dsa_trouble trouble;
+	char detail[256];
+	int err = -ENOMEM;
+
+	for (int i = 0; i < d->nr_queues && portal && err; i++)
+		if (dsa_queue_check(&d->queues[i], &trouble) == DSA_LINKS_HOLD)
+			err = dsa_portal_open(portal, &d->queues[i], NULL, 0);
+	if (portal && err) {
+		err = tell_refusal(d, portal, err);
+	} else if (portal) {
+		snprintf(detail, sizeof(detail), "%s (%s, %u entries) by %s", portal->queue.name,
+			 portal->queue.shared ? "shared" : "dedicated", portal->queue.size,
+			 portal->ops->name);
+		tell(d, "a NOOP through the queue", true, detail, NULL);
+		err = tell_batches(d, portal);
+		dsa_portal_close(portal);
+	}
+	free(portal);
+	return err;
+}
+
+int dsa_doctor(dsa_doctor_line_fn line, void *arg)
+{
+	struct doctor d = {.line = line, .arg = arg};
+	int err;
+
+	d.queues = calloc(DSA_MAX_QUEUES, sizeof(*d.queues));
+	if (!d.queues)
+		return -ENOMEM;
+	tell_cpu(&d);
+	err = check_module(&d);
+	if (!err)
+		err = check_devices(&d);
+	if (!err)
+		err = check_links(&d);
+	if (!err)
+		err = check_ways(&d);
+	free(d.queues);
+	return err;
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The engine's hardware ways without hardware: discovery in a made-up tree, open, mmap, write and
+ * the real MOVDIR64B instruction, unmodified. Behind the node of a dedicated queue lies a file
+ * whose first page is the portal: a thread carries what arrives in its slots to the model. Behind
+ * that of a shared queue lies a pipe: it cannot be mapped, which is the unprivileged case, and
+ * what is written to it goes to the model's write().
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engines/dsa/doctor.h"
+#include "engines/dsa/portal.h"
+#include "engines/engine.h"
+#include "models/dsa/dsa_model.h"
+#include "tests/host/tap.h"
+
+#if defined(__SANITIZE_THREAD__)
+#define BLIND "the sanitizer does not see what instructions and pipes hand over"
+#else
+#define BLIND NULL
+#endif
+
+#define NR_ITEMS 2000
+#define NR_SLOTS (PAGE_BYTES / DSA_DESC_BYTES)
+
+static char root[] = "/tmp/dsa-ways-XXXXXX";
+static struct dsa_model *model;
+static atomic_bool stop;
+
+static void put(const char *path, const char *value)
+{
+	char full[256], *slash;
+	FILE *f;
+
+	snprintf(full, sizeof(full), "%s/%s", root, path);
+	for (slash = full + sizeof(root); (slash = strchr(slash, '/')); *slash++ = '/') {
+		*slash = '\0';
+		mkdir(full, 0755);
+	}
+	f = fopen(full, "w");
+	if (!f || fputs(value, f) < 0 || fclose(f))
+		abort();
+}
+
+static void make_tree(const char *mode)
+{
+	put("sys/bus/dsa/drivers/idxd/bind", "");
+	put("sys/bus/dsa/devices/dsa0/state", "enabled");
+	put("sys/bus/dsa/devices/dsa0/numa_node", "0");
+	put("sys/bus/dsa/devices/dsa0/wq0.0/state", "enabled");
+	put("sys/bus/dsa/devices/dsa0/wq0.0/type", "user");
+	put("sys/bus/dsa/devices/dsa0/wq0.0/mode", mode);
+	put("sys/bus/dsa/devices/dsa0/wq0.0/size", "32");
+	put("sys/bus/dsa/devices/dsa0/wq0.0/max_batch_size", "16");
+	put("sys/bus/dsa/devices/dsa0/wq0.0/max_transfer_size", "2097152");
+	put("dev/dsa/placeholder", "");
+}
+
+static char *node_path(void)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s/dev/dsa/wq0.0", root);
+	return path;
+}
+
+/* The page is written 64 bytes at a time, so once the record's address is there all of it is. */
+static void *carry_from_portal(void *arg)
+{
+	struct dsa_hw_desc desc __attribute__((aligned(DSA_DESC_BYTES)));
+	volatile struct dsa_raw_desc *slots = arg;
+
+	while (!atomic_load(&stop)) {
+		for (unsigned int i = 0; i < NR_SLOTS; i++) {
+			if (!slots[i].field[1])
+				continue;
+			for (int word = 0; word < 8; word++)
+				((struct dsa_raw_desc *)&desc)->field[word] = slots[i].field[word];
+			slots[i].field[1] = 0;
+			dsa_model_movdir64b(model, 0, i * DSA_DESC_BYTES, &desc, sizeof(desc));
+		}
+		sched_yield();
+	}
+	return NULL;
+}
+
+static void *carry_from_pipe(void *arg)
+{
+	int fd = *(int *)arg;
+	struct dsa_hw_desc desc __attribute__((aligned(DSA_DESC_BYTES)));
+
+	while (read(fd, &desc, sizeof(desc)) == sizeof(desc)) {
+		if (atomic_load(&stop))
+			break;
+		while (dsa_model_write(model, 0, &desc, sizeof(desc)) == -EAGAIN)
+			sched_yield();
+	}
+	return NULL;
+}
+
+static void count(void *arg, const char *name, uint64_t value)
+{
+	uint64_t *counts = arg;
+
+	if (!strcmp(name, "batches"))
+		counts[0] = value;
+	else if (!strcmp(name, "singles"))
+		counts[1] = value;
+}
+
+static uint8_t *map(size_t len_bytes)
+{
+	void *p = mmap(NULL, len_bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (p == MAP_FAILED)
+		abort();
+	return p;
+}
+
+/* Copies NR_ITEMS pages through "dsa"; how many did not come out right. */
+static int move_pages(uint64_t counts[2])
+{
+	static struct engine_item items[NR_ITEMS];
+	uint8_t *src = map(NR_ITEMS * PAGE_BYTES), *dst = map(NR_ITEMS * PAGE_BYTES);
+	struct engine_batch batch = {.items = items, .nr_items = NR_ITEMS}, *done;
+	struct engine_env env = {0};
+	struct engine_channel *channel;
+	struct engine *engine;
+	char why[512];
+	int wrong = 0;
+
+	if (engine_open("dsa", &env, &engine, why, sizeof(why)) ||
+	    engine->ops->channel_open(engine, 0, &channel)) {
+		tap_note("%s", why);
+		return NR_ITEMS;
+	}
+	for (size_t i = 0; i < NR_ITEMS * PAGE_BYTES; i++)
+		src[i] = (uint8_t)(i ^ i >> 8 ^ i >> 16);
+	for (uint32_t i = 0; i < NR_ITEMS; i++)
+		items[i] = (struct engine_item){.dst = dst + i * PAGE_BYTES,
+						.src = src + i * PAGE_BYTES,
+						.len_bytes = PAGE_BYTES};
+	engine->ops->submit(channel, &batch);
+	while (!engine->ops->poll(channel, 1000000000, &done, 1))
+		;
+	for (uint32_t i = 0; i < NR_ITEMS; i++)
+		wrong += items[i].state != ENGINE_COPIED ||
+			 memcmp(items[i].dst, items[i].src, PAGE_BYTES) != 0;
+	engine->ops->counters(engine, count, counts);
+	engine->ops->channel_close(channel);
+	engine_close(engine);
+	munmap(src, NR_ITEMS * PAGE_BYTES);
+	munmap(dst, NR_ITEMS * PAGE_BYTES);
+	return wrong;
+}
+
+static bool doctor_heard;
+static char batches_line[512];
+
+static void hear(void *arg, const char *step, bool ok, const char *detail, const char *remedy)
+{
+	tap_note("%s: %s: %s%s%s", step, ok ? "ok" : "BROKEN", detail, remedy ? " -> " : "",
+		 remedy ? remedy : "");
+	doctor_heard |= ok && !strcmp(step, "a NOOP through the queue");
+	if (!strcmp(step, "batches"))
+		snprintf(batches_line, sizeof(batches_line), "%s", remedy ? remedy : "");
+}
+
+static void open_model(bool dedicated, bool rawio)
+{
+	struct dsa_model_config config;
+
+	dsa_model_defaults(&config);
+	config.dedicated = dedicated;
+	config.rawio = rawio;
+	config.wq_size = config.wq_threshold = 32;
+	config.max_batch = 16;
+	if (dsa_model_open(&config, &model))
+		abort();
+	atomic_store(&stop, false);
+	doctor_heard = false;
+}
+
+static void test_movdir64b(void)
+{
+	uint64_t counts[2] = {0};
+	pthread_t thread;
+	void *page;
+	int fd, wrong;
+
+	make_tree("dedicated");
+	open_model(true, true);
+	fd = open(node_path(), O_RDWR | O_CREAT, 0600);
+	if (fd < 0 || ftruncate(fd, PAGE_BYTES))
+		abort();
+	page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED || pthread_create(&thread, NULL, carry_from_portal, page))
+		abort();
+	tap_ok(dsa_doctor(hear, NULL) == 0 && doctor_heard, "the doctor finds the portal");
+	wrong = move_pages(counts);
+	tap_ok(!wrong && counts[0] >= NR_ITEMS / 16,
+	       "%d pages by MOVDIR64B in %lu batches, %d wrong", NR_ITEMS, (unsigned long)counts[0],
+	       wrong);
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+	tap_ok(!dsa_model_all_breaches(model), "no breach");
+	dsa_model_close(model);
+	munmap(page, PAGE_BYTES);
+	close(fd);
+	unlink(node_path());
+}
+
+static void test_write(void)
+{
+	struct dsa_hw_desc last = {0};
+	uint64_t counts[2] = {0};
+	pthread_t thread;
+	int fd, wrong;
+
+	make_tree("shared");
+	open_model(false, false);
+	if (mkfifo(node_path(), 0600))
+		abort();
+	fd = open(node_path(), O_RDWR);
+	if (fd < 0 || pthread_create(&thread, NULL, carry_from_pipe, &fd))
+		abort();
+	tap_ok(dsa_doctor(hear, NULL) == 1 && doctor_heard && strstr(batches_line, "cap_sys_rawio"),
+	       "the doctor finds write() and says how to get batches");
+	wrong = move_pages(counts);
+	tap_ok(!wrong && !counts[0] && counts[1] == NR_ITEMS,
+	       "%d pages by write(), %lu singles, %d wrong", NR_ITEMS, (unsigned long)counts[1],
+	       wrong);
+	atomic_store(&stop, true);
+	if (write(fd, &last, sizeof(last)) != sizeof(last))
+		abort();
+	pthread_join(thread, NULL);
+	tap_ok(!dsa_model_all_breaches(model), "no breach");
+	dsa_model_close(model);
+	close(fd);
+	unlink(node_path());
+}
+
+int main(void)
+{
+	char path[64];
+
+	alarm(300);
+	tap_plan(6);
+	if (BLIND) {
+		for (int i = 0; i < 6; i++)
+			tap_skip(BLIND, "hardware ways");
+		return tap_done();
+	}
+	if (!mkdtemp(root))
+		abort();
+	snprintf(path, sizeof(path), "%s/sys", root);
+	setenv("FERRY_SYSFS_ROOT", path, 1);
+	snprintf(path, sizeof(path), "%s/dev", root);
+	setenv("FERRY_DEV_ROOT", path, 1);
+	if (dsa_cpu_has_movdir64b())
+		test_movdir64b();
+	else
+		for (int i = 0; i < 3; i++)
+			tap_skip("this CPU has no MOVDIR64B", "dedicated queue");
+	test_write();
+	snprintf(path, sizeof(path), "rm -rf %s", root);
+	return system(path) || tap_done();
+}
