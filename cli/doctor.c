@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "cli/env.h"
-#include "cli/machine.h"
 #include "cli/report.h"
 #include "engines/cpu/kernels.h"
 #include "engines/engine.h"
@@ -113,17 +112,6 @@ static bool on_path(const char *program)
 
 static void add_surroundings(struct table *table)
 {
-	struct machine *machine = cli_alloc(1, sizeof(*machine));
-	int ids[MACHINE_NODES_MAX];
-	unsigned int nr;
-	char detail[64];
-
-	machine_read(machine);
-	nr = machine_memory_nodes(machine, ids, ARRAY_SIZE(ids));
-	snprintf(detail, sizeof(detail), "%u node%s with memory", nr, nr == 1 ? "" : "s");
-	add(table, "machine/nodes", nr > 1, detail,
-	    nr > 1 ? NULL : "tools/numa-vm runs a command in a guest that has several");
-	free(machine);
 	if (env_emulated())
 		add(table, "machine/clock", false, "emulated CPU: only ratios mean anything", NULL);
 	add(table, "tool/gnuplot", on_path("gnuplot"), "draws --plot",
