@@ -4,15 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/verify.h"
 
-#define SLOT_WORDS  (SLOT_BYTES / sizeof(uint64_t))
-#define REMAP_TRIES 10000
+#define SLOT_WORDS (SLOT_BYTES / sizeof(uint64_t))
 
 static uint64_t slot_seed(const struct slot *slot)
 {
@@ -120,24 +117,34 @@ static bool step_mprotect(struct actor *actor)
 	return true;
 }
 
-/*
- * While part of a mapping is watched by the library it is two mappings, and mremap(2) of several is
- * EFAULT before Linux 6.17. That is counted, and tried again.
- */
-static bool remap(struct actor *actor, void *from, void *to)
+/* What a refused mremap(2) has left behind, a page at a time: one page is never two mappings. */
+static bool remap_rest(struct actor *actor, char *from, char *to)
 {
-	const struct timespec pause = {.tv_nsec = NS_PER_MS};
+	for (size_t at = 0; at < SLOT_BYTES; at += PAGE_BYTES) {
+		unsigned char resident;
 
-	for (unsigned int i = 0; i < REMAP_TRIES; i++) {
-		if (mremap(from, SLOT_BYTES, SLOT_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, to) !=
-		    MAP_FAILED)
-			return true;
-		if (errno != EFAULT)
-			break;
-		verify_count(actor->verify, TALLY_REFUSED, 1);
-		nanosleep(&pause, NULL);
+		/* Not mapped there any more: it has gone over before the refusal. */
+		if (mincore(from + at, PAGE_BYTES, &resident))
+			continue;
+		if (mremap(from + at, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED,
+			   to + at) == MAP_FAILED)
+			return failed(actor, "mremap of a page");
 	}
-	return failed(actor, "mremap");
+	return true;
+}
+
+/*
+ * While the library watches a part of a mapping it is two mappings, and mremap(2) of several is
+ * EFAULT; Linux 6.17 and later carry some of them over before they say so. That is counted.
+ */
+static bool remap(struct actor *actor, char *from, char *to)
+{
+	if (mremap(from, SLOT_BYTES, SLOT_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED)
+		return true;
+	if (errno != EFAULT)
+		return failed(actor, "mremap");
+	verify_count(actor->verify, TALLY_REFUSED, 1);
+	return remap_rest(actor, from, to);
 }
 
 /* To the scratch place and back. */
@@ -145,11 +152,11 @@ static bool step_mremap(struct actor *actor)
 {
 	struct slot *slot = actor->private;
 
-	if (!remap(actor, slot->base, slot->scratch) || fill_hole(actor, PROT_NONE))
+	if (!remap(actor, slot->base, (char *)slot->scratch) || fill_hole(actor, PROT_NONE))
 		return false;
 	if (!slot_check(actor, slot->scratch, "mremap"))
 		return false;
-	if (!remap(actor, slot->scratch, slot->base))
+	if (!remap(actor, (char *)slot->scratch, slot->base))
 		return false;
 	if (!slot_check(actor, slot->base, "mremap there and back"))
 		return false;
