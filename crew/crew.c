@@ -16,6 +16,7 @@
 #include "base/sys.h"
 #include "base/vault.h"
 #include "crew/crew.h"
+#include "crew/spread.h"
 
 /* Static TLS lies on the stack too and may be large, which only pthread_create can tell. */
 #ifdef __SANITIZE_THREAD__
@@ -56,6 +57,7 @@ struct crew {
 	atomic_uint nr_idle;
 	__cacheline_aligned atomic_uint nr_posts; /* futex of idle workers */
 	atomic_uint nr_sleeping;
+	__cacheline_aligned struct spread spread;
 
 	/* Set once. */
 	__cacheline_aligned unsigned int nr_workers;
@@ -208,12 +210,16 @@ static void settle(struct worker *worker, unsigned int index)
 }
 
 /* Counted as idle again before the task's owner can know that it left. */
-static void serve(struct crew *crew, struct crew_task *task, unsigned int index)
+static void serve(struct worker *worker, struct crew_task *task, unsigned int index)
 {
+	struct crew *crew = worker->crew;
 	bool more;
+	int cpu;
 
 	atomic_fetch_sub_explicit(&crew->nr_idle, 1, memory_order_relaxed);
+	cpu = crew->bind ? spread_enter_free(&crew->spread, &worker->place) : -1;
 	more = task->work(task, index);
+	spread_leave(&crew->spread, cpu);
 	atomic_fetch_add_explicit(&crew->nr_idle, 1, memory_order_relaxed);
 	leave(crew, task, more);
 }
@@ -234,7 +240,7 @@ static void *worker_main(void *arg)
 		if (more)
 			wake(crew, WAKE_FAN);
 		if (task)
-			serve(crew, task, index);
+			serve(worker, task, index);
 		else if (!closing)
 			rest(worker, seen);
 	}
@@ -317,6 +323,8 @@ bool crew_retract(struct crew *crew, struct crew_task *task)
 
 void crew_run(struct crew *crew, struct crew_task *task, unsigned int worker)
 {
+	int cpu = -1;
+
 	if (!crew || !task->nr_wanted) {
 		task->work(task, worker);
 		return;
@@ -329,9 +337,12 @@ void crew_run(struct crew *crew, struct crew_task *task, unsigned int worker)
 	futex_lock(&crew->lock);
 	enqueue(crew, task);
 	futex_unlock(&crew->lock);
+	if (worker == CREW_CALLER)
+		cpu = spread_enter(&crew->spread);
 	/* Each wakes the next: waking one takes ten microseconds, and there is work to do here. */
 	rouse(crew, 1);
 	task->work(task, worker);
+	spread_leave(&crew->spread, cpu);
 	crew_retract(crew, task);
 }
 

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Keeps threads that work at the same time on CPUs of their own, without binding them.
+ *
+ * The scheduler may wake a worker on the CPU of the thread that woke it, in guests more often than
+ * not, and leave both there for longer than the work takes.
+ */
+#ifndef FERRY_SPREAD_H
+#define FERRY_SPREAD_H
+
+#include <sched.h>
+#include <stdatomic.h>
+
+#include "crew/placement.h"
+
+/* All-zero is empty. */
+struct spread {
+	atomic_uchar users[CPU_SETSIZE]; /* threads at work, by the CPU they started on */
+};
+
+/* The calling thread works on the CPU that it is on. Returns what spread_leave wants. */
+int spread_enter(struct spread *spread);
+/* The same, and where another thread works there, moves to a free CPU of the place first. */
+int spread_enter_free(struct spread *spread, const struct place *place);
+void spread_leave(struct spread *spread, int cpu);
+
+#endif

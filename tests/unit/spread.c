@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <criterion/criterion.h>
+
+#include "crew/spread.h"
+
+static cpu_set_t allowed;
+static struct spread spread;
+static struct place place;
+
+/* A place whose domain is all CPUs that this process may use, its own CPU being the last. */
+static void setup(void)
+{
+	cr_assert_eq(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
+	place.cpus = allowed;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &allowed))
+			place.cpu = cpu;
+}
+
+TestSuite(spread, .init = setup);
+
+static unsigned int nr_users(void)
+{
+	unsigned int nr = 0;
+
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		nr += spread.users[cpu];
+	return nr;
+}
+
+Test(spread, every_thread_gets_a_cpu_of_its_own_while_there_are_any)
+{
+	int nr_cpus = CPU_COUNT(&allowed);
+	cpu_set_t now;
+
+	for (int i = 0; i < nr_cpus; i++) {
+		int cpu = spread_enter_free(&spread, &place);
+
+		cr_assert(cpu >= 0 && CPU_ISSET(cpu, &allowed));
+		cr_assert_eq(spread.users[cpu], 1);
+	}
+	cr_assert_geq(spread_enter_free(&spread, &place), 0, "then they share");
+	cr_assert_eq(nr_users(), (unsigned int)nr_cpus + 1);
+	sched_getaffinity(0, sizeof(now), &now);
+	cr_assert(CPU_EQUAL(&now, &allowed), "nobody stays bound");
+}
+
+Test(spread, leaving_frees_the_cpu)
+{
+	int caller = spread_enter(&spread);
+	int worker = spread_enter_free(&spread, &place);
+
+	if (CPU_COUNT(&allowed) > 1)
+		cr_assert_neq(caller, worker);
+	spread_leave(&spread, caller);
+	spread_leave(&spread, worker);
+	spread_leave(&spread, -1);
+	cr_assert_eq(nr_users(), 0);
+}
