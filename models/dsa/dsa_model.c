@@ -16,9 +16,10 @@
 #define CRC32C_POLY 0x82f63b78U /* 0x11EDC6F41, bit 0 first */
 
 const char *const dsa_fault_names[NR_DSA_FAULTS] = {
-	[DSA_FAULT_PAGE] = "page",   [DSA_FAULT_REVERSE] = "reverse", [DSA_FAULT_LIST] = "list",
-	[DSA_FAULT_ERROR] = "error", [DSA_FAULT_RETRY] = "retry",     [DSA_FAULT_LATE] = "late",
-	[DSA_FAULT_LOST] = "lost",   [DSA_FAULT_HANG] = "hang",       [DSA_FAULT_HALT] = "halt",
+	[DSA_FAULT_PAGE] = "page",       [DSA_FAULT_REVERSE] = "reverse", [DSA_FAULT_LIST] = "list",
+	[DSA_FAULT_ERROR] = "error",     [DSA_FAULT_RETRY] = "retry",     [DSA_FAULT_LATE] = "late",
+	[DSA_FAULT_LOST] = "lost",       [DSA_FAULT_HANG] = "hang",       [DSA_FAULT_HALT] = "halt",
+	[DSA_FAULT_CORRUPT] = "corrupt",
 };
 
 const uint32_t dsa_fault_default_ppm[NR_DSA_FAULTS] = {

@@ -35,6 +35,7 @@ enum dsa_model_fault {
 	DSA_FAULT_LOST,    /* executed, but the completion record is never written */
 	DSA_FAULT_HANG,    /* nothing for hang_ns, or for ever; then it writes after all */
 	DSA_FAULT_HALT,    /* the device stops, with all that it has accepted */
+	DSA_FAULT_CORRUPT, /* reports success with a byte wrong: no specification allows it */
 	NR_DSA_FAULTS
 };
 

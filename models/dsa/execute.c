@@ -264,6 +264,16 @@ static void conclude(const struct dsa_hw_desc *desc, struct dsa_completion_recor
 		cr->status = DSA_COMP_SUCCESS_PRED;
 }
 
+static void corrupt(struct dsa_model *model, const struct dsa_hw_desc *desc,
+		    struct model_prng *prng)
+{
+	if (desc->opcode != DSA_OPCODE_MEMMOVE && desc->opcode != DSA_OPCODE_COPY_CRC)
+		return;
+	if (dsa_fault(model, prng, DSA_FAULT_CORRUPT))
+		((uint8_t *)(uintptr_t)desc->dst_addr)[model_below(prng, desc->xfer_size)] ^=
+			1 << model_below(prng, 8);
+}
+
 uint64_t dsa_execute(struct dsa_device *device, const struct dsa_hw_desc *desc, bool in_batch,
 		     struct model_prng *prng, struct dsa_completion_record *cr)
 {
@@ -289,6 +299,7 @@ uint64_t dsa_execute(struct dsa_device *device, const struct dsa_hw_desc *desc, 
 	if (hardware_error(model, desc, operand, nr_operands, prng, cr))
 		return 0;
 	apply(model, desc, 0, desc->xfer_size, cr);
+	corrupt(model, desc, prng);
 	conclude(desc, cr);
 	dsa_count(model, DSA_COUNT_BYTES, desc->xfer_size);
 	return desc->xfer_size;

@@ -34,7 +34,7 @@ struct slot {
 
 struct totals {
 	uint64_t descriptors, copied, left, stray, breaches, fallbacks, drops, faults;
-	uint64_t lost_devices; /* fallback.no_device and .hung */
+	uint64_t mismatches; /* fallback.verify */
 	uint64_t wrong;
 };
 
@@ -193,8 +193,8 @@ static void count(void *arg, const char *name, uint64_t value)
 		t->faults += value;
 	if (!strncmp(name, "model.breach.", 13))
 		tap_note("%s: %lu", name, (unsigned long)value);
-	if (!strcmp(name, "fallback.no_device") || !strcmp(name, "fallback.hung"))
-		t->lost_devices += value;
+	if (!strcmp(name, "fallback.verify"))
+		t->mismatches += value;
 }
 
 /* Once the channel is quiet, what was quarantined is ours: nothing may write there any more. */
@@ -295,7 +295,7 @@ static bool run_once(const char *spec, uint64_t seed, uint64_t nr_items, struct 
  * Lives on end until enough has been sent; the kth has a seed of its own. Only a device that has
  * halted may swallow what is posted to it.
  */
-static void run(const char *name, const char *spec, bool deadly)
+static void run(const char *name, const char *spec, bool deadly, bool corrupt)
 {
 	struct totals t = {0};
 	uint64_t seed = base_seed;
@@ -310,7 +310,7 @@ static void run(const char *name, const char *spec, bool deadly)
 		 (unsigned long)t.left, (unsigned long)t.stray, (unsigned long)t.fallbacks);
 	tap_ok(t.copied + t.left + t.stray >= nr_wanted && t.copied > nr_wanted / 3 && !t.wrong &&
 		       !t.breaches && (!t.drops || deadly) && t.fallbacks >= t.left + t.stray &&
-		       t.faults,
+		       t.faults && (t.mismatches > 0) == corrupt,
 	       "%s: %lu wrong, %lu breaches, %lu dropped", name, (unsigned long)t.wrong,
 	       (unsigned long)t.breaches, (unsigned long)t.drops);
 }
@@ -322,27 +322,31 @@ int main(void)
 {
 	static const struct {
 		const char *name, *spec;
-		bool deadly;
+		bool deadly, corrupt;
 	} runs[] = {
-		{"shared queues", "dsa:model,devices=2,engines=2," MILD, false},
+		{"shared queues", "dsa:model,devices=2,engines=2," MILD, false, false},
 		{"a dedicated queue", "dsa:model,mode=dedicated,wq_size=8,max_batch=64," MILD,
+		 false, false},
+		{"write()", "dsa:model,mode=write,devices=2,engines=1," MILD, false, false},
+		{"CRC verified", "dsa:model,verify=crc," MILD, false, false},
+		{"CPU after faults", "dsa:model,on_partial=cpu,cpu_fraction=auto," MILD, false,
 		 false},
-		{"write()", "dsa:model,mode=write,devices=2,engines=1," MILD, false},
-		{"CRC verified", "dsa:model,verify=crc," MILD, false},
-		{"CPU after faults", "dsa:model,on_partial=cpu,cpu_fraction=auto," MILD, false},
 		{"slow and jittery",
 		 "dsa:model,devices=2,engines=2,latency_ns=5000,jitter_ns=20000,wq_size=4," MILD,
-		 false},
-		{"stepped", "dsa:model,stepped,devices=3," MILD, false},
+		 false, false},
+		{"stepped", "dsa:model,stepped,devices=3," MILD, false, false},
 		{"devices that die",
 		 "dsa:model,devices=2,engines=2,timeout_us=20000,late_ns=1000000,hang_ns="
 		 "30000000," DEADLY,
-		 true},
+		 true, false},
 		{"dedicated ones that die",
 		 "dsa:model,mode=dedicated,wq_size=16,timeout_us=20000,hang_ns=30000000," DEADLY,
-		 true},
+		 true, false},
+		{"devices that corrupt", "dsa:model,devices=2,verify=crc,faults=page+corrupt:20000",
+		 false, true},
 		{"verified ones that die",
-		 "dsa:model,mode=write,verify=crc,timeout_us=20000,hang_ns=30000000," DEADLY, true},
+		 "dsa:model,mode=write,verify=crc,timeout_us=20000,hang_ns=30000000," DEADLY, true,
+		 false},
 	};
 
 	alarm(3600);
@@ -355,6 +359,6 @@ int main(void)
 	}
 	tap_plan(ARRAY_SIZE(runs));
 	for (size_t i = 0; i < ARRAY_SIZE(runs); i++)
-		run(runs[i].name, runs[i].spec, runs[i].deadly);
+		run(runs[i].name, runs[i].spec, runs[i].deadly, runs[i].corrupt);
 	return tap_done();
 }
