@@ -75,7 +75,7 @@ BENCH_BINS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRCS))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-.PHONY: all lib tests unit-tests host-tests vm-tests fuzz bench install clean format format-check
+.PHONY: all lib tests unit-tests host-tests vm-tests fuzz bench install clean format format-check FORCE
 .SECONDARY:
 
 all: lib $(if $(CLI_SRCS),$(MIGBENCH)) $(if $(PRELOAD_SRCS),$(PRELOAD))
@@ -124,7 +124,8 @@ $(MIGBENCH): $(CLI_OBJS) $(LIBA)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN_FLAGS) -rdynamic -o $@ $(CLI_OBJS) $(LIBA) $(LIB_LIBS) $(CLI_LIBS)
 
-$(BUILD)/libpageferry.pc: lib/libpageferry.pc.in Makefile
+# Made anew each time: PREFIX may be another one for `make install`.
+$(BUILD)/libpageferry.pc: lib/libpageferry.pc.in FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 		-e 's|@VERSION@|$(VERSION)|' $< > $@
@@ -164,8 +165,8 @@ install: all
 	install -m 644 $(BUILD)/libpageferry.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
 	install -m 755 $(MIGBENCH) $(DESTDIR)$(PREFIX)/bin/
 	for s in 1 3 7; do \
-		install -d $(DESTDIR)$(MANDIR)/man$$s; \
-		install -m 644 man/*.$$s $(DESTDIR)$(MANDIR)/man$$s/; \
+		install -d $(DESTDIR)$(MANDIR)/man$$s && \
+		install -m 644 man/*.$$s $(DESTDIR)$(MANDIR)/man$$s/ || exit 1; \
 	done
 
 SOURCES = $(shell git ls-files '*.c' '*.h')
