@@ -9,6 +9,7 @@
 #include "cli/env.h"
 #include "cli/report.h"
 #include "engines/cpu/kernels.h"
+#include "engines/dsa/doctor.h"
 #include "engines/engine.h"
 #include "pageferry.h"
 
@@ -77,6 +78,15 @@ static void add_engines(struct table *table)
 	}
 }
 
+static void add_dsa_link(void *arg, const char *step, bool ok, const char *detail,
+			 const char *remedy)
+{
+	char subject[96];
+
+	snprintf(subject, sizeof(subject), "dsa/%s", step);
+	add(arg, subject, ok, detail, remedy);
+}
+
 static void add_kernels(struct table *table)
 {
 	for (unsigned int i = 0; i < nr_copy_kernels; i++) {
@@ -134,6 +144,7 @@ static int run(void)
 		code = CLI_FAILED;
 	}
 	add_engines(table);
+	dsa_doctor(add_dsa_link, table);
 	add_kernels(table);
 	add_surroundings(table);
 	if (report_write(&report, &options.output))
