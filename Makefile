@@ -75,7 +75,8 @@ BENCH_BINS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRCS))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-.PHONY: all lib tests unit-tests host-tests vm-tests fuzz bench install clean format format-check FORCE
+.PHONY: all lib tests unit-tests host-tests vm-tests fuzz bench install clean format format-check \
+	FORCE
 .SECONDARY:
 
 all: lib $(if $(CLI_SRCS),$(MIGBENCH)) $(if $(PRELOAD_SRCS),$(PRELOAD))

@@ -13,11 +13,7 @@ extern const struct engine_ops fault_engine_ops;
 extern const struct engine_ops sdxi_engine_ops;
 
 const struct engine_ops *const engine_table[] = {
-	&dsa_engine_ops,
-	&cpu_engine_ops,
-	&fault_engine_ops,
-	&sdxi_engine_ops,
-	NULL,
+	&dsa_engine_ops, &cpu_engine_ops, &fault_engine_ops, &sdxi_engine_ops, NULL,
 };
 
 static const char *after_colon(const char *spec, size_t *name_len)
