@@ -7,129 +7,130 @@
 
 #include "base/clock.h"
 #include "engines/dsa/dsa.h"
+#include "engines/params.h"
 
 #define DEFAULT_TIMEOUT_US 100000
 
-struct param {
-	const char *key;
+#define HELP                                                                                    \
+	"[wqN.M[+...]|model] and verify, on_partial, timeout_us, cpu_fraction, batch; for the " \
+	"model devices, engines, gbps, latency_ns, seed, faults, mode, null ..."
+
+struct key {
+	const char *name;
 	bool of_model;
 	uint64_t least, most;
-	/* 0, or -EINVAL for a value that is not a number within bounds. */
-	int (*set)(struct dsa_options *o, const struct param *param, const char *value);
-	size_t at; /* of a uint32_t in the options */
+	/* False for a value that does not fit the key. */
+	bool (*set)(struct dsa_options *o, const struct key *key, const struct engine_param *p);
+	size_t at; /* of what is set, in the options */
 };
 
-static int number(const struct param *param, const char *text, uint64_t *value)
+static void *target(struct dsa_options *o, const struct key *key)
 {
-	char *end;
-
-	errno = 0;
-	*value = strtoull(text, &end, 0);
-	if (end == text || *end || errno || text[0] == '-' || *value < param->least ||
-	    *value > param->most)
-		return -EINVAL;
-	return 0;
+	return (char *)o + key->at;
 }
 
-static int set_u32(struct dsa_options *o, const struct param *param, const char *value)
+static bool set_u32(struct dsa_options *o, const struct key *key, const struct engine_param *p)
 {
 	uint64_t n;
 
-	if (number(param, value, &n))
-		return -EINVAL;
-	*(uint32_t *)((char *)o + param->at) = (uint32_t)n;
-	return 0;
+	if (!engine_param_number(p, key->least, key->most, &n))
+		return false;
+	*(uint32_t *)target(o, key) = (uint32_t)n;
+	return true;
 }
 
-static int set_u64(struct dsa_options *o, const struct param *param, const char *value)
+static bool set_u64(struct dsa_options *o, const struct key *key, const struct engine_param *p)
 {
-	return number(param, value, (uint64_t *)((char *)o + param->at));
+	return engine_param_number(p, key->least, key->most, target(o, key));
 }
 
-static int set_flag(struct dsa_options *o, const struct param *param, const char *value)
+/* "null" alone is "null=1". */
+static bool set_flag(struct dsa_options *o, const struct key *key, const struct engine_param *p)
 {
 	uint64_t n = 1;
 
-	if (*value && number(param, value, &n))
-		return -EINVAL;
-	*(bool *)((char *)o + param->at) = n;
-	return 0;
+	if (p->value_len && !engine_param_number(p, 0, 1, &n))
+		return false;
+	*(bool *)target(o, key) = n;
+	return true;
 }
 
 /* Gigabytes per second, with decimals. */
-static int set_gbps(struct dsa_options *o, const struct param *param, const char *value)
+static bool set_gbps(struct dsa_options *o, const struct key *key, const struct engine_param *p)
 {
 	char *end;
-	double gbps = strtod(value, &end);
+	double gbps = p->value_len ? strtod(p->value, &end) : 0;
 
-	if (end == value || *end || !(gbps >= 0.001 && gbps <= 100000))
-		return -EINVAL;
+	if (!(gbps >= 0.001 && gbps <= 100000) || end != p->value + p->value_len)
+		return false;
 	o->model.speed.bytes_per_us = (uint64_t)(gbps * 1000);
-	return 0;
+	return true;
 }
 
-static int set_mode(struct dsa_options *o, const struct param *param, const char *value)
+static bool set_mode(struct dsa_options *o, const struct key *key, const struct engine_param *p)
 {
-	o->model.dedicated = !strcmp(value, "dedicated");
-	o->model.rawio = strcmp(value, "write") != 0;
-	return o->model.dedicated || !o->model.rawio || !strcmp(value, "shared") ? 0 : -EINVAL;
+	o->model.dedicated = engine_param_value(p, "dedicated");
+	o->model.rawio = !engine_param_value(p, "write");
+	return o->model.dedicated || !o->model.rawio || engine_param_value(p, "shared");
 }
 
-static int set_faults(struct dsa_options *o, const struct param *param, const char *value)
+static bool set_faults(struct dsa_options *o, const struct key *key, const struct engine_param *p)
 {
+	char text[256];
 	const char *bad;
 
-	return model_parse_faults(value, dsa_fault_names, dsa_fault_default_ppm, NR_DSA_FAULTS,
-				  o->model.faults_ppm, &bad);
+	if (p->value_len >= sizeof(text))
+		return false;
+	snprintf(text, sizeof(text), "%.*s", (int)p->value_len, p->value ? p->value : "");
+	return !model_parse_faults(text, dsa_fault_names, dsa_fault_default_ppm, NR_DSA_FAULTS,
+				   o->model.faults_ppm, &bad);
 }
 
-static int set_timeout(struct dsa_options *o, const struct param *param, const char *value)
+static bool set_timeout(struct dsa_options *o, const struct key *key, const struct engine_param *p)
 {
 	uint64_t us;
 
-	if (number(param, value, &us))
-		return -EINVAL;
+	if (!engine_param_number(p, key->least, key->most, &us))
+		return false;
 	o->timeout_ns = us * NS_PER_US;
-	return 0;
+	return true;
 }
 
-static int set_wq_size(struct dsa_options *o, const struct param *param, const char *value)
+static bool set_wq_size(struct dsa_options *o, const struct key *key, const struct engine_param *p)
 {
-	int err = set_u32(o, param, value);
+	bool ok = set_u32(o, key, p);
 
 	o->model.wq_threshold = o->model.wq_size;
-	return err;
+	return ok;
 }
 
-static int set_verify(struct dsa_options *o, const struct param *param, const char *value)
+static bool set_verify(struct dsa_options *o, const struct key *key, const struct engine_param *p)
 {
-	o->verify = strcmp(value, "crc") ? DSA_VERIFY_NONE : DSA_VERIFY_CRC;
-	return !strcmp(value, "crc") || !strcmp(value, "none") ? 0 : -EINVAL;
+	o->verify = engine_param_value(p, "crc") ? DSA_VERIFY_CRC : DSA_VERIFY_NONE;
+	return o->verify == DSA_VERIFY_CRC || engine_param_value(p, "none");
 }
 
-static int set_partial(struct dsa_options *o, const struct param *param, const char *value)
+static bool set_partial(struct dsa_options *o, const struct key *key, const struct engine_param *p)
 {
-	o->on_partial = strcmp(value, "cpu") ? DSA_PARTIAL_RESUME : DSA_PARTIAL_CPU;
-	return !strcmp(value, "cpu") || !strcmp(value, "resume") ? 0 : -EINVAL;
+	o->on_partial = engine_param_value(p, "cpu") ? DSA_PARTIAL_CPU : DSA_PARTIAL_RESUME;
+	return o->on_partial == DSA_PARTIAL_CPU || engine_param_value(p, "resume");
 }
 
-static int set_cpu(struct dsa_options *o, const struct param *param, const char *value)
+static bool set_cpu(struct dsa_options *o, const struct key *key, const struct engine_param *p)
 {
-	uint64_t percent = DSA_CPU_AUTO;
-
-	if (strcmp(value, "auto") && number(param, value, &percent))
-		return -EINVAL;
-	o->cpu_percent = (uint32_t)percent;
-	return 0;
+	if (!engine_param_value(p, "auto"))
+		return set_u32(o, key, p);
+	o->cpu_percent = DSA_CPU_AUTO;
+	return true;
 }
 
 #define AT(member) offsetof(struct dsa_options, member)
 
-static const struct param params_known[] = {
+static const struct key keys[] = {
 	{"verify", false, 0, 0, set_verify, 0},
 	{"on_partial", false, 0, 0, set_partial, 0},
 	{"timeout_us", false, 100, 60000000, set_timeout, 0},
-	{"cpu_fraction", false, 0, 90, set_cpu, 0},
+	{"cpu_fraction", false, 0, 90, set_cpu, AT(cpu_percent)},
 	{"batch", false, 1, 1024, set_u32, AT(max_batch)},
 	{"devices", true, 1, 64, set_u32, AT(model.nr_devices)},
 	{"engines", true, 1, 64, set_u32, AT(model.nr_engines)},
@@ -150,75 +151,53 @@ static const struct param params_known[] = {
 	{"null", true, 0, 1, set_flag, AT(model.null)},
 };
 
-static int set_one(struct dsa_options *o, char *word, char *why, size_t why_bytes)
+static int set_one(struct dsa_options *o, const struct engine_param *p, char *why, size_t why_bytes)
 {
-	char *value = strchr(word, '=');
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const struct key *key = &keys[i];
 
-	if (value)
-		*value++ = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(params_known); i++) {
-		const struct param *param = &params_known[i];
-
-		if (strcmp(word, param->key))
+		if (!engine_param_key(p, key->name))
 			continue;
-		if (param->of_model && !o->use_model) {
-			snprintf(why, why_bytes, "dsa: '%s' is for the model: dsa:model,%s=…", word,
-				 word);
-			return -EINVAL;
-		}
-		if (!param->set(o, param, value ? value : ""))
+		if (key->of_model && !o->use_model)
+			return engine_param_bad(p, "dsa", "only behind dsa:model", HELP, why,
+						why_bytes);
+		if (key->set(o, key, p))
 			return 0;
-		snprintf(why, why_bytes, "dsa: '%s' is not a value for %s", value ? value : "",
-			 word);
-		return -EINVAL;
+		return engine_param_bad(p, "dsa", "bad value in", HELP, why, why_bytes);
 	}
-	snprintf(why, why_bytes, "dsa: unknown parameter '%s'", word);
-	return -EINVAL;
+	return engine_param_bad(p, "dsa", "unknown parameter", HELP, why, why_bytes);
 }
 
-static int add_queue(struct dsa_options *o, const char *word, char *why, size_t why_bytes)
+static int set_queues(struct dsa_options *o, const struct engine_param *p, char *why,
+		      size_t why_bytes)
 {
-	if (strlen(word) >= sizeof(o->queues) || o->use_model || o->queues[0]) {
-		snprintf(why, why_bytes, "dsa: '%s': name queues once, as in wq0.0+wq1.0", word);
-		return -EINVAL;
-	}
-	strcpy(o->queues, word);
-	return 0;
-}
-
-static int check_together(const struct dsa_options *o, char *why, size_t why_bytes)
-{
-	if (o->model.null && o->verify != DSA_VERIFY_NONE) {
-		snprintf(why, why_bytes, "dsa: the null model copies nothing to verify");
-		return -EINVAL;
-	}
+	if (p->key_len >= sizeof(o->queues) || o->use_model || o->queues[0])
+		return engine_param_bad(p, "dsa", "queues are named once, as in wq0.0+wq1.0,", HELP,
+					why, why_bytes);
+	snprintf(o->queues, sizeof(o->queues), "%.*s", (int)p->key_len, p->key);
 	return 0;
 }
 
 int dsa_parse_params(const char *params, struct dsa_options *o, char *why, size_t why_bytes)
 {
-	char text[1024], *save = NULL;
+	struct engine_param p;
+	int err = 0;
 
 	*o = (struct dsa_options){.timeout_ns = DEFAULT_TIMEOUT_US * NS_PER_US};
 	dsa_model_defaults(&o->model);
-	if (!params)
-		return 0;
-	if (strlen(params) >= sizeof(text)) {
-		snprintf(why, why_bytes, "dsa: parameters longer than %zu", sizeof(text) - 1);
-		return -EINVAL;
-	}
-	strcpy(text, params);
-	for (char *word = strtok_r(text, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
-		int err = 0;
-
-		if (!strcmp(word, "model"))
+	while (!err && engine_param_next(&params, &p)) {
+		if (engine_param_key(&p, "model") && !p.value_len)
 			o->use_model = true;
-		else if (!strncmp(word, "wq", 2) && !strchr(word, '='))
-			err = add_queue(o, word, why, why_bytes);
+		else if (!p.value_len && p.key_len > 2 && !memcmp(p.key, "wq", 2) &&
+			 p.key[2] != '_')
+			err = set_queues(o, &p, why, why_bytes);
 		else
-			err = set_one(o, word, why, why_bytes);
-		if (err)
-			return err;
+			err = set_one(o, &p, why, why_bytes);
 	}
-	return check_together(o, why, why_bytes);
+	if (!err && o->model.null && o->verify != DSA_VERIFY_NONE) {
+		snprintf(why, why_bytes,
+			 "dsa: the null model copies nothing that verify could check");
+		err = -EINVAL;
+	}
+	return err;
 }

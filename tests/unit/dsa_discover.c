@@ -344,4 +344,6 @@ Test(dsa_discover, bad_parameters_are_named)
 	refused("dsa:verify=md5", -EINVAL, "verify");
 	refused("dsa:cpu_fraction=91", -EINVAL, "cpu_fraction");
 	refused("dsa:devices=2", -EINVAL, "dsa:model");
+	refused("dsa:model,wq_size", -EINVAL, "wq_size");
+	refused("dsa:wq0.0,wq0.1", -EINVAL, "wq0.0+wq1.0");
 }
