@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * How the DSA engine decides: what becomes a batch and what a single, how much goes to which
+ * device, and what happens when a device stops. Models are stepped: one thread, no luck.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engines/dsa/dsa.h"
+
+#define MAX_ITEMS 300
+
+static struct engine *engine;
+static struct engine_channel *channel;
+static struct engine_item items[MAX_ITEMS];
+static struct engine_batch batch;
+static uint8_t *src, *dst;
+
+static struct dsa_engine *inner(void)
+{
+	return CONTAINER_OF(engine, struct dsa_engine, engine);
+}
+
+static void open_engine(const char *spec)
+{
+	struct engine_env env = {0};
+	char why[512];
+
+	cr_assert_eq(engine_open(spec, &env, &engine, why, sizeof(why)), 0, "%s", why);
+	cr_assert_eq(engine->ops->channel_open(engine, -1, &channel), 0);
+}
+
+static void close_engine(void)
+{
+	engine->ops->channel_close(channel);
+	if (inner()->model)
+		cr_expect_eq(dsa_model_all_breaches(inner()->model), 0);
+	engine_close(engine);
+}
+
+static uint64_t counted(enum dsa_counter counter)
+{
+	return inner()->counters[counter];
+}
+
+static uint8_t *map(size_t len_bytes)
+{
+	void *p = mmap(NULL, len_bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	cr_assert_neq(p, MAP_FAILED);
+	return p;
+}
+
+static void make_batch(uint32_t nr_items, uint32_t len_bytes)
+{
+	size_t stride = ALIGN_UP(len_bytes, (uint32_t)PAGE_BYTES);
+
+	src = map(nr_items * stride);
+	dst = map(nr_items * stride);
+	for (size_t i = 0; i < nr_items * stride; i++)
+		src[i] = (uint8_t)(i ^ i >> 7 ^ i >> 15);
+	for (uint32_t i = 0; i < nr_items; i++)
+		items[i] = (struct engine_item){
+			.dst = dst + i * stride, .src = src + i * stride, .len_bytes = len_bytes};
+	batch = (struct engine_batch){
+		.items = items, .nr_items = nr_items, .bytes = (uint64_t)nr_items * len_bytes};
+}
+
+static void finish(void)
+{
+	struct engine_batch *done = NULL;
+
+	for (int i = 0; i < 100 && !engine->ops->poll(channel, 100000000, &done, 1); i++)
+		;
+	cr_assert_eq(done, &batch);
+}
+
+static void all_copied(void)
+{
+	for (uint32_t i = 0; i < batch.nr_items; i++) {
+		cr_assert_eq(items[i].state, ENGINE_COPIED, "item %u: %u", i, items[i].state);
+		cr_assert_eq(memcmp(items[i].dst, items[i].src, items[i].len_bytes), 0);
+	}
+}
+
+static void move(uint32_t nr_items, uint32_t len_bytes)
+{
+	make_batch(nr_items, len_bytes);
+	cr_assert_eq(engine->ops->submit(channel, &batch), ENGINE_QUEUED);
+	finish();
+}
+
+Test(dsa_engine, batches_up_to_the_limit)
+{
+	open_engine("dsa:model,stepped");
+	move(96, PAGE_BYTES);
+	all_copied();
+	cr_expect_eq(counted(DSA_CTR_BATCHES), 3);
+	cr_expect_eq(counted(DSA_CTR_SINGLES), 0);
+	cr_expect_eq(counted(DSA_CTR_DESCRIPTORS), 96);
+	close_engine();
+}
+
+Test(dsa_engine, a_batch_of_one_is_a_single)
+{
+	open_engine("dsa:model,stepped");
+	move(33, PAGE_BYTES);
+	all_copied();
+	cr_expect_eq(counted(DSA_CTR_BATCHES), 1);
+	cr_expect_eq(counted(DSA_CTR_SINGLES), 1);
+	close_engine();
+}
+
+Test(dsa_engine, smaller_batches_on_request)
+{
+	open_engine("dsa:model,stepped,batch=8");
+	move(64, PAGE_BYTES);
+	all_copied();
+	cr_expect_eq(counted(DSA_CTR_BATCHES), 8);
+	close_engine();
+}
+
+Test(dsa_engine, no_batches_by_write)
+{
+	open_engine("dsa:model,stepped,mode=write");
+	move(50, PAGE_BYTES);
+	all_copied();
+	cr_expect_eq(counted(DSA_CTR_BATCHES), 0);
+	cr_expect_eq(counted(DSA_CTR_SINGLES), 50);
+	cr_expect(strstr(inner()->portals[0].refusals, "rawio=0"));
+	cr_expect(strstr(inner()->portals[0].refusals, "batch"));
+	close_engine();
+}
+
+Test(dsa_engine, huge_pages_are_split_over_devices)
+{
+	open_engine("dsa:model,stepped,devices=4");
+	move(1, HUGE_BYTES);
+	all_copied();
+	cr_expect_eq(counted(DSA_CTR_SINGLES), 4);
+	cr_expect_eq(counted(DSA_CTR_BYTES), HUGE_BYTES);
+	close_engine();
+}
+
+Test(dsa_engine, nothing_exceeds_the_transfer_size)
+{
+	open_engine("dsa:model,stepped,max_transfer=65536");
+	move(3, 1000000);
+	all_copied();
+	cr_expect_eq(counted(DSA_CTR_DESCRIPTORS), 3 * 16);
+	close_engine();
+}
+
+/* More than a channel has pieces for, in one batch. */
+Test(dsa_engine, long_batches)
+{
+	open_engine("dsa:model,stepped,max_transfer=4096,max_batch=4");
+	move(10, 4 << 20);
+	all_copied();
+	cr_expect_eq(counted(DSA_CTR_DESCRIPTORS), 10240);
+	close_engine();
+}
+
+Test(dsa_engine, an_empty_batch_is_done)
+{
+	open_engine("dsa:model,stepped");
+	batch = (struct engine_batch){.items = items};
+	cr_expect_eq(engine->ops->submit(channel, &batch), ENGINE_DONE);
+	close_engine();
+}
+
+Test(dsa_engine, many_batches_then_busy)
+{
+	static struct engine_batch batches[65];
+	struct engine_batch *done[64];
+	uint32_t nr = 0, accepted = 0;
+
+	open_engine("dsa:model,stepped,wq_size=2");
+	make_batch(65, PAGE_BYTES);
+	for (uint32_t i = 0; i < 65; i++) {
+		batches[i] = (struct engine_batch){.items = &items[i], .nr_items = 1};
+		accepted += engine->ops->submit(channel, &batches[i]) == ENGINE_QUEUED;
+	}
+	cr_expect_eq(accepted, 64);
+	for (int i = 0; i < 1000 && nr < accepted; i++)
+		nr += engine->ops->poll(channel, 100000000, done, 64);
+	cr_expect_eq(nr, 64);
+	cr_expect_eq(items[64].state, 0, "what is refused is not touched");
+	close_engine();
+}
+
+Test(dsa_engine, part_of_it_by_cpu)
+{
+	open_engine("dsa:model,stepped,cpu_fraction=25");
+	move(32, PAGE_BYTES);
+	all_copied();
+	cr_expect_eq(counted(DSA_CTR_CPU_BYTES), 8 * PAGE_BYTES);
+	cr_expect_eq(counted(DSA_CTR_DESCRIPTORS), 24);
+	close_engine();
+}
+
+Test(dsa_engine, verified_by_crc)
+{
+	open_engine("dsa:model,stepped,verify=crc");
+	move(32, PAGE_BYTES);
+	all_copied();
+	cr_expect_eq(counted(DSA_CTR_DESCRIPTORS), 64, "each is copied, then checked");
+	close_engine();
+}
+
+Test(dsa_engine, the_null_model_copies_nothing_and_says_so)
+{
+	open_engine("dsa:model,null");
+	move(32, PAGE_BYTES);
+	for (uint32_t i = 0; i < 32; i++) {
+		cr_expect_eq(items[i].state, ENGINE_NOT_ATTEMPTED);
+		cr_expect_eq(items[i].detail, DSA_COMP_SUCCESS);
+	}
+	close_engine();
+}
+
+Test(dsa_engine, pages_that_are_not_there_are_made)
+{
+	open_engine("dsa:model,stepped");
+	make_batch(32, PAGE_BYTES);
+	madvise(dst, 32 * PAGE_BYTES, MADV_DONTNEED);
+	engine->ops->submit(channel, &batch);
+	finish();
+	all_copied();
+	cr_expect_eq(counted(DSA_CTR_FAULT_WRITE), 32);
+	cr_expect_eq(counted(DSA_CTR_RESUMED), 32);
+	close_engine();
+}
+
+Test(dsa_engine, addresses_that_do_not_exist_are_faults)
+{
+	open_engine("dsa:model,stepped");
+	make_batch(8, PAGE_BYTES);
+	munmap(dst + 3 * PAGE_BYTES, PAGE_BYTES);
+	engine->ops->submit(channel, &batch);
+	finish();
+	for (uint32_t i = 0; i < 8; i++)
+		cr_expect_eq(items[i].state, i == 3 ? ENGINE_FAULT : ENGINE_COPIED);
+	cr_expect_eq(items[3].detail, 0x83);
+	cr_expect_eq(counted(DSA_CTR_FB_FAULT), 1);
+	close_engine();
+}
+
+Test(dsa_engine, faults_are_left_to_the_cpu_on_request)
+{
+	open_engine("dsa:model,stepped,on_partial=cpu");
+	make_batch(32, PAGE_BYTES);
+	madvise(dst, PAGE_BYTES, MADV_DONTNEED);
+	engine->ops->submit(channel, &batch);
+	finish();
+	cr_expect_eq(items[0].state, ENGINE_FAULT);
+	cr_expect_eq(items[1].state, ENGINE_COPIED);
+	cr_expect_eq(counted(DSA_CTR_RESUMED), 0);
+	cr_expect_eq(counted(DSA_CTR_FB_FAULT), 1);
+	close_engine();
+}
+
+/* --- devices that stop --- */
+
+Test(dsa_engine, a_device_that_hangs_for_ever)
+{
+	open_engine("dsa:model,stepped,timeout_us=1000,hang_ns=0,faults=hang:1000000");
+	move(32, PAGE_BYTES);
+	for (uint32_t i = 0; i < 32; i++)
+		cr_expect_eq(items[i].state, ENGINE_STRAY);
+	for (int i = 0; i < 100; i++)
+		cr_assert_not(engine->ops->quiet(channel), "it may still write");
+	cr_expect_eq(counted(DSA_CTR_DRAINS), 1, "one drain is asked for, not a hundred");
+	cr_expect_eq(counted(DSA_CTR_FB_HUNG), 32);
+	make_batch(4, PAGE_BYTES);
+	cr_expect_eq(engine->ops->submit(channel, &batch), ENGINE_DONE, "nothing more is sent");
+	for (uint32_t i = 0; i < 4; i++)
+		cr_expect_eq(items[i].state, ENGINE_NOT_ATTEMPTED);
+	cr_expect_eq(counted(DSA_CTR_FB_NO_DEVICE), 4);
+	close_engine();
+}
+
+Test(dsa_engine, a_record_that_never_comes_is_quiet_after_a_drain)
+{
+	bool quiet = false;
+
+	open_engine("dsa:model,stepped,timeout_us=1000,faults=lost:1000000");
+	move(32, PAGE_BYTES);
+	for (uint32_t i = 0; i < 32; i++)
+		cr_expect(items[i].state == ENGINE_COPIED || items[i].state == ENGINE_STRAY);
+	for (int i = 0; i < 1000 && !quiet; i++)
+		quiet = engine->ops->quiet(channel);
+	cr_expect(quiet);
+	cr_expect_eq(counted(DSA_CTR_DRAINS), 1);
+	close_engine();
+}
+
+Test(dsa_engine, the_other_devices_go_on)
+{
+	open_engine("dsa:model,stepped,devices=3,timeout_us=1000");
+	dsa_model_halt(inner()->model, 1);
+	for (int i = 0; i < 20; i++) {
+		move(32, PAGE_BYTES);
+		for (uint32_t n = 0; n < 32; n++)
+			cr_assert(items[n].state == ENGINE_COPIED ||
+				  items[n].state == ENGINE_STRAY ||
+				  items[n].state == ENGINE_NOT_ATTEMPTED);
+	}
+	all_copied();
+	close_engine();
+}
+
+/* Halted before anything is sent: nobody says so, it just never takes anything. */
+Test(dsa_engine, a_queue_that_stays_full)
+{
+	open_engine("dsa:model,stepped,timeout_us=1000");
+	dsa_model_halt(inner()->model, 0);
+	move(8, PAGE_BYTES);
+	for (uint32_t i = 0; i < 8; i++)
+		cr_expect_eq(items[i].state, ENGINE_NOT_ATTEMPTED);
+	cr_expect_eq(counted(DSA_CTR_FB_FULL), 8);
+	cr_expect(engine->ops->quiet(channel));
+	close_engine();
+}
+
+/* --- which device --- */
+
+static char root[] = "/tmp/dsa-engine-XXXXXX";
+
+static void put_number(const char *fmt, int n, const char *value)
+{
+	char path[256], *slash;
+	int at = snprintf(path, sizeof(path), "%s/", root);
+	FILE *f;
+
+	snprintf(path + at, sizeof(path) - (size_t)at, fmt, n);
+	for (slash = path + at; (slash = strchr(slash, '/')); *slash++ = '/') {
+		*slash = '\0';
+		mkdir(path, 0755);
+	}
+	f = fopen(path, "w");
+	cr_assert(f);
+	fputs(value, f);
+	fclose(f);
+}
+
+/* Nodes 0 and 1 in package 0, node 2 in package 1; node 3 is memory only. */
+static void make_machine(void)
+{
+	cr_assert(mkdtemp(root));
+	for (int node = 0; node < 3; node++) {
+		char cpu[8];
+
+		snprintf(cpu, sizeof(cpu), "%d", node);
+		put_number("devices/system/node/node%d/cpulist", node, cpu);
+		put_number("devices/system/cpu/cpu%d/topology/physical_package_id", node,
+			   node < 2 ? "0" : "1");
+	}
+	put_number("devices/system/node/node%d/cpulist", 3, "\n");
+	setenv("FERRY_SYSFS_ROOT", root, 1);
+}
+
+static void remove_machine(void)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "rm -rf %s", root);
+	cr_expect_eq(system(command), 0);
+}
+
+static void place(uint32_t device, int node, int package)
+{
+	inner()->portals[device].queue.node = node;
+	inner()->portals[device].queue.package = package;
+}
+
+static uint32_t nr_near(int near_node, uint64_t *which)
+{
+	struct engine_channel *probe;
+	struct dsa_channel *ch;
+	uint32_t nr = 0;
+
+	cr_assert_eq(engine->ops->channel_open(engine, near_node, &probe), 0);
+	ch = CONTAINER_OF(probe, struct dsa_channel, channel);
+	*which = 0;
+	for (uint32_t i = 0; i < ch->nr_portals; i++) {
+		nr += ch->portals[i].near;
+		*which |= (uint64_t)ch->portals[i].near << i;
+	}
+	engine->ops->channel_close(probe);
+	return nr;
+}
+
+Test(dsa_engine, devices_in_the_package_of_the_destination, .fini = remove_machine)
+{
+	uint64_t which;
+
+	make_machine();
+	open_engine("dsa:model,stepped,devices=3");
+	place(0, 0, 0);
+	place(1, 1, 0);
+	place(2, 2, 1);
+	cr_expect_eq(nr_near(0, &which), 2);
+	cr_expect_eq(which, 3);
+	cr_expect_eq(nr_near(2, &which), 1);
+	cr_expect_eq(which, 4);
+	cr_expect_eq(nr_near(3, &which), 3, "memory without CPUs belongs to no package");
+	cr_expect_eq(nr_near(-1, &which), 3);
+	close_engine();
+}
+
+Test(dsa_engine, far_devices_when_the_near_ones_are_dead, .fini = remove_machine)
+{
+	struct engine_channel *near;
+
+	make_machine();
+	open_engine("dsa:model,stepped,devices=2,timeout_us=1000");
+	place(0, 0, 0);
+	place(1, 2, 1);
+	cr_assert_eq(engine->ops->channel_open(engine, 0, &near), 0);
+	engine->ops->channel_close(channel);
+	channel = near;
+	move(32, PAGE_BYTES);
+	all_copied();
+	cr_expect_eq(dsa_model_outstanding(inner()->model, 1), 0);
+	inner()->portals[0].dead = true;
+	move(32, PAGE_BYTES);
+	all_copied();
+	close_engine();
+}
