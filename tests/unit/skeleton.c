@@ -34,7 +34,7 @@ static void teardown(void)
 {
 	engine->ops->channel_close(channel);
 	engine->ops->close(engine);
-	engine->ops->close(NULL);
+	skeleton_engine_ops.close(NULL);
 }
 
 TestSuite(skeleton, .init = setup, .fini = teardown);
