@@ -45,6 +45,7 @@ struct worker {
 	void *stack; /* its lowest page is the guard; NULL: never started */
 	size_t stack_bytes;
 	uint64_t spin_ns;
+	int cpu; /* spread_leave's; -1 none */
 	struct place place;
 };
 
@@ -183,7 +184,8 @@ static bool spin(const struct crew *crew, unsigned int seen, uint64_t spin_ns)
 
 /*
  * Spins only as long as spinning has been paying: a sleep shorter than the limit would have been
- * better spent spinning, a longer one would not.
+ * better spent spinning, a longer one would not. A worker looks for a CPU of its own before it
+ * joins anything: from then on others wait for it.
  */
 static void rest(struct worker *worker, unsigned int seen)
 {
@@ -192,11 +194,13 @@ static void rest(struct worker *worker, unsigned int seen)
 
 	if (worker->spin_ns && spin(crew, seen, worker->spin_ns))
 		return;
+	spread_leave(&crew->spread, worker->cpu);
 	start = now_ns();
 	atomic_fetch_add(&crew->nr_sleeping, 1);
 	futex_wait(&crew->nr_posts, seen, FUTEX_FOREVER);
 	atomic_fetch_sub(&crew->nr_sleeping, 1);
 	worker->spin_ns = now_ns() - start < SPIN_MAX_NS ? SPIN_MAX_NS : worker->spin_ns / 2;
+	worker->cpu = crew->bind ? spread_enter_free(&crew->spread, &worker->place) : -1;
 }
 
 static void settle(struct worker *worker, unsigned int index)
@@ -210,16 +214,12 @@ static void settle(struct worker *worker, unsigned int index)
 }
 
 /* Counted as idle again before the task's owner can know that it left. */
-static void serve(struct worker *worker, struct crew_task *task, unsigned int index)
+static void serve(struct crew *crew, struct crew_task *task, unsigned int index)
 {
-	struct crew *crew = worker->crew;
 	bool more;
-	int cpu;
 
 	atomic_fetch_sub_explicit(&crew->nr_idle, 1, memory_order_relaxed);
-	cpu = crew->bind ? spread_enter_free(&crew->spread, &worker->place) : -1;
 	more = task->work(task, index);
-	spread_leave(&crew->spread, cpu);
 	atomic_fetch_add_explicit(&crew->nr_idle, 1, memory_order_relaxed);
 	leave(crew, task, more);
 }
@@ -232,6 +232,7 @@ static void *worker_main(void *arg)
 	bool closing = false;
 
 	settle(worker, index);
+	worker->cpu = -1;
 	while (!closing) {
 		unsigned int seen = atomic_load(&crew->nr_posts);
 		bool more = false;
@@ -240,7 +241,7 @@ static void *worker_main(void *arg)
 		if (more)
 			wake(crew, WAKE_FAN);
 		if (task)
-			serve(worker, task, index);
+			serve(crew, task, index);
 		else if (!closing)
 			rest(worker, seen);
 	}
