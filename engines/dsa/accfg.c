@@ -8,9 +8,11 @@
 #ifdef HAVE_LIBACCEL_CONFIG
 #include <accel-config/libaccel_config.h>
 #include <dlfcn.h>
+#include <stdarg.h>
 
 #define ACCFG_FUNCTIONS(X)                \
 	X(accfg_new)                      \
+	X(accfg_set_log_fn)               \
 	X(accfg_unref)                    \
 	X(accfg_device_get_first)         \
 	X(accfg_device_get_next)          \
@@ -59,6 +61,12 @@ static int load(struct accfg *lib, char *why, size_t why_bytes)
 	return 0;
 }
 
+/* The library would write to stderr. */
+static void say_nothing(struct accfg_ctx *ctx, int priority, const char *file, int line,
+			const char *fn, const char *format, va_list args)
+{
+}
+
 /* Errors come as negative numbers in unsigned types. */
 static uint64_t within(uint64_t value, uint64_t most)
 {
@@ -105,6 +113,7 @@ int dsa_discover_accfg(struct dsa_queue *queues, unsigned int max, char *why, si
 		snprintf(why, why_bytes, "libaccel-config cannot read the system's devices");
 		return -EIO;
 	}
+	lib.accfg_set_log_fn(ctx, say_nothing);
 	for (device = lib.accfg_device_get_first(ctx); device;
 	     device = lib.accfg_device_get_next(device)) {
 		if (lib.accfg_device_get_type(device) != ACCFG_DEVICE_DSA)
