@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Aligned text for people, by libsmartcols. */
 #include <errno.h>
+#include <langinfo.h>
 #include <libsmartcols/libsmartcols.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,12 @@ static bool column_used(const struct table *table, unsigned int column)
 	return false;
 }
 
+/* A minimal system has no UTF-8 locale, and libsmartcols shows bytes in hex then. */
+static const char *plus_minus(void)
+{
+	return strcmp(nl_langinfo(CODESET), "UTF-8") ? "+-" : "±";
+}
+
 static int fill_cell(struct libscols_line *line, unsigned int at, const struct column *column,
 		     const struct cell *cell)
 {
@@ -27,7 +34,8 @@ static int fill_cell(struct libscols_line *line, unsigned int at, const struct c
 	if (cell->set && cell->has_spread) {
 		size_t len = strlen(text);
 
-		snprintf(text + len, sizeof(text) - len, " ±%.*f", column->digits, cell->spread);
+		snprintf(text + len, sizeof(text) - len, " %s%.*f", plus_minus(), column->digits,
+			 cell->spread);
 	}
 	return scols_line_set_data(line, at, text);
 }

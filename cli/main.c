@@ -28,7 +28,7 @@ int main(int argc, char **argv)
 {
 	int exit_code;
 
-	/* Tables have a ± in them, wherever this runs; glibc has this locale built in. */
+	/* Tables have a ± in them, wherever this runs. */
 	setlocale(LC_CTYPE, "C.UTF-8");
 	if (argc < 2)
 		return cli_usage_error("which command? topo, doctor, copy, move or verify");

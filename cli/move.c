@@ -197,7 +197,7 @@ static int run_row(struct bench *bench, struct move_row *row, bool counted)
 		subject->at = end;
 		if (counted)
 			move_row_add(row, &outcome, subject_bytes(subject));
-		if (subject_check(subject, way_name(row->way)))
+		if (subject_check(subject, &row->way))
 			return CLI_FAILED;
 	}
 	return CLI_OK;
@@ -224,7 +224,7 @@ static int measure_rows(struct bench *bench)
 	for (unsigned int i = 0; i < bench->nr_rows && move_options.stall; i++) {
 		cli_progress("folio %s, stall by %s", folio, way_name(bench->rows[i].way));
 		if (move_stall(&bench->subject, bench->ferry, &bench->rows[i]) ||
-		    subject_check(&bench->subject, way_name(bench->rows[i].way)))
+		    subject_check(&bench->subject, &bench->rows[i].way))
 			return CLI_FAILED;
 	}
 	if (!move_options.batches.nr)

@@ -45,7 +45,8 @@ struct subject {
 	size_t step_bytes; /* what one address in pages stands for */
 	void **pages;      /* in the order they are asked for */
 	int *nodes[2];
-	int *status;
+	int *status; /* of the latest move */
+	int *where;
 	uint32_t nr_pages;
 };
 
@@ -63,19 +64,23 @@ struct outcome {
 	uint64_t ns;
 	double cpu_s;
 	uint64_t nr_faults;
-	bool has_result; /* jobs have */
+	double left_part; /* of the pages: not moved */
+	bool has_result;  /* jobs have */
 	struct ferry_result result;
 };
 
 /*
  * Moves nr addresses from the first'th on to node[end]. nr_workers 0: the policy's choice. 0, or
- * -errno, reported, if the call failed or a page is not where it should be.
+ * -errno, reported, if the call failed or a status can't be true.
  */
 int subject_move(struct subject *subject, struct ferry *ferry, enum way way,
 		 unsigned int nr_workers, uint32_t first, uint32_t nr, unsigned int end,
 		 struct outcome *out);
-/* Where all pages are, asked of the kernel, and their content. 0, or -EIO, reported. */
-int subject_check(const struct subject *subject, const char *what);
+/*
+ * Checks the content of all pages, and where they are if way is given: by which the latest move,
+ * one of all pages, was made. 0, or -EIO, reported.
+ */
+int subject_check(struct subject *subject, const enum way *way);
 
 /* One row of the table. */
 struct move_row {

@@ -140,5 +140,5 @@ int move_batches(struct subject *subject, struct ferry *ferry, const enum way *w
 			     size_text(batch_bytes, batch));
 		err = one_batch(subject, ferry, ways, nr_ways, batch_bytes, table);
 	}
-	return err ? err : subject_check(subject, "by batches");
+	return err ? err : subject_check(subject, NULL);
 }

@@ -32,9 +32,10 @@ static void add_result(struct move_row *row, const struct ferry_result *result, 
 void move_row_add(struct move_row *row, const struct outcome *outcome, size_t asked_bytes)
 {
 	const struct ferry_result *result = &outcome->result;
+	/* A status can't tell a fresh frame from the old one: the job's count can. */
 	double part = outcome->has_result && result->nr_pages
 			      ? (double)result->nr_moved / (double)result->nr_pages
-			      : 1;
+			      : 1 - outcome->left_part;
 	double bytes = (double)asked_bytes * part, gib = bytes / (1UL << 30);
 
 	row->moved_part = MIN(row->moved_part, part);
