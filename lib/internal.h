@@ -75,6 +75,12 @@ struct watcher {
 		uintptr_t start;
 		size_t len_bytes;
 	} strays[64];
+	/* (gate) a ring: what the program has discarded lately */
+	struct discard {
+		uintptr_t start, end;
+		uint64_t at_ns;
+	} discards[64];
+	unsigned int next_discard;
 	void *stack;
 };
 
@@ -102,6 +108,8 @@ struct ferry {
 	struct futex_lock pools_lock;
 	_Atomic(struct pool *) pools[MAX_POOL_NODES][2]; /* by node, then small and huge */
 	atomic_uint nr_active_jobs;
+	struct futex_lock runs_lock; /* around registering and unregistering runs */
+	unsigned int nr_registered;  /* (runs_lock) jobs whose runs are registered */
 	_Atomic uint64_t idle_since_ns;
 
 	struct futex_lock stats_lock;
@@ -136,8 +144,13 @@ void tally_add(struct tally *sum, const struct tally *part);
 int watcher_start(struct ferry *ferry);
 void watcher_stop(struct ferry *ferry);
 void watcher_wake(struct ferry *ferry);
-/* Ends the watch over ranges that were carried elsewhere by mremap(2). */
+/*
+ * Ends the watch over ranges that were carried elsewhere by mremap(2). No run is registered, and
+ * none may become so meanwhile.
+ */
 void watcher_unregister_strays(struct ferry *ferry);
+/* May a madvise(2) that discards some of this be under way? Asked inside the `moves` gate. */
+bool watcher_sees_discard(const struct ferry *ferry, uintptr_t start, size_t len_bytes);
 
 /* fork.c: no fork happens while pages are out. */
 int fork_watch(void);

@@ -47,6 +47,10 @@ void job_free(struct ferry_job *job)
 
 static void register_runs(struct ferry_job *job)
 {
+	struct ferry *ferry = job->ferry;
+
+	futex_lock(&ferry->runs_lock);
+	ferry->nr_registered++;
 	for (size_t i = 0; i < job->segments.nr; i++) {
 		struct segment *segment = &job->segments.at[i];
 		int err;
@@ -60,6 +64,7 @@ static void register_runs(struct ferry_job *job)
 		segment->mover = FERRY_MOVER_KERNEL;
 		segment->reason = err == -EBUSY ? FERRY_REASON_UFFD_BUSY : FERRY_REASON_MAPPING;
 	}
+	futex_unlock(&ferry->runs_lock);
 }
 
 /* A range in which something else has been mapped meanwhile is let go mapping by mapping. */
@@ -79,6 +84,9 @@ static void unregister_run(struct ferry_job *job, uintptr_t start, uintptr_t end
 
 static void unregister_runs(struct ferry_job *job)
 {
+	struct ferry *ferry = job->ferry;
+
+	futex_lock(&ferry->runs_lock);
 	for (size_t i = 0; i < job->segments.nr; i++) {
 		const struct segment *segment = &job->segments.at[i];
 
@@ -86,8 +94,10 @@ static void unregister_runs(struct ferry_job *job)
 			unregister_run(job, segment->addr,
 				       segment->addr + segment->nr_pages * PAGE_BYTES);
 	}
-	if (atomic_load(&job->ferry->watcher.nr_strays))
-		watcher_unregister_strays(job->ferry);
+	/* While others run, pages of theirs may be out of where a stray range is now. */
+	if (!--ferry->nr_registered && atomic_load(&ferry->watcher.nr_strays))
+		watcher_unregister_strays(ferry);
+	futex_unlock(&ferry->runs_lock);
 }
 
 /* An administrator may switch them on at any time; looking costs some ten system calls. */
@@ -130,7 +140,7 @@ static void finish_job(struct ferry_job *job)
 {
 	uint64_t one = 1;
 
-	if (job->begun)
+	if (job->begun && job->exchange_low < job->exchange_high)
 		unregister_runs(job);
 	claim_release(job);
 	job->tally.nr_failed += job->nr_usable - job->nr_handed_out;

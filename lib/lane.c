@@ -311,6 +311,9 @@ static bool send_parcel(struct lane *lane, const struct unit *unit, unsigned int
 		case PARCEL_NO_FRAMES:
 			reason = FERRY_REASON_NO_FRAMES;
 			break;
+		case PARCEL_CHANGED:
+			reason = FERRY_REASON_CHANGED;
+			break;
 		case PARCEL_REFUSED:
 			break;
 		}

@@ -31,6 +31,26 @@ static void leave(struct lane *lane)
 /* ---- step 2: take out ---- */
 
 /*
+ * MOVE takes pages out of any memory, but only where it is registered will those wait who touch
+ * them. Something else may have been mapped here since the run was registered, so that is asked by
+ * offering the zero page to a page that is there. From then on an UNMAP event, which makes MOVE
+ * answer EAGAIN, comes before any other mapping.
+ */
+static bool is_watched(struct lane *lane, uintptr_t at)
+{
+	for (unsigned int tries = 0; tries < TAKE_OUT_TRIES; tries++) {
+		int err = uffd_zero_page(lane->ferry->uffd, at);
+
+		if (err != -EAGAIN)
+			return !err || err == -EEXIST;
+		leave(lane);
+		sys(SYS_sched_yield);
+		enter(lane);
+	}
+	return false;
+}
+
+/*
  * Moves pages into the slot until the kernel refuses one. Returns how many pages it went over,
  * holes included.
  */
@@ -39,7 +59,8 @@ static unsigned int take_out(struct lane *lane, struct parcel *parcel)
 	size_t len = (size_t)parcel->nr_pages * PAGE_BYTES;
 	size_t done = 0, moved;
 
-	for (unsigned int tries = 0; done < len && tries < TAKE_OUT_TRIES;) {
+	/* A disturbed parcel: behind this page something else may be mapped by now. */
+	for (unsigned int tries = 0; done < len && tries < TAKE_OUT_TRIES && !parcel->disturbed;) {
 		int err = uffd_move(lane->ferry->uffd, parcel->slot.addr + done, parcel->at + done,
 				    len - done, true, &moved);
 
@@ -209,7 +230,8 @@ static bool take_spans(struct lane *lane, struct parcel *parcel, unsigned int nr
 enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr_t at,
 			       unsigned int nr_pages)
 {
-	unsigned int nr_passed;
+	unsigned int nr_passed = 0;
+	bool changed;
 
 	if (!take_spans(lane, parcel, nr_pages))
 		return PARCEL_NO_FRAMES;
@@ -223,7 +245,10 @@ enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr
 	memset(&parcel->dropped, 0, sizeof(parcel->dropped));
 	parcel->live = true;
 	parcel->out_since_ns = now_ns();
-	nr_passed = take_out(lane, parcel);
+	changed = !is_watched(lane, at) ||
+		  watcher_sees_discard(lane->ferry, at, (size_t)nr_pages * PAGE_BYTES);
+	if (!changed)
+		nr_passed = take_out(lane, parcel);
 	parcel->live = nr_passed > 0;
 	leave(lane);
 
@@ -234,7 +259,7 @@ enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr
 		uffd_wake(lane->ferry->uffd, at, (size_t)nr_pages * PAGE_BYTES);
 		return_slot(lane, parcel);
 		return_frames(lane, parcel);
-		return PARCEL_REFUSED;
+		return changed ? PARCEL_CHANGED : PARCEL_REFUSED;
 	}
 	lane->nr_out++;
 	return hand_over(lane, parcel);

@@ -531,8 +531,13 @@ int pool_open(struct pool *pool, int node, bool huge, bool strict, int uffd, uin
 
 void pool_close(struct pool *pool)
 {
-	if (pool->base)
-		vault_free((void *)pool->base, (size_t)pool->nr_extents * EXTENT_BYTES);
+	size_t len = (size_t)pool->nr_extents * EXTENT_BYTES;
+
+	if (pool->base) {
+		/* Or it would be an event, and the watcher has gone home. */
+		uffd_unregister(pool->uffd, pool->base, len);
+		vault_free((void *)pool->base, len);
+	}
 	vault_free(pool->bays, bays_bytes(pool));
 	*pool = (struct pool){0};
 }

@@ -56,8 +56,8 @@ static int handshake(int fd, uint64_t features)
 	return (int)sys(SYS_ioctl, fd, UFFDIO_API, &api);
 }
 
-static const uint64_t needed_features =
-	UFFD_FEATURE_MOVE | UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_EVENT_REMOVE;
+static const uint64_t needed_features = UFFD_FEATURE_MOVE | UFFD_FEATURE_EVENT_REMAP |
+					UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP;
 
 /* A failed handshake leaves the descriptor unusable, so the second try needs a new one. */
 static int open_with_features(int *out_fd, struct uffd_caps *caps)
@@ -112,6 +112,8 @@ static int probe(int fd)
 		err = uffd_move(fd, a, b, PAGE_BYTES, false, &moved);
 	if (!err && *(volatile char *)a != 1)
 		err = -EIO;
+	/* Nobody reads events yet, and munmap would wait for that. */
+	uffd_unregister(fd, a, 2 * len);
 	sys(SYS_munmap, base, 2 * len);
 	return err;
 }

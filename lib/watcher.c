@@ -8,6 +8,7 @@
  *                or has been discarded; it gets the zero page, as without userfaultfd.
  *   remap        pages of parcels belong somewhere else now
  *   remove       pages of parcels were discarded: they must not come back
+ *   unmap        the same
  *   fork         the child gets the content of pages that are out
  *
  * While the gate is shut nothing may be touched but vault memory.
@@ -71,7 +72,57 @@ static bool within(uintptr_t addr, const struct span_event *event)
 	return addr >= event->start && addr < event->end;
 }
 
-/* ---- the four events ---- */
+/* ---- discards under way ---- */
+
+static bool in_pools(struct ferry *ferry, uintptr_t addr)
+{
+	for (unsigned int node = 0; node < MAX_POOL_NODES; node++) {
+		for (unsigned int huge = 0; huge < 2; huge++) {
+			const struct pool *pool = atomic_load(&ferry->pools[node][huge]);
+
+			if (pool && addr - pool->base < (uintptr_t)pool->nr_extents * EXTENT_BYTES)
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * madvise(2) discards only after its event has been read, and may be preempted before. What is
+ * taken out in between would come back, so nothing is taken out there for a while.
+ */
+#define DISCARD_NS (100 * NS_PER_MS)
+
+static void note_discard(struct ferry *ferry, uintptr_t start, uintptr_t end)
+{
+	struct watcher *watcher = &ferry->watcher;
+	unsigned int next = watcher->next_discard;
+
+	if (in_pools(ferry, start))
+		return;
+	watcher->discards[next] = (struct discard){start, end, now_ns()};
+	watcher->next_discard = (next + 1) % ARRAY_SIZE(watcher->discards);
+}
+
+bool watcher_sees_discard(const struct ferry *ferry, uintptr_t start, size_t len_bytes)
+{
+	const struct watcher *watcher = &ferry->watcher;
+	uint64_t since = now_ns() - DISCARD_NS;
+
+	/* The oldest entry is overwritten next: if it still counts, others may have been lost. */
+	if (watcher->discards[watcher->next_discard].at_ns > since)
+		return true;
+	for (unsigned int i = 0; i < ARRAY_SIZE(watcher->discards); i++) {
+		const struct discard *discard = &watcher->discards[i];
+
+		if (discard->at_ns > since && start < discard->end &&
+		    discard->start < start + len_bytes)
+			return true;
+	}
+	return false;
+}
+
+/* ---- the events ---- */
 
 static void find_page(struct ferry *ferry, struct parcel *parcel, void *arg)
 {
@@ -179,6 +230,9 @@ static void handle(struct ferry *ferry, const struct uffd_msg *msg)
 		handle_remap(ferry, msg->arg.remap.from, msg->arg.remap.to, msg->arg.remap.len);
 		break;
 	case UFFD_EVENT_REMOVE:
+		note_discard(ferry, msg->arg.remove.start, msg->arg.remove.end);
+		/* fall through */
+	case UFFD_EVENT_UNMAP:
 		event = (struct span_event){.start = msg->arg.remove.start,
 					    .end = msg->arg.remove.end};
 		for_each_live(ferry, drop_pages, &event);
@@ -268,24 +322,15 @@ void watcher_wake(struct ferry *ferry)
 		sys(SYS_write, ferry->watcher.wake_fd, &one, sizeof(one));
 }
 
-static void note_disturbed(struct ferry *ferry, struct parcel *parcel, void *arg)
-{
-	*(bool *)arg |= parcel->disturbed;
-}
-
 void watcher_unregister_strays(struct ferry *ferry)
 {
 	struct watcher *watcher = &ferry->watcher;
-	bool in_use = false;
 
 	gate_shut(&ferry->moves);
-	/* Another job's pages may belong there; its end comes here again. */
-	for_each_live(ferry, note_disturbed, &in_use);
-	for (unsigned int i = 0; !in_use && i < atomic_load(&watcher->nr_strays); i++)
+	for (unsigned int i = 0; i < atomic_load(&watcher->nr_strays); i++)
 		uffd_unregister(ferry->uffd, watcher->strays[i].start,
 				watcher->strays[i].len_bytes);
-	if (!in_use)
-		atomic_store(&watcher->nr_strays, 0);
+	atomic_store(&watcher->nr_strays, 0);
 	gate_open(&ferry->moves);
 }
 
