@@ -74,10 +74,12 @@ static void note_region(const struct page_region *region, uintptr_t addr, struct
 	uint64_t is = region->categories;
 
 	map_clear_range(&out->absent, first, nr);
-	if ((is & PAGE_IS_PRESENT) && !(is & (PAGE_IS_PFNZERO | PAGE_IS_FILE)))
+	if (!(is & PAGE_IS_PRESENT) || is & (PAGE_IS_PFNZERO | PAGE_IS_FILE))
+		return;
+	out->huge = is & PAGE_IS_HUGE && nr == PAGES_PER_HUGE;
+	/* A part of a huge page can't be moved without splitting it. */
+	if (!(is & PAGE_IS_HUGE) || out->huge)
 		map_set_range(&out->movable, first, nr);
-	if ((is & PAGE_IS_HUGE) && !(is & PAGE_IS_PFNZERO) && nr == PAGES_PER_HUGE)
-		out->huge = true;
 }
 
 int pagemap_kinds(uintptr_t addr, unsigned int nr_pages, struct page_kinds *out)

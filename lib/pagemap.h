@@ -8,7 +8,7 @@
 
 /* What up to 2 MiB of address space hold; bit 0 is the first page. */
 struct page_kinds {
-	struct page_map movable; /* present, anonymous, not the zero page */
+	struct page_map movable; /* present, anonymous, not the zero page, no part of a huge one */
 	struct page_map absent;  /* nothing there at all */
 	bool huge;               /* one transparent huge page, mapped as such */
 };

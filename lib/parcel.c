@@ -50,11 +50,8 @@ static bool is_watched(struct lane *lane, uintptr_t at)
 	return false;
 }
 
-/*
- * Moves pages into the slot until the kernel refuses one. Returns how many pages it went over,
- * holes included.
- */
-static unsigned int take_out(struct lane *lane, struct parcel *parcel)
+/* Moves pages into the slot until the kernel refuses one. */
+static void take_out(struct lane *lane, struct parcel *parcel)
 {
 	size_t len = (size_t)parcel->nr_pages * PAGE_BYTES;
 	size_t done = 0, moved;
@@ -75,11 +72,14 @@ static unsigned int take_out(struct lane *lane, struct parcel *parcel)
 			enter(lane);
 		}
 	}
-	return (unsigned int)(done / PAGE_BYTES);
 }
 
-/* Finds out what is in the slot: that, not what was seen before, is what will be put in. */
-static void inspect(struct parcel *parcel, unsigned int nr_passed)
+/*
+ * Finds out what is in the slot. That counts, not what was seen before, nor what MOVE said: where
+ * it comes upon a large folio it may have moved pages and answer EEXIST and none. True if anything
+ * is out.
+ */
+static bool inspect(struct parcel *parcel)
 {
 	struct page_kinds kinds;
 
@@ -87,25 +87,24 @@ static void inspect(struct parcel *parcel, unsigned int nr_passed)
 	memset(&parcel->back, 0, sizeof(parcel->back));
 	memset(&parcel->arrived, 0, sizeof(parcel->arrived));
 	memset(&parcel->stray, 0, sizeof(parcel->stray));
-	if (pagemap_kinds(parcel->slot.addr, nr_passed, &kinds)) {
+	parcel->came_apart = false;
+	parcel->uneasy = false;
+	if (pagemap_kinds(parcel->slot.addr, parcel->nr_pages, &kinds)) {
 		/* Unknown: everything goes back from the slot, holes are passed over. */
-		map_set_range(&parcel->back, 0, nr_passed);
-		return;
+		map_set_range(&parcel->back, 0, parcel->nr_pages);
+		parcel->uneasy = true;
+		return true;
 	}
-	for (unsigned int i = 0; i < PAGE_MAP_WORDS; i++) {
-		uint64_t movable = kinds.movable.word[i];
-
-		parcel->taken.word[i] = movable;
-		parcel->back.word[i] = ~movable & ~kinds.absent.word[i];
-	}
-	map_clear_range(&parcel->back, nr_passed, PAGES_PER_HUGE - nr_passed);
 	/* A huge page that came out in small ones does not belong into a huge frame. */
-	parcel->came_apart = !kinds.huge;
-	if (parcel->huge && !kinds.huge) {
-		for (unsigned int i = 0; i < PAGE_MAP_WORDS; i++)
-			parcel->back.word[i] |= parcel->taken.word[i];
-		memset(&parcel->taken, 0, sizeof(parcel->taken));
+	parcel->came_apart = parcel->huge && !kinds.huge;
+	parcel->uneasy = parcel->came_apart;
+	for (unsigned int i = 0; i < PAGE_MAP_WORDS; i++) {
+		if (!parcel->came_apart)
+			parcel->taken.word[i] = kinds.movable.word[i];
+		parcel->back.word[i] = ~kinds.absent.word[i] & ~parcel->taken.word[i];
 	}
+	map_clear_range(&parcel->back, parcel->nr_pages, PAGES_PER_HUGE - parcel->nr_pages);
+	return map_count(&parcel->taken) || map_count(&parcel->back);
 }
 
 /* ---- step 3: copy ---- */
@@ -191,18 +190,45 @@ static void finish_copy(struct lane *lane, struct parcel *parcel)
 	}
 }
 
-/* ---- the whole ---- */
+/* ---- step 5: spans go back to their pools ---- */
+
+/*
+ * Which of a span's pages hold a frame now. Where everything went the plain way that is known; else
+ * it is looked up, and where it can't be, or something else is there, the bay is not used again
+ * before it has been emptied.
+ */
+static struct page_map holds(struct parcel *parcel, struct pool *pool, const struct span *span,
+			     const struct page_map *known)
+{
+	struct page_kinds kinds;
+	unsigned int nr_there;
+
+	if (!parcel->uneasy)
+		return *known;
+	if (pagemap_kinds(span->addr, span->nr_pages, &kinds)) {
+		pool_distrust(pool, span);
+		return *known;
+	}
+	nr_there = span->nr_pages - map_count(&kinds.absent);
+	/* Pieces of a huge page leave page tables behind where huge frames must go. */
+	if (nr_there != map_count(&kinds.movable) || (parcel->huge && nr_there && !kinds.huge) ||
+	    (parcel->huge && parcel->came_apart))
+		pool_distrust(pool, span);
+	return kinds.movable;
+}
 
 static void return_slot(struct lane *lane, struct parcel *parcel)
 {
+	struct page_map frames = holds(parcel, parcel->source, &parcel->slot, &parcel->taken);
+
 	/* Somebody may still read these frames by reference: they must not be written again. */
 	if (atomic_load_explicit(&lane->ferry->fresh_frames, memory_order_relaxed) &&
-	    map_count(&parcel->taken)) {
+	    map_count(&frames)) {
 		sys(SYS_madvise, parcel->slot.addr, (size_t)parcel->slot.nr_pages * PAGE_BYTES,
 		    MADV_DONTNEED);
-		memset(&parcel->taken, 0, sizeof(parcel->taken));
+		memset(&frames, 0, sizeof(frames));
 	}
-	pool_put(parcel->source, &parcel->slot, &parcel->taken, lane->job->stamp);
+	pool_put(parcel->source, &parcel->slot, &frames, lane->job->stamp);
 }
 
 static void return_frames(struct lane *lane, struct parcel *parcel)
@@ -212,8 +238,11 @@ static void return_frames(struct lane *lane, struct parcel *parcel)
 	map_set_range(&left, 0, parcel->frames.nr_pages);
 	for (unsigned int i = 0; i < PAGE_MAP_WORDS; i++)
 		left.word[i] &= ~parcel->arrived.word[i];
+	left = holds(parcel, parcel->target, &parcel->frames, &left);
 	pool_put(parcel->target, &parcel->frames, &left, lane->job->stamp);
 }
+
+/* ---- the whole ---- */
 
 static bool take_spans(struct lane *lane, struct parcel *parcel, unsigned int nr_pages)
 {
@@ -223,6 +252,7 @@ static bool take_spans(struct lane *lane, struct parcel *parcel, unsigned int nr
 	if (!pool_take_slot(parcel->source, nr_pages, &parcel->slot))
 		return true;
 	memset(&parcel->arrived, 0, sizeof(parcel->arrived));
+	parcel->uneasy = false;
 	return_frames(lane, parcel);
 	return false;
 }
@@ -230,7 +260,6 @@ static bool take_spans(struct lane *lane, struct parcel *parcel, unsigned int nr
 enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr_t at,
 			       unsigned int nr_pages)
 {
-	unsigned int nr_passed = 0;
 	bool changed;
 
 	if (!take_spans(lane, parcel, nr_pages))
@@ -248,12 +277,11 @@ enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr
 	changed = !is_watched(lane, at) ||
 		  watcher_sees_discard(lane->ferry, at, (size_t)nr_pages * PAGE_BYTES);
 	if (!changed)
-		nr_passed = take_out(lane, parcel);
-	parcel->live = nr_passed > 0;
+		take_out(lane, parcel);
+	parcel->live = inspect(parcel);
 	leave(lane);
 
-	inspect(parcel, nr_passed);
-	if (!nr_passed) {
+	if (!parcel->live) {
 		if (!lane->nr_out)
 			gate_leave(&lane->ferry->outs, lane->door);
 		uffd_wake(lane->ferry->uffd, at, (size_t)nr_pages * PAGE_BYTES);
@@ -265,23 +293,28 @@ enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr
 	return hand_over(lane, parcel);
 }
 
+/* MOVE wakes those who wait for the pages it moves; the other pages have waiters too. */
+static void wake_others(struct lane *lane, const struct parcel *parcel)
+{
+	uffd_wake(lane->ferry->uffd, parcel->at, (size_t)parcel->nr_pages * PAGE_BYTES);
+	for (unsigned int i = 0; parcel->disturbed && i < parcel->nr_pages; i++)
+		if (parcel->where[i] != parcel->at + (uintptr_t)i * PAGE_BYTES)
+			uffd_wake(lane->ferry->uffd, parcel->where[i], PAGE_BYTES);
+}
+
 bool parcel_finish(struct lane *lane, struct parcel *parcel)
 {
-	unsigned int nr_copied;
 	bool disturbed;
 	uint64_t out_ns;
 
 	finish_copy(lane, parcel);
-	nr_copied = map_count(&parcel->taken);
 	enter(lane);
 	put_in(lane, parcel);
 	parcel->live = false;
 	disturbed = parcel->disturbed;
 	leave(lane);
-	/* MOVE wakes those who wait for the pages it moves; holes among them have waiters too. */
-	if (disturbed || nr_copied != parcel->nr_pages ||
-	    map_count(&parcel->arrived) != parcel->nr_pages)
-		uffd_wake(lane->ferry->uffd, parcel->at, (size_t)parcel->nr_pages * PAGE_BYTES);
+	if (disturbed || map_count(&parcel->arrived) != parcel->nr_pages)
+		wake_others(lane, parcel);
 	out_ns = now_ns() - parcel->out_since_ns;
 	if (!--lane->nr_out)
 		gate_leave(&lane->ferry->outs, lane->door);
@@ -289,11 +322,6 @@ bool parcel_finish(struct lane *lane, struct parcel *parcel)
 	lane->tally.nr_chunks++;
 	lane->tally.max_out_ns = MAX(lane->tally.max_out_ns, out_ns);
 	parcel->out_since_ns = out_ns;
-	/* Pieces of a huge page have left page tables behind where huge frames must go. */
-	if (parcel->huge && parcel->came_apart) {
-		pool_distrust(parcel->source, &parcel->slot);
-		pool_distrust(parcel->target, &parcel->frames);
-	}
 	return_slot(lane, parcel);
 	if (map_count(&parcel->stray))
 		return false;

@@ -28,6 +28,7 @@ struct parcel {
 	struct pool *source, *target;
 	bool huge;
 	bool came_apart; /* huge, but not moved as one */
+	bool uneasy;     /* something did not go the plain way: look before you count */
 	struct span slot, frames;
 	uint64_t out_since_ns;
 	struct page_map taken;   /* in the slot, to be copied */

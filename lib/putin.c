@@ -52,19 +52,23 @@ static uintptr_t place_of(const struct parcel *parcel, unsigned int page)
 	return parcel->disturbed ? parcel->where[page] : parcel->at + (uintptr_t)page * PAGE_BYTES;
 }
 
+/* MOVE may have moved pages of a large folio and answer with an error all the same. */
+static bool has_left(uintptr_t source)
+{
+	struct page_kinds kinds;
+
+	return !pagemap_kinds(source, 1, &kinds) && map_test(&kinds.absent, 0);
+}
+
 static enum page_end by_move(struct lane *lane, uintptr_t at, uintptr_t source)
 {
 	size_t moved;
+	int err = uffd_move(lane->ferry->uffd, at, source, PAGE_BYTES, false, &moved);
 
-	switch (uffd_move(lane->ferry->uffd, at, source, PAGE_BYTES, false, &moved)) {
-	case 0:
+	if (!err || has_left(source))
 		return PAGE_ARRIVED;
-	case -EEXIST: /* something newer has been mapped over it */
-	case -ENOENT: /* no mapping any more */
-		return PAGE_GONE;
-	default:
-		return PAGE_WAITS;
-	}
+	/* Something newer has been mapped over it, or there is no mapping any more. */
+	return err == -EEXIST || err == -ENOENT ? PAGE_GONE : PAGE_WAITS;
 }
 
 static enum page_end by_copy(struct lane *lane, uintptr_t at, uintptr_t source)
@@ -143,6 +147,7 @@ static void put_page(struct lane *lane, struct parcel *parcel, unsigned int page
 	enum page_end end;
 
 	parcel->came_apart = true;
+	parcel->uneasy = true;
 	for (unsigned int round = 0;; round++) {
 		end = put_page_once(lane, parcel, page, source, round);
 		if (end != PAGE_WAITS)
