@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -117,14 +118,23 @@ static bool step_mprotect(struct actor *actor)
 	return true;
 }
 
-/* What a refused mremap(2) has left behind, a page at a time: one page is never two mappings. */
+/* The place to remap to is mapped without access until something has arrived. */
+static bool has_arrived(char *to)
+{
+	char byte;
+	struct iovec here = {&byte, 1}, there = {to, 1};
+
+	return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == 1;
+}
+
+/*
+ * What a refused mremap(2) has left behind, a page at a time: one page is never two mappings. Where
+ * a page has left, some other thread's mapping may be by now.
+ */
 static bool remap_rest(struct actor *actor, char *from, char *to)
 {
 	for (size_t at = 0; at < SLOT_BYTES; at += PAGE_BYTES) {
-		unsigned char resident;
-
-		/* Not mapped there any more: it has gone over before the refusal. */
-		if (mincore(from + at, PAGE_BYTES, &resident))
+		if (has_arrived(to + at))
 			continue;
 		if (mremap(from + at, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED,
 			   to + at) == MAP_FAILED)
@@ -147,16 +157,23 @@ static bool remap(struct actor *actor, char *from, char *to)
 	return remap_rest(actor, from, to);
 }
 
-/* To the scratch place and back. */
+/*
+ * To a scratch place and back. The place is a new one each time: once the slot has left it, another
+ * thread's mapping may be there.
+ */
 static bool step_mremap(struct actor *actor)
 {
 	struct slot *slot = actor->private;
+	char *scratch = mmap(NULL, SLOT_BYTES, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (!remap(actor, slot->base, (char *)slot->scratch) || fill_hole(actor, PROT_NONE))
+	if (scratch == MAP_FAILED)
+		return failed(actor, "mmap");
+	if (!remap(actor, slot->base, scratch) || fill_hole(actor, PROT_NONE))
 		return false;
-	if (!slot_check(actor, slot->scratch, "mremap"))
+	if (!slot_check(actor, (uint64_t *)scratch, "mremap"))
 		return false;
-	if (!remap(actor, (char *)slot->scratch, slot->base))
+	if (!remap(actor, scratch, slot->base))
 		return false;
 	if (!slot_check(actor, slot->base, "mremap there and back"))
 		return false;
