@@ -27,6 +27,7 @@
 #define PATIENCE_ROUNDS 20
 
 enum page_end {
+	PAGE_PENDING, /* an event waits to be read: what is mapped there can't be told until then */
 	PAGE_WAITS,   /* not yet: try again */
 	PAGE_ARRIVED, /* the frame itself is at its address */
 	PAGE_COPIED,  /* the content is at its address in some other frame */
@@ -67,6 +68,8 @@ static enum page_end by_move(struct lane *lane, uintptr_t at, uintptr_t source)
 
 	if (!err || has_left(source))
 		return PAGE_ARRIVED;
+	if (err == -EAGAIN)
+		return PAGE_PENDING;
 	/* Something newer has been mapped over it, or there is no mapping any more. */
 	return err == -EEXIST || err == -ENOENT ? PAGE_GONE : PAGE_WAITS;
 }
@@ -79,6 +82,8 @@ static enum page_end by_copy(struct lane *lane, uintptr_t at, uintptr_t source)
 	case -EEXIST:
 	case -ENOENT: /* no mapping, or one that is not ours: the old one was unmapped */
 		return PAGE_GONE;
+	case -EAGAIN:
+		return PAGE_PENDING;
 	default:
 		return PAGE_WAITS;
 	}
@@ -124,7 +129,7 @@ static enum page_end put_page_once(struct lane *lane, struct parcel *parcel, uns
 	if (parcel->disturbed && map_test(&parcel->dropped, page))
 		return PAGE_GONE;
 	end = by_move(lane, place_of(parcel, page), source);
-	if (end == PAGE_WAITS)
+	if (end == PAGE_WAITS || end == PAGE_PENDING)
 		end = by_copy(lane, place_of(parcel, page), source);
 	if (end == PAGE_WAITS && round >= PATIENCE_ROUNDS)
 		end = by_mremap(lane, parcel, page);
@@ -148,11 +153,13 @@ static void put_page(struct lane *lane, struct parcel *parcel, unsigned int page
 
 	parcel->came_apart = true;
 	parcel->uneasy = true;
-	for (unsigned int round = 0;; round++) {
+	for (unsigned int round = 0;;) {
 		end = put_page_once(lane, parcel, page, source, round);
-		if (end != PAGE_WAITS)
+		if (end != PAGE_WAITS && end != PAGE_PENDING)
 			break;
 		outside_gate(lane, round < PATIENCE_ROUNDS / 2 ? 0 : NS_PER_MS);
+		/* mremap must not go over a mapping that is not known yet. */
+		round += end == PAGE_WAITS;
 	}
 	if (end == PAGE_CARRIED)
 		map_clear_range(&parcel->taken, page, 1);
