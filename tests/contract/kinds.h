@@ -249,10 +249,12 @@ static char in_bss[3 * PAGE_BYTES];
 
 static void add_own_image(struct scene *s, int node)
 {
-	char on_stack[64] = "x";
+	/* Deep enough to be a page that was not there before. */
+	char *on_stack = __builtin_alloca(256 << 10);
 
 	memset(in_bss, 1, sizeof(in_bss));
-	printf("%s", ""); /* its page is there */
+	memset(on_stack, 1, PAGE_BYTES);
+	(void)*(volatile char *)printf; /* its page is there */
 	scene_add(s, in_bss + PAGE_BYTES, node);
 	scene_add(s, on_stack, node);
 	scene_add(s, (void *)add_own_image, node);

@@ -234,17 +234,20 @@ static bool complain(const char *what, const struct request *r)
 	return false;
 }
 
-/* Where the kernel stopped early, a page beyond may have been moved if its status says so. */
-static bool is_truth(const struct request *r, size_t entry, int status)
+/*
+ * Where the kernel stopped early, a page beyond may have been moved if its status says so. And the
+ * second address in a folio need not be found busy where the kernel finds it so.
+ */
+static bool is_truth(const struct request *r, size_t entry, const int status[2])
 {
 	int where = UNTOUCHED;
 	void *page;
 
-	if (halves[0].ret == 0 || entry >= r->nr_filled)
+	if ((halves[0].ret == 0 && status[0] != -EBUSY) || entry >= r->nr_filled)
 		return false;
 	page = arena_addr(&halves[1].arena, r->page[entry], 0);
 	sys(SYS_move_pages, r->pid, 1, &page, NULL, &where, 0);
-	return status >= 0 && status == where;
+	return status[1] >= 0 && status[1] == where;
 }
 
 static bool same_array(const struct request *r, enum array a)
@@ -266,7 +269,7 @@ static bool same_array(const struct request *r, enum array a)
 		at = MIN(at, BUF_BYTES - sizeof(int));
 		memcpy(&status[0], k + at, sizeof(int));
 		memcpy(&status[1], f + at, sizeof(int));
-		if (i < r->offset[a] || !is_truth(r, entry, status[1]))
+		if (i < r->offset[a] || !is_truth(r, entry, status))
 			break;
 		i = at + sizeof(int);
 	}

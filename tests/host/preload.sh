@@ -5,6 +5,7 @@
 # same, with and without it.
 #
 #	tests/host/preload.sh            BUILD=build PRELOAD=$BUILD/libpageferry-preload.so
+#	tests/host/preload.sh --build    only compiles the victims
 
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
@@ -75,14 +76,16 @@ counted() { # program, key, test operator, number
 	verdict $? "$1: $2 $3 $4" "it is $value" "$(cat "$tmp/stats" 2>&1)"
 }
 
-echo "# drop-in: $PRELOAD"
-[ -e "$PRELOAD" ] || { echo "Bail out! $PRELOAD is not there: run make"; exit 1; }
 for name in constructor preinit fork_storm vfork_exec threads exit_busy dlopen own_uffd \
 	raw_syscall raw_clone malloc_hook zerocopy signal; do
 	build $name || { echo "Bail out! can't compile $SOURCES/$name.c"; exit 1; }
 done
 build calls -lnuma || { echo "Bail out! can't compile $SOURCES/calls.c"; exit 1; }
-build plugin -shared -fPIC || exit 1
+build plugin -shared -fPIC || { echo "Bail out! can't compile $SOURCES/plugin.c"; exit 1; }
+[ "$1" = --build ] && exit 0
+
+echo "# drop-in: $PRELOAD"
+[ -e "$PRELOAD" ] || { echo "Bail out! $PRELOAD is not there: run make"; exit 1; }
 
 same "every name, good and bad arguments" "$VICTIMS/calls"
 counted calls served -ge 15
@@ -99,7 +102,7 @@ counted fork_storm served -ge 40
 same "vfork, exec and posix_spawn" "$VICTIMS/vfork_exec"
 counted vfork_exec plain_thread -ge 20
 same "threads that come and go" "$VICTIMS/threads"
-counted threads served -ge 300
+counted threads served -ge 100
 same "exit while threads are in calls" "$VICTIMS/exit_busy"
 same "dlopen of libnuma, and of a library whose constructor calls" "$VICTIMS/dlopen" \
 	"$VICTIMS/plugin"
@@ -156,7 +159,7 @@ counted calls plain_off -ge 15
 
 rm -f "$tmp/stats"
 ferried PAGEFERRY_MIN_PAGES=100000 "$VICTIMS/threads" >/dev/null
-counted threads plain_small -eq 400
+counted threads plain_small -eq 160
 
 for bad in PAGEFERRY_DISABLE=yes PAGEFERRY_MOVER=fast PAGEFERRY_WORKERS=-1 PAGEFERRY_CHUNK=3M \
 	PAGEFERRY_CHUNK=4M PAGEFERRY_STALL_US=1ms PAGEFERRY_POOL_CAP=1X PAGEFERRY_MIN_PAGES= \

@@ -25,8 +25,8 @@ static void *serve(void *arg)
 		};
 
 		memset(fill, 0x5a, PAGE);
-		ioctl(uffd, UFFDIO_COPY, &copy);
 		nr_faults++;
+		ioctl(uffd, UFFDIO_COPY, &copy);
 	}
 	return NULL;
 }

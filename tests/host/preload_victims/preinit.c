@@ -9,6 +9,7 @@ static void before(int argc, char **argv, char **envp)
 {
 	a.base = (unsigned char *)syscall(SYS_mmap, NULL, NR_PAGES * PAGE, PROT_READ | PROT_WRITE,
 					  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0L);
+	syscall(SYS_madvise, a.base, NR_PAGES * PAGE, MADV_NOHUGEPAGE);
 	for (int i = 0; i < NR_PAGES; i++) {
 		memset(a.base + i * PAGE, i & 0xff, PAGE);
 		a.pages[i] = a.base + i * PAGE;

@@ -5,7 +5,7 @@
 
 #include "victim.h"
 
-#define NR_ROUNDS  25
+#define NR_ROUNDS  10
 #define NR_THREADS 8
 
 static atomic_int nr_bad;

@@ -63,6 +63,8 @@ static inline void arena_make(struct arena *a, int node)
 		       -1, 0);
 	if (a->base == MAP_FAILED)
 		die("mmap");
+	/* Of a huge page the kernel reports a few entries as busy: in which order depends. */
+	madvise(a->base, NR_PAGES * PAGE, MADV_NOHUGEPAGE);
 	for (int i = 0; i < NR_PAGES; i++) {
 		memset(a->base + i * PAGE, i & 0xff, PAGE);
 		a->pages[i] = a->base + i * PAGE;

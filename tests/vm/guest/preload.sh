@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# In the guest: victims of the drop-in, on pages that really move. DROP-IN VICTIMS-DIRECTORY
+
+preload=$1
+victims=$2
+nr=0
+failed=0
+
+verdict() { # status, what
+	nr=$((nr + 1))
+	[ "$1" -eq 0 ] && echo "ok $nr - $2" && return
+	echo "not ok $nr - $2"
+	failed=1
+	cat /tmp/plain /tmp/ferried /tmp/stats 2>/dev/null | tail -n 30 | sed 's/^/# /'
+}
+
+for name in calls constructor preinit signal fork_storm vfork_exec threads exit_busy own_uffd \
+	raw_syscall raw_clone malloc_hook zerocopy; do
+	rm -f /tmp/stats
+	timeout 100 "$victims/$name" >/tmp/plain 2>&1
+	plain=$?
+	LD_PRELOAD=$preload PAGEFERRY_STATS=/tmp/stats timeout 100 "$victims/$name" >/tmp/ferried 2>&1
+	ferried=$?
+	[ $plain -eq $ferried ] && cmp -s /tmp/plain /tmp/ferried
+	verdict $? "$name: the same with the drop-in"
+	grep -h "program=$name " /tmp/stats >>/tmp/all
+done
+
+cp /tmp/all /tmp/stats
+# UFFDIO_MOVE came with 6.8.
+if [ "$(uname -r | cut -d. -f1)" -ge 7 ] || [ "$(uname -r | cut -d. -f2)" -ge 12 ]; then
+	grep -q 'program=threads .* exchange_pages=[1-9]' /tmp/all
+	verdict $? "pages went by the exchange mover"
+else
+	grep -q 'program=threads .* kernel_pages=[1-9][0-9]* exchange_pages=0' /tmp/all
+	verdict $? "pages went by the kernel mover"
+fi
+echo "1..$nr"
+exit $failed
