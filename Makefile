@@ -118,7 +118,7 @@ $(HOOKA): $(HOOK_OBJS)
 # The drop-in carries the library in itself: a program needs one file, and sees one symbol table.
 $(PRELOAD): $(PRELOAD_OBJS) $(LIBA) preload/preload.map
 	$(call say,LD,$@)
-	$(Q)$(CC) $(SAN_FLAGS) -shared $(if $(SAN),,-Wl,-z,defs) -Wl,-z,now \
+	$(Q)$(CC) $(SAN_FLAGS) -shared $(if $(SAN),,-Wl,-z,defs) -Wl,-z,now -Wl,-z,nodelete \
 		-Wl,--version-script=preload/preload.map -o $@ $(PRELOAD_OBJS) $(LIBA) $(LIB_LIBS)
 
 $(MIGBENCH): $(CLI_OBJS) $(LIBA)

@@ -22,12 +22,13 @@ sys_hook_fn sys_hook;
 struct vault_entry {
 	atomic_uintptr_t start;
 	atomic_uintptr_t end;
+	bool reserved; /* not in forked children; changed under the lock */
 };
 
 static struct vault_entry vault_entries[VAULT_MAX];
 static struct futex_lock vault_lock;
 
-static int vault_add(uintptr_t start, uintptr_t end)
+static int vault_add(uintptr_t start, uintptr_t end, bool reserved)
 {
 	int err = -ENOMEM;
 
@@ -35,6 +36,7 @@ static int vault_add(uintptr_t start, uintptr_t end)
 	for (size_t i = 0; i < VAULT_MAX; i++) {
 		if (atomic_load_explicit(&vault_entries[i].end, memory_order_relaxed))
 			continue;
+		vault_entries[i].reserved = reserved;
 		atomic_store_explicit(&vault_entries[i].start, start, memory_order_relaxed);
 		atomic_store_explicit(&vault_entries[i].end, end, memory_order_release);
 		err = 0;
@@ -90,7 +92,7 @@ int vault_alloc(size_t len_bytes, void **out)
 	addr = vault_map(len_bytes, PROT_READ | PROT_WRITE, MAP_POPULATE);
 	if (is_error(addr))
 		return -ENOMEM;
-	err = vault_add((uintptr_t)addr, (uintptr_t)addr + len_bytes);
+	err = vault_add((uintptr_t)addr, (uintptr_t)addr + len_bytes, false);
 	if (err) {
 		sys(SYS_munmap, addr, len_bytes);
 		return err;
@@ -124,7 +126,7 @@ int vault_reserve(size_t len_bytes, void **out)
 		sys(SYS_munmap, start, aligned - start);
 	if (start + slack > aligned + len_bytes)
 		sys(SYS_munmap, aligned + len_bytes, start + slack - aligned - len_bytes);
-	err = vault_add(aligned, aligned + len_bytes);
+	err = vault_add(aligned, aligned + len_bytes, true);
 	if (err) {
 		sys(SYS_munmap, aligned, len_bytes);
 		return err;
@@ -140,7 +142,10 @@ void vault_freeze(void)
 	futex_lock(&vault_lock);
 }
 
-void vault_thaw(void)
+void vault_thaw(bool in_child)
 {
+	for (size_t i = 0; in_child && i < VAULT_MAX; i++)
+		if (vault_entries[i].reserved)
+			atomic_store(&vault_entries[i].end, 0);
 	futex_unlock(&vault_lock);
 }

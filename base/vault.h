@@ -28,8 +28,11 @@ int __must_check vault_reserve(size_t len_bytes, void **out);
 /* True if any byte of [addr, addr + len_bytes) belongs to a vault mapping. Thread-safe. */
 bool vault_overlaps(const void *addr, size_t len_bytes);
 
-/* Around fork(2): nobody is in the middle of a change. Both sides call vault_thaw. */
+/*
+ * Around fork(2): nobody is in the middle of a change. Both sides call vault_thaw; in the child it
+ * forgets reservations, which were left out of it.
+ */
 void vault_freeze(void);
-void vault_thaw(void);
+void vault_thaw(bool in_child);
 
 #endif

@@ -255,6 +255,7 @@ static int open_parts(struct ferry *ferry, const struct ferry_options *options)
 static void set_up(struct ferry *ferry, const struct ferry_options *options)
 {
 	ferry->machine.nr_workers = crew_nr_workers(ferry->crew);
+	turnstile_open(&ferry->turnstile, ferry->machine.nr_workers);
 	ferry->machine.batched_flush = ferry->caps.batched_flush;
 	ferry->machine.max_chunk_bytes = options->chunk_bytes ? options->chunk_bytes : HUGE_BYTES;
 	ferry->machine.stall_bound_ns =
@@ -283,8 +284,10 @@ int ferry_open(struct ferry **out, const struct ferry_options *user_options)
 	if (err)
 		return err;
 	err = vault_alloc(sizeof(*ferry), (void **)&ferry);
-	if (err)
+	if (err) {
+		snprintf(open_error, sizeof(open_error), "%s", strerror(-err));
 		return err;
+	}
 	ferry->uffd = -1;
 	ferry->vmstat_fd = (int)sys(SYS_openat, AT_FDCWD, "/proc/vmstat", O_RDONLY | O_CLOEXEC);
 	nodes_read(&ferry->nodes);

@@ -28,7 +28,7 @@ static void before_fork(void)
 
 static void after_in_parent(void)
 {
-	vault_thaw();
+	vault_thaw(false);
 	for (struct ferry *ferry = contexts; ferry; ferry = ferry->next)
 		gate_open(&ferry->outs);
 	futex_unlock(&contexts_lock);
@@ -36,7 +36,7 @@ static void after_in_parent(void)
 
 static void after_in_child(void)
 {
-	vault_thaw();
+	vault_thaw(true);
 	for (struct ferry *ferry = contexts; ferry; ferry = ferry->next) {
 		atomic_store(&ferry->forked, true);
 		if (ferry->uffd >= 0)

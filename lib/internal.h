@@ -16,6 +16,7 @@
 #include "lib/nodes.h"
 #include "lib/parcel.h"
 #include "lib/pool.h"
+#include "lib/turnstile.h"
 #include "lib/uffd.h"
 #include "policy/policy.h"
 
@@ -52,10 +53,9 @@ struct lane {
 	struct tally tally;
 	uint64_t chunk_bytes;
 	unsigned int slice_pages;
-	unsigned int nr_out; /* parcels out */
-	long nr_preempted;   /* involuntary context switches, when last looked at */
-	uint64_t contended_until_ns, fresh_since_ns;
-	unsigned int nr_stalls; /* in this job */
+	unsigned int nr_out;     /* parcels out */
+	long nr_preempted;       /* involuntary context switches, when last looked at */
+	uint64_t fresh_since_ns; /* it has had its CPU since then, at the earliest */
 	struct engine_channel *channels[MAX_POOL_NODES];
 	struct engine_channel *channel; /* the one of the chunk at hand */
 	struct parcel *strays;
@@ -103,7 +103,9 @@ struct ferry {
 	atomic_bool forked; /* this is a child's copy of the parent's context */
 
 	struct gate moves; /* inside: around each UFFDIO_MOVE. shut: events are read and handled */
-	struct gate outs;  /* inside: while pages are out. shut: a fork is under way */
+	struct turnstile turnstile;
+	_Atomic uint64_t contended_until_ns; /* CPUs are short */
+	struct gate outs; /* inside: while pages are out. shut: a fork is under way */
 
 	struct futex_lock pools_lock;
 	_Atomic(struct pool *) pools[MAX_POOL_NODES][2]; /* by node, then small and huge */

@@ -176,16 +176,6 @@ void job_stop(struct ferry_job *job, int error)
 	atomic_store(&job->stop, true);
 }
 
-bool job_spares_lane(struct ferry_job *job)
-{
-	unsigned int nr = atomic_load(&job->nr_lanes);
-
-	while (nr > 1)
-		if (atomic_compare_exchange_weak(&job->nr_lanes, &nr, nr - 1))
-			return true;
-	return false;
-}
-
 /* Ends at a chunk's border; a huge page is always taken whole. */
 static unsigned int chunk_pages(const struct lane *lane, const struct segment *segment,
 				uint64_t done)

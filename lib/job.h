@@ -39,8 +39,9 @@ struct ferry_job {
 	/* the request */
 	int pid;
 	bool own_process;
-	bool exact;  /* answers as the system call: stop at the first failure */
-	bool serial; /* pages named twice: in the caller's order, by one thread */
+	bool exact;    /* answers as the system call: stop at the first failure */
+	bool one_node; /* exact: all go to the same, so the kernel would not stop between them */
+	bool serial;   /* pages named twice: in the caller's order, by one thread */
 	unsigned int flags;
 	enum ferry_mover asked_mover;
 	unsigned int asked_workers;
@@ -69,7 +70,6 @@ struct ferry_job {
 	uint64_t cursor_pages; /* of that segment, handed out */
 	uint64_t nr_handed_out;
 	_Atomic uint64_t nr_done;
-	atomic_uint nr_lanes; /* that have come, less those that left to the others */
 	atomic_bool stop;
 	atomic_int error;    /* first thing that stopped it */
 	uint64_t nr_unmoved; /* exact: pages the kernel said it had not moved */
@@ -125,8 +125,6 @@ bool job_next_unit(struct ferry_job *job, struct lane *lane, struct unit *out);
 void job_begin(struct ferry_job *job);
 /* Adds up what a lane has done. */
 void job_add_tally(struct ferry_job *job, const struct tally *tally);
-/* May one lane leave, because others work on it? */
-bool job_spares_lane(struct ferry_job *job);
 /* Ends early: no unit is handed out any more. */
 void job_stop(struct ferry_job *job, int error);
 

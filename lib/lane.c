@@ -63,7 +63,25 @@ static void note_failure(struct ferry_job *job, uint64_t position, long ret)
 		job->exact_error_position = position;
 	}
 	futex_unlock(&job->lock);
-	job_stop(job, 0);
+	/* The kernel tries all pages with one destination before it stops. */
+	if (ret < 0 || !job->one_node)
+		job_stop(job, 0);
+}
+
+/*
+ * Where a huge page is named by several of its addresses, the kernel answers -EBUSY for some of
+ * them, which ones depends on the order. So they are looked for again.
+ */
+static void look_again(struct slice *slice)
+{
+	for (unsigned int i = 0; i < slice->nr_pages; i++) {
+		int status;
+
+		if (slice->status[i] == -EBUSY &&
+		    !raw_move_pages(slice->pid, 1, &slice->pages[i], NULL, &status, 0) &&
+		    status == slice->nodes[i])
+			slice->status[i] = status;
+	}
 }
 
 /* Adds up a slice that has been through the kernel; statuses stay in the slice. */
@@ -126,6 +144,7 @@ static void serve_slice(struct lane *lane)
 		if (job->flags & FERRY_MOVE_STOP && any_failed(slice))
 			job_stop(job, -EBUSY);
 	}
+	look_again(slice);
 	lane->slice_pages = policy_next_slice(left->nr, now_ns() - start_ns, SLICE_MAX_PAGES);
 	tally_slice(lane, left);
 	left->nr = 0;
@@ -146,8 +165,13 @@ static void leave_page(struct lane *lane, uint64_t position, uintptr_t page, int
 /* ---- a fair start ---- */
 
 /* Less than the scheduler's time slice, more than a chunk takes. */
-#define FRESH_NS     (1 * NS_PER_MS)
-#define CONTENDED_NS (100 * NS_PER_MS)
+#define FRESH_NS (1 * NS_PER_MS)
+
+/* CPUs are short, as far as the last second knows. */
+#define CONTENDED_NS (1 * NS_PER_SEC)
+
+/* Nobody gives the CPU back so late unless somebody else has used it. */
+#define LONG_YIELD_NS (500 * NS_PER_US)
 
 static long times_preempted(void)
 {
@@ -156,23 +180,21 @@ static long times_preempted(void)
 	return sys(SYS_getrusage, RUSAGE_THREAD, &usage) ? 0 : usage.ru_nivcsw;
 }
 
-/* Called after pages have been out: were they out for long because this lane had no CPU? */
-static void note_stall(struct lane *lane, uint64_t out_ns)
+static void note_contention(struct lane *lane, uint64_t now)
 {
-	if (out_ns > 2 * lane->ferry->machine.stall_bound_ns &&
-	    times_preempted() != lane->nr_preempted)
-		lane->nr_stalls++;
+	atomic_store_explicit(&lane->ferry->contended_until_ns, now + CONTENDED_NS,
+			      memory_order_relaxed);
 }
 
-/*
- * Lanes share locks of the kernel, so where CPUs are short each waits for those that are preempted:
- * one lane alone is faster than several then. The last one stays.
- */
-#define STALLS_TO_LEAVE 2
-
-static bool leaves_to_others(struct lane *lane)
+/* Not by sched_yield(2): that forfeits a time slice's worth of CPU since 6.18. */
+static void yield_cpu(struct lane *lane, uint64_t now)
 {
-	return lane->nr_stalls >= STALLS_TO_LEAVE && job_spares_lane(lane->job);
+	struct timespec ts = {.tv_nsec = 1};
+
+	sys(SYS_nanosleep, &ts, NULL);
+	lane->fresh_since_ns = now_ns();
+	if (lane->fresh_since_ns - now > LONG_YIELD_NS)
+		note_contention(lane, lane->fresh_since_ns);
 }
 
 /*
@@ -187,11 +209,12 @@ static void breathe(struct lane *lane)
 
 	if (preempted != lane->nr_preempted) {
 		lane->nr_preempted = preempted;
-		lane->contended_until_ns = now + CONTENDED_NS;
 		lane->fresh_since_ns = now;
-	} else if (now < lane->contended_until_ns && now - lane->fresh_since_ns > FRESH_NS) {
-		sys(SYS_sched_yield);
-		lane->fresh_since_ns = now_ns();
+		note_contention(lane, now);
+	} else if (now < atomic_load_explicit(&lane->ferry->contended_until_ns,
+					      memory_order_relaxed) &&
+		   now - lane->fresh_since_ns > FRESH_NS) {
+		yield_cpu(lane, now);
 	}
 }
 
@@ -203,11 +226,12 @@ static void finish(struct lane *lane, struct parcel *parcel)
 	uintptr_t at = parcel->at;
 	bool clean = parcel_finish(lane, parcel);
 
-	note_stall(lane, parcel->out_since_ns);
 	nr_arrived = map_count(&parcel->arrived);
 	lane->tally.nr_moved += nr_arrived;
 	lane->tally.pages_by_mover[FERRY_MOVER_EXCHANGE] += nr_arrived;
-	if (nr == PAGES_PER_HUGE || parcel->out_since_ns > lane->ferry->machine.stall_bound_ns)
+	/* A smaller chunk is out for less time, but not if it is the CPU that was missing. */
+	if (times_preempted() == lane->nr_preempted &&
+	    (nr == PAGES_PER_HUGE || parcel->out_since_ns > lane->ferry->machine.stall_bound_ns))
 		lane->chunk_bytes = policy_next_chunk(&lane->ferry->machine, lane->chunk_bytes,
 						      parcel->out_since_ns);
 	if (nr_arrived == nr) {
@@ -516,8 +540,6 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 
 	memset(&lane->tally, 0, sizeof(lane->tally));
 	lane->job = job;
-	lane->nr_stalls = 0;
-	atomic_fetch_add(&job->nr_lanes, 1);
 	job_begin(job);
 	lane->chunk_bytes = job->hands.chunk_bytes;
 	if (!lane->slice_pages)
@@ -525,7 +547,7 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 	for (;;) {
 		throttle(lane);
 		check_deadline(job);
-		if (leaves_to_others(lane) || !job_next_unit(job, lane, &unit))
+		if (!job_next_unit(job, lane, &unit))
 			break;
 		serve(lane, &unit);
 	}

@@ -139,6 +139,14 @@ static long result_of(const struct call *call, const struct ferry_job *job, int 
 	return array_error;
 }
 
+static bool is_one_node(const struct ferry_job *job)
+{
+	for (uint64_t i = 1; i < job->nr_usable; i++)
+		if (job->nodes[i] != job->nodes[0])
+			return false;
+	return true;
+}
+
 static int prepare(const struct call *call, struct ferry_job *job, int *array_error)
 {
 	int err = snapshot(call, job, array_error);
@@ -150,6 +158,7 @@ static int prepare(const struct call *call, struct ferry_job *job, int *array_er
 	job->own_process = is_own_process(call->pid);
 	job->flags = call->flags & FERRY_MPOL_MF_MOVE_ALL ? FERRY_MOVE_ALL : 0;
 	keep_to_good_nodes(call, job, array_error);
+	job->one_node = is_one_node(job);
 	for (uint64_t i = 0; i < job->nr_usable; i++) {
 		job->pages[i] = ALIGN_DOWN(job->pages[i], PAGE_BYTES);
 		job->status[i] = STATUS_UNSET;

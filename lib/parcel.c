@@ -257,6 +257,12 @@ static bool take_spans(struct lane *lane, struct parcel *parcel, unsigned int nr
 	return false;
 }
 
+static void nothing_out(struct lane *lane)
+{
+	gate_leave(&lane->ferry->outs, lane->door);
+	turnstile_leave(&lane->ferry->turnstile);
+}
+
 enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr_t at,
 			       unsigned int nr_pages)
 {
@@ -264,9 +270,10 @@ enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr
 
 	if (!take_spans(lane, parcel, nr_pages))
 		return PARCEL_NO_FRAMES;
-	if (!lane->nr_out)
+	if (!lane->nr_out) {
+		turnstile_enter(&lane->ferry->turnstile);
 		gate_enter(&lane->ferry->outs, lane->door);
-
+	}
 	enter(lane);
 	parcel->at = at;
 	parcel->nr_pages = nr_pages;
@@ -283,7 +290,7 @@ enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr
 
 	if (!parcel->live) {
 		if (!lane->nr_out)
-			gate_leave(&lane->ferry->outs, lane->door);
+			nothing_out(lane);
 		uffd_wake(lane->ferry->uffd, at, (size_t)nr_pages * PAGE_BYTES);
 		return_slot(lane, parcel);
 		return_frames(lane, parcel);
@@ -316,8 +323,10 @@ bool parcel_finish(struct lane *lane, struct parcel *parcel)
 	if (disturbed || map_count(&parcel->arrived) != parcel->nr_pages)
 		wake_others(lane, parcel);
 	out_ns = now_ns() - parcel->out_since_ns;
+	turnstile_note(&lane->ferry->turnstile, parcel->nr_pages, parcel->huge, out_ns,
+		       lane->ferry->machine.nr_workers);
 	if (!--lane->nr_out)
-		gate_leave(&lane->ferry->outs, lane->door);
+		nothing_out(lane);
 
 	lane->tally.nr_chunks++;
 	lane->tally.max_out_ns = MAX(lane->tally.max_out_ns, out_ns);

@@ -31,6 +31,7 @@ struct parcel {
 	bool uneasy;     /* something did not go the plain way: look before you count */
 	struct span slot, frames;
 	uint64_t out_since_ns;
+	unsigned int nr_rounds;  /* of put-in, that failed */
 	struct page_map taken;   /* in the slot, to be copied */
 	struct page_map back;    /* in the slot, to go back from there */
 	struct page_map arrived; /* put in from the frames: moved */

@@ -23,7 +23,7 @@
 #include "lib/uapi.h"
 #include "lib/uffd.h"
 
-/* Rounds through the milder ways before mremap is tried. */
+/* Rounds through the milder ways, for all pages of a parcel, before mremap is tried. */
 #define PATIENCE_ROUNDS 20
 
 enum page_end {
@@ -122,7 +122,7 @@ static enum page_end by_mremap(struct lane *lane, struct parcel *parcel, unsigne
 }
 
 static enum page_end put_page_once(struct lane *lane, struct parcel *parcel, unsigned int page,
-				   uintptr_t source, unsigned int round)
+				   uintptr_t source)
 {
 	enum page_end end;
 
@@ -131,7 +131,7 @@ static enum page_end put_page_once(struct lane *lane, struct parcel *parcel, uns
 	end = by_move(lane, place_of(parcel, page), source);
 	if (end == PAGE_WAITS || end == PAGE_PENDING)
 		end = by_copy(lane, place_of(parcel, page), source);
-	if (end == PAGE_WAITS && round >= PATIENCE_ROUNDS)
+	if (end == PAGE_WAITS && parcel->nr_rounds >= PATIENCE_ROUNDS)
 		end = by_mremap(lane, parcel, page);
 	return end;
 }
@@ -153,13 +153,13 @@ static void put_page(struct lane *lane, struct parcel *parcel, unsigned int page
 
 	parcel->came_apart = true;
 	parcel->uneasy = true;
-	for (unsigned int round = 0;;) {
-		end = put_page_once(lane, parcel, page, source, round);
+	for (;;) {
+		end = put_page_once(lane, parcel, page, source);
 		if (end != PAGE_WAITS && end != PAGE_PENDING)
 			break;
-		outside_gate(lane, round < PATIENCE_ROUNDS / 2 ? 0 : NS_PER_MS);
+		outside_gate(lane, parcel->nr_rounds < PATIENCE_ROUNDS / 2 ? 0 : NS_PER_MS);
 		/* mremap must not go over a mapping that is not known yet. */
-		round += end == PAGE_WAITS;
+		parcel->nr_rounds += end == PAGE_WAITS;
 	}
 	if (end == PAGE_CARRIED)
 		map_clear_range(&parcel->taken, page, 1);
@@ -210,6 +210,7 @@ void put_in(struct lane *lane, struct parcel *parcel)
 {
 	struct page_map taken = parcel->taken, back = parcel->back;
 
+	parcel->nr_rounds = 0;
 	put_map(lane, parcel, &taken, false);
 	put_map(lane, parcel, &back, true);
 	memset(&parcel->back, 0, sizeof(parcel->back));

@@ -15,6 +15,8 @@
 #define MIN_RUN_PAGES_UNBATCHED 64
 #define MIN_CHUNK_BYTES         (256UL << 10)
 #define FLOOR_CHUNK_BYTES       (64UL << 10)
+/* For a longer bound no chunk is made smaller than MIN_CHUNK_BYTES. */
+#define SHORT_BOUND_NS          (250 * NS_PER_US)
 #define LANE_MIN_EXCHANGE_PAGES 128 /* less is not worth waking one more worker */
 #define LANE_MIN_KERNEL_PAGES   32
 #define SLICE_TARGET_NS         (20 * NS_PER_MS)
@@ -90,7 +92,9 @@ struct policy_hands policy_hands(const struct policy_machine *machine,
 uint64_t policy_next_chunk(const struct policy_machine *machine, uint64_t chunk_bytes,
 			   uint64_t out_ns)
 {
-	uint64_t floor = MIN(FLOOR_CHUNK_BYTES, machine->max_chunk_bytes);
+	uint64_t least =
+		machine->stall_bound_ns < SHORT_BOUND_NS ? FLOOR_CHUNK_BYTES : MIN_CHUNK_BYTES;
+	uint64_t floor = MIN(least, machine->max_chunk_bytes);
 
 	if (out_ns > machine->stall_bound_ns && chunk_bytes > floor)
 		return chunk_bytes / 2;
