@@ -32,17 +32,34 @@ static const struct dsa_hw_desc *list_of(const struct dsa_hw_desc *desc)
 	return (const struct dsa_hw_desc *)(uintptr_t)desc->desc_list_addr;
 }
 
+static uint64_t hash_source(const struct dsa_model *model, const struct dsa_hw_desc *desc)
+{
+	uint64_t bad;
+
+	if (desc->opcode != DSA_OPCODE_MEMMOVE && desc->opcode != DSA_OPCODE_COPY_CRC)
+		return 0;
+	if (desc->src_addr + desc->xfer_size > desc->dst_addr &&
+	    desc->dst_addr + desc->xfer_size > desc->src_addr)
+		return 0;
+	if (!dsa_memory_readable(model, desc->src_addr, desc->xfer_size, false, &bad))
+		return 0;
+	return dsa_memory_hash(1, desc->src_addr, desc->xfer_size);
+}
+
 /* Returns false if it ended other than in plain success. */
 static bool run_one(struct dsa_device *device, const struct dsa_hw_desc *listed, uint64_t fate,
-		    uint32_t index, uint64_t *bytes)
+		    uint32_t index, uint64_t *bytes, struct dsa_watch *watch)
 {
 	struct model_prng prng = model_prng_for(fate, index + 1);
 	struct dsa_completion_record cr = {0};
 	struct dsa_hw_desc desc = *listed;
+	struct dsa_watch unused;
 
 	if (!dsa_check_cr(device, &desc))
 		return false;
-	*bytes += dsa_execute(device, &desc, true, &prng, &cr);
+	*bytes += dsa_execute(device, &desc, true, &prng, &cr, &unused);
+	if (device->model->config.watch)
+		watch->source_hash += hash_source(device->model, &desc);
 	if (dsa_wants_cr(device, &desc, cr.status))
 		dsa_write_cr(desc.completion_addr, &cr);
 	return cr.status == DSA_COMP_SUCCESS;
@@ -51,7 +68,7 @@ static bool run_one(struct dsa_device *device, const struct dsa_hw_desc *listed,
 /* Executes list[from, to) in random order. Returns how many failed. */
 static uint32_t run_stretch(struct dsa_device *device, const struct dsa_hw_desc *list,
 			    uint32_t from, uint32_t to, uint64_t fate, struct model_prng *prng,
-			    uint64_t *bytes)
+			    uint64_t *bytes, struct dsa_watch *watch)
 {
 	bool in_order = device->model->config.in_order;
 	uint16_t order[DSA_MAX_BATCH];
@@ -65,7 +82,7 @@ static uint32_t run_stretch(struct dsa_device *device, const struct dsa_hw_desc 
 		uint16_t index = order[at];
 
 		order[at] = order[i];
-		nr_failed += !run_one(device, &list[index], fate, index, bytes);
+		nr_failed += !run_one(device, &list[index], fate, index, bytes, watch);
 	}
 	return nr_failed;
 }
@@ -96,7 +113,8 @@ static uint32_t readable_part(struct dsa_device *device, const struct dsa_hw_des
 }
 
 uint64_t dsa_execute_batch(struct dsa_device *device, const struct dsa_hw_desc *desc,
-			   struct model_prng *prng, struct dsa_completion_record *cr)
+			   struct model_prng *prng, struct dsa_completion_record *cr,
+			   struct dsa_watch *watch)
 {
 	const struct dsa_hw_desc *list = list_of(desc);
 	uint64_t fate = model_random(prng);
@@ -111,10 +129,11 @@ uint64_t dsa_execute_batch(struct dsa_device *device, const struct dsa_hw_desc *
 		/* A fence behind a failure ends the batch; the rest is never looked at. */
 		if (done && nr_failed)
 			break;
-		nr_failed += run_stretch(device, list, done, end, fate, prng, &bytes);
+		nr_failed += run_stretch(device, list, done, end, fate, prng, &bytes, watch);
 		done = end;
 	}
 	cr->bytes_completed = done;
+	watch->partial = done < desc->desc_count;
 	cr->status = nr_failed ? DSA_COMP_BATCH_FAIL : DSA_COMP_SUCCESS;
 	if (done == nr_readable && nr_readable < desc->desc_count) {
 		cr->status = DSA_COMP_BATCH_PAGE_FAULT;
@@ -123,34 +142,19 @@ uint64_t dsa_execute_batch(struct dsa_device *device, const struct dsa_hw_desc *
 	return bytes;
 }
 
-static uint64_t hash_source(const struct dsa_model *model, const struct dsa_hw_desc *desc,
-			    uint64_t hash)
-{
-	uint64_t bad;
-
-	if (desc->opcode != DSA_OPCODE_MEMMOVE && desc->opcode != DSA_OPCODE_COPY_CRC)
-		return hash;
-	if (desc->src_addr + desc->xfer_size > desc->dst_addr &&
-	    desc->dst_addr + desc->xfer_size > desc->src_addr)
-		return hash;
-	if (!dsa_memory_readable(model, desc->src_addr, desc->xfer_size, false, &bad))
-		return hash;
-	return dsa_memory_hash(hash, desc->src_addr, desc->xfer_size);
-}
-
 uint64_t dsa_watch_sources(const struct dsa_model *model, const struct dsa_hw_desc *desc)
 {
 	const struct dsa_hw_desc *list = list_of(desc);
-	uint64_t bad, hash = 1;
+	uint64_t bad, hash = 0;
 
 	if (desc->opcode != DSA_OPCODE_BATCH)
-		return hash_source(model, desc, hash);
+		return hash_source(model, desc);
 	if (desc->desc_count > DSA_MAX_BATCH || (desc->desc_list_addr & (DSA_DESC_BYTES - 1)) ||
 	    !dsa_memory_readable(model, desc->desc_list_addr,
 				 (uint64_t)desc->desc_count * DSA_DESC_BYTES, false, &bad))
 		return hash;
 	for (uint32_t i = 0; i < desc->desc_count; i++)
-		hash = hash_source(model, &list[i], hash);
+		hash += hash_source(model, &list[i]);
 	return hash;
 }
 

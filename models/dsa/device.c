@@ -71,13 +71,20 @@ static void wake_hung(struct dsa_device *device, uint64_t now_ns, uint64_t *next
 	}
 }
 
-static void check_watched(struct dsa_model *model, const struct dsa_entry *entry)
+static void check_watched(struct dsa_model *model, const struct dsa_entry *entry,
+			  const struct dsa_watch *watch)
 {
+	bool changed;
+
 	if (!model->config.watch)
 		return;
+	if (entry->desc.opcode == DSA_OPCODE_BATCH)
+		changed = !watch->partial && entry->source_hash != watch->source_hash;
+	else
+		changed = entry->source_hash != dsa_watch_sources(model, &entry->desc);
 	if (entry->list_hash != dsa_watch_list(model, &entry->desc))
 		dsa_breach(model, DSA_RULE_B10);
-	else if (entry->source_hash != dsa_watch_sources(model, &entry->desc))
+	else if (changed)
 		dsa_breach(model, DSA_RULE_E5);
 }
 
@@ -152,14 +159,15 @@ static void run(struct dsa_device *device, struct dsa_entry *entry, uint32_t ind
 		struct model_prng *prng, uint64_t now_ns)
 {
 	const struct model_speed *speed = &device->model->config.speed;
+	struct dsa_watch watch = {0};
 	uint64_t bytes = 0;
 
 	futex_unlock(&device->lock);
 	/* An unusable record address is an error that has nowhere to go: nothing is executed. */
 	if (entry->cr_was_good) {
-		bytes = dsa_execute(device, &entry->desc, false, prng, &entry->result);
+		bytes = dsa_execute(device, &entry->desc, false, prng, &entry->result, &watch);
 		entry->cr_wanted &= dsa_wants_cr(device, &entry->desc, entry->result.status);
-		check_watched(device->model, entry);
+		check_watched(device->model, entry, &watch);
 	} else {
 		entry->cr_wanted = false;
 	}

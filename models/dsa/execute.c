@@ -275,7 +275,8 @@ static void corrupt(struct dsa_model *model, const struct dsa_hw_desc *desc,
 }
 
 uint64_t dsa_execute(struct dsa_device *device, const struct dsa_hw_desc *desc, bool in_batch,
-		     struct model_prng *prng, struct dsa_completion_record *cr)
+		     struct model_prng *prng, struct dsa_completion_record *cr,
+		     struct dsa_watch *watch)
 {
 	struct dsa_model *model = device->model;
 	struct operand operand[3];
@@ -285,10 +286,11 @@ uint64_t dsa_execute(struct dsa_device *device, const struct dsa_hw_desc *desc, 
 
 	dsa_count(model, DSA_COUNT_EXECUTED, 1);
 	cr->status = status ? status : DSA_COMP_SUCCESS;
+	watch->partial = status;
 	if (status || desc->opcode == DSA_OPCODE_NOOP || desc->opcode == DSA_OPCODE_DRAIN)
 		return 0;
 	if (desc->opcode == DSA_OPCODE_BATCH)
-		return dsa_execute_batch(device, desc, prng, cr);
+		return dsa_execute_batch(device, desc, prng, cr, watch);
 
 	nr_operands = operands_of(desc, operand);
 	if (natural_stop(model, desc, operand, nr_operands, &stop) ||

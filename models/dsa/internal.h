@@ -102,12 +102,23 @@ uint8_t dsa_check(struct dsa_model *model, const struct dsa_hw_desc *desc, bool 
 /* Can the completion record be written? The breach and the SWERROR code are recorded if not. */
 bool dsa_check_cr(struct dsa_device *device, const struct dsa_hw_desc *desc);
 
+/*
+ * What was read of a batch's sources, each seen before its own record was written: after that they
+ * are the submitter's again.
+ */
+struct dsa_watch {
+	uint64_t source_hash;
+	bool partial; /* not all of them were read */
+};
+
 /* execute.c: runs the descriptor now. Returns the bytes moved; cr is what would be reported. */
 uint64_t dsa_execute(struct dsa_device *device, const struct dsa_hw_desc *desc, bool in_batch,
-		     struct model_prng *prng, struct dsa_completion_record *cr);
+		     struct model_prng *prng, struct dsa_completion_record *cr,
+		     struct dsa_watch *watch);
 /* batch.c */
 uint64_t dsa_execute_batch(struct dsa_device *device, const struct dsa_hw_desc *desc,
-			   struct model_prng *prng, struct dsa_completion_record *cr);
+			   struct model_prng *prng, struct dsa_completion_record *cr,
+			   struct dsa_watch *watch);
 /* Hashes of everything the descriptor will read: the sources; a batch's list. */
 uint64_t dsa_watch_sources(const struct dsa_model *model, const struct dsa_hw_desc *desc);
 uint64_t dsa_watch_list(const struct dsa_model *model, const struct dsa_hw_desc *desc);

@@ -1045,6 +1045,16 @@ Test(dsa_rules, e5_source_changed)
 	only(DSA_RULE_E5);
 }
 
+Test(dsa_rules, e5_source_changed_in_a_batch)
+{
+	struct dsa_hw_desc d = batch_of(2);
+
+	cr_assert(dsa_model_enqcmd(model, 0, 0, &d));
+	SRC[PAGE_BYTES + 5] ^= 1;
+	run_all();
+	only(DSA_RULE_E5);
+}
+
 Test(dsa_rules, impossible_configurations)
 {
 	struct dsa_model_config config;
