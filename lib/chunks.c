@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The exchange mover's share of a lane: looks what a chunk holds, sends stretches of it out as
+ * parcels, and gathers what can't be exchanged for the kernel mover.
+ */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "lib/lane.h"
+#include "lib/mthp.h"
+#include "lib/pagemap.h"
+
+/* Fewer pages in a row than this are not worth two UFFDIO_MOVEs. */
+#define MIN_PARCEL_PAGES 4
+
+/* ---- parcels ---- */
+
+static void finish(struct lane *lane, struct parcel *parcel)
+{
+	unsigned int nr_arrived, nr = parcel->nr_pages;
+	uintptr_t at = parcel->at;
+	bool clean = parcel_finish(lane, parcel);
+
+	nr_arrived = map_count(&parcel->arrived);
+	lane->tally.nr_moved += nr_arrived;
+	lane->tally.pages_by_mover[FERRY_MOVER_EXCHANGE] += nr_arrived;
+	/* A smaller chunk is out for less time, but not if it is the CPU that was missing. */
+	if (times_preempted() == lane->nr_preempted &&
+	    (nr == PAGES_PER_HUGE || parcel->out_since_ns > lane->ferry->machine.stall_bound_ns))
+		lane->chunk_bytes = policy_next_chunk(&lane->ferry->machine, lane->chunk_bytes,
+						      parcel->out_since_ns);
+	if (nr_arrived == nr) {
+		settle_run(lane, parcel->first_position, nr, parcel->node);
+	} else {
+		for (unsigned int i = 0; i < nr; i++) {
+			if (map_test(&parcel->arrived, i))
+				settle(lane, parcel->first_position + i, parcel->node);
+			else
+				leave_page(lane, parcel->first_position + i,
+					   at + (uintptr_t)i * PAGE_BYTES, parcel->node,
+					   map_test(&parcel->stray, i) ? FERRY_REASON_ENGINE
+								       : FERRY_REASON_REFUSED);
+		}
+	}
+	note_done(lane, nr_arrived);
+	parcel->next = clean ? lane->free : lane->strays;
+	if (clean)
+		lane->free = parcel;
+	else
+		lane->strays = parcel;
+}
+
+/* Collects what an engine has finished, waiting for at least one. */
+static void collect(struct lane *lane)
+{
+	struct engine_batch *done[LANE_PARCELS];
+	const struct engine_ops *ops = lane->channel->engine->ops;
+	uint32_t nr = ops->poll(lane->channel, NS_PER_MS, done, LANE_PARCELS);
+
+	for (uint32_t i = 0; i < nr; i++)
+		finish(lane, done[i]->owner);
+}
+
+void drain(struct lane *lane)
+{
+	while (lane->nr_out)
+		collect(lane);
+	serve_slice(lane);
+}
+
+/* Frames that a hung device held are frames again once its channel is quiet. */
+void release_strays(struct lane *lane)
+{
+	struct parcel **link = &lane->strays;
+
+	while (*link) {
+		struct parcel *parcel = *link;
+		const struct engine_ops *ops = parcel->channel->engine->ops;
+
+		if (ops->quiet && !ops->quiet(parcel->channel)) {
+			link = &parcel->next;
+			continue;
+		}
+		*link = parcel->next;
+		parcel_release(lane, parcel);
+		parcel->next = lane->free;
+		lane->free = parcel;
+	}
+}
+
+static struct parcel *get_parcel(struct lane *lane)
+{
+	unsigned int depth = MIN(lane->channel->engine->depth, LANE_PARCELS);
+	struct parcel *parcel;
+
+	while (lane->nr_out && (lane->nr_out >= depth || !lane->free))
+		collect(lane);
+	if (!lane->free)
+		release_strays(lane);
+	parcel = lane->free;
+	if (parcel)
+		lane->free = parcel->next;
+	return parcel;
+}
+
+/* One stretch of present pages on one node. Returns false if not a single page came out. */
+static bool send_parcel(struct lane *lane, const struct unit *unit, unsigned int first,
+			unsigned int nr_pages, int source_node, bool huge)
+{
+	const struct segment *segment = unit->segment;
+	uint64_t position = unit->first_position + first;
+	uintptr_t at = job_page(lane->job, segment, position);
+	struct pool *source = ferry_pool(lane->ferry, source_node, huge);
+	struct pool *target = ferry_pool(lane->ferry, segment->node, huge);
+	struct parcel *parcel = source && target ? get_parcel(lane) : NULL;
+	enum ferry_reason reason = FERRY_REASON_REFUSED;
+
+	if (parcel) {
+		parcel->source = source;
+		parcel->target = target;
+		parcel->huge = huge;
+		parcel->node = segment->node;
+		parcel->first_position = position;
+		switch (parcel_start(lane, parcel, at, nr_pages)) {
+		case PARCEL_READY:
+			finish(lane, parcel);
+			return true;
+		case PARCEL_QUEUED:
+			return true;
+		case PARCEL_NO_FRAMES:
+			reason = FERRY_REASON_NO_FRAMES;
+			break;
+		case PARCEL_CHANGED:
+			reason = FERRY_REASON_CHANGED;
+			break;
+		case PARCEL_REFUSED:
+			break;
+		}
+		parcel->next = lane->free;
+		lane->free = parcel;
+	} else {
+		reason = source && target ? FERRY_REASON_ENGINE : FERRY_REASON_NO_FRAMES;
+	}
+	for (unsigned int i = 0; i < nr_pages; i++)
+		leave_page(lane, position + i, at + (uintptr_t)i * PAGE_BYTES, segment->node,
+			   reason);
+	return false;
+}
+
+/* ---- chunks ---- */
+
+/* Where each page of the chunk is: a node, or what the kernel says of it. */
+static void locate(struct lane *lane, const struct unit *unit, uintptr_t addr,
+		   const struct page_kinds *kinds, int where[PAGES_PER_HUGE])
+{
+	unsigned int nr = kinds->huge ? 1 : unit->nr_pages;
+	void *pages[PAGES_PER_HUGE];
+
+	if (lane->ferry->nodes.nr_memory == 1) {
+		for (unsigned int i = 0; i < unit->nr_pages; i++)
+			where[i] = lane->ferry->nodes.first_memory;
+		return;
+	}
+	for (unsigned int i = 0; i < nr; i++)
+		pages[i] = (void *)(addr + (uintptr_t)i * PAGE_BYTES);
+	if (raw_move_pages(0, nr, pages, NULL, where, 0))
+		for (unsigned int i = 0; i < nr; i++)
+			where[i] = -EFAULT;
+	for (unsigned int i = nr; i < unit->nr_pages; i++)
+		where[i] = where[0];
+}
+
+enum page_way { WAY_EXCHANGE, WAY_KERNEL, WAY_ABSENT, WAY_IN_PLACE };
+
+static enum page_way way_of(const struct lane *lane, const struct page_kinds *kinds,
+			    const int *where, unsigned int page, int node)
+{
+	if (map_test(&kinds->absent, page))
+		return WAY_ABSENT;
+	if (!map_test(&kinds->movable, page) || where[page] < 0)
+		return WAY_KERNEL;
+	if (where[page] == node && !(lane->job->flags & FERRY_MOVE_FRESH))
+		return WAY_IN_PLACE;
+	return WAY_EXCHANGE;
+}
+
+static void serve_stretch(struct lane *lane, const struct unit *unit, unsigned int first,
+			  unsigned int nr_pages, enum page_way way, int source_node, bool huge)
+{
+	uint64_t position = unit->first_position + first;
+	const struct segment *segment = unit->segment;
+
+	switch (way) {
+	case WAY_ABSENT:
+		settle_run(lane, position, nr_pages, -ENOENT);
+		lane->tally.nr_failed += nr_pages;
+		lane->tally.pages_by_reason[FERRY_REASON_FAILED] += nr_pages;
+		note_done(lane, nr_pages);
+		return;
+	case WAY_IN_PLACE:
+		settle_run(lane, position, nr_pages, segment->node);
+		lane->tally.nr_in_place += nr_pages;
+		note_done(lane, nr_pages);
+		return;
+	case WAY_EXCHANGE:
+		if (nr_pages >= MIN_PARCEL_PAGES ||
+		    lane->job->asked_mover == FERRY_MOVER_EXCHANGE) {
+			send_parcel(lane, unit, first, nr_pages, source_node, huge);
+			return;
+		}
+		break;
+	case WAY_KERNEL:
+		break;
+	}
+	for (unsigned int i = 0; i < nr_pages; i++)
+		leave_page(lane, position + i, job_page(lane->job, segment, position + i),
+			   segment->node,
+			   way == WAY_KERNEL ? FERRY_REASON_REFUSED : FERRY_REASON_SHORT);
+}
+
+static bool open_channel(struct lane *lane, int node)
+{
+	struct engine *engine = lane->ferry->engine;
+	struct engine_channel **channel = &lane->channels[node];
+
+	if (lane->channel && lane->channel == *channel)
+		return true;
+	drain(lane);
+	if (!*channel && engine->ops->channel_open(engine, node, channel))
+		return false;
+	lane->channel = *channel;
+	return true;
+}
+
+/* What can't be told is taken for one. */
+static void leave_out_mthp(uintptr_t addr, unsigned int nr_pages, struct page_kinds *kinds)
+{
+	struct page_map larger = {0};
+
+	if (mthp_survey(addr, nr_pages, &larger))
+		map_set_range(&larger, 0, nr_pages);
+	for (unsigned int i = 0; i < PAGE_MAP_WORDS; i++)
+		kinds->movable.word[i] &= ~larger.word[i];
+}
+
+void serve_chunk(struct lane *lane, const struct unit *unit)
+{
+	uintptr_t addr = job_page(lane->job, unit->segment, unit->first_position);
+	int node = unit->segment->node;
+	int where[PAGES_PER_HUGE];
+	struct page_kinds kinds;
+	bool huge;
+
+	if (lane->leftover.nr + PAGES_PER_HUGE * (LANE_PARCELS + 1) > SLICE_MAX_PAGES)
+		drain(lane);
+	if (!open_channel(lane, node) || pagemap_kinds(addr, unit->nr_pages, &kinds)) {
+		serve_stretch(lane, unit, 0, unit->nr_pages, WAY_KERNEL, 0, false);
+		return;
+	}
+	if (!kinds.huge && atomic_load_explicit(&lane->ferry->mthp, memory_order_relaxed))
+		leave_out_mthp(addr, unit->nr_pages, &kinds);
+	locate(lane, unit, addr, &kinds, where);
+	if (!lane->nr_out)
+		breathe(lane);
+	/* A huge page of which only a part is meant moves whole: that is the kernel's to do. */
+	huge = kinds.huge && unit->nr_pages == PAGES_PER_HUGE;
+	for (unsigned int at = 0; at < unit->nr_pages;) {
+		enum page_way way = way_of(lane, &kinds, where, at, node);
+		unsigned int end = at + 1;
+
+		while (end < unit->nr_pages && where[end] == where[at] &&
+		       way_of(lane, &kinds, where, end, node) == way)
+			end++;
+		serve_stretch(lane, unit, at, end - at, way, where[at], huge);
+		at = end;
+	}
+}
