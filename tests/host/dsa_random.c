@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "engines/engine.h"
-#include "models/model.h"
+#include "models/dsa/dsa_model.h"
 #include "tests/host/tap.h"
 
 #define NR_SLOTS   6
@@ -34,7 +34,8 @@ struct slot {
 
 struct totals {
 	uint64_t descriptors, copied, left, stray, breaches, fallbacks, drops, faults;
-	uint64_t mismatches; /* fallback.verify */
+	uint64_t by_kind[NR_DSA_FAULTS]; /* injected */
+	uint64_t mismatches;             /* fallback.verify */
 	uint64_t wrong;
 };
 
@@ -177,6 +178,27 @@ static void check_finished(struct slot *slot, struct totals *t)
 	t->wrong += !is_random(slot->src, used, slot->pattern);
 }
 
+static void count_fault(struct totals *t, const char *kind, uint64_t value)
+{
+	for (int i = 0; i < NR_DSA_FAULTS; i++)
+		if (!strcmp(dsa_fault_names[i], kind))
+			t->by_kind[i] += value;
+	t->faults += value;
+}
+
+static void say_faults(const struct totals *t)
+{
+	char text[256] = "none";
+	size_t at = 0;
+
+	for (int i = 0; i < NR_DSA_FAULTS; i++)
+		if (t->by_kind[i])
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s %lu",
+					       at ? ", " : "", dsa_fault_names[i],
+					       (unsigned long)t->by_kind[i]);
+	tap_note("faults: %s", text);
+}
+
 static void count(void *arg, const char *name, uint64_t value)
 {
 	struct totals *t = arg;
@@ -190,7 +212,7 @@ static void count(void *arg, const char *name, uint64_t value)
 	else if (!strcmp(name, "model.drops"))
 		t->drops += value;
 	else if (!strncmp(name, "model.fault.", 12))
-		t->faults += value;
+		count_fault(t, name + 12, value);
 	if (!strncmp(name, "model.breach.", 13))
 		tap_note("%s: %lu", name, (unsigned long)value);
 	if (!strcmp(name, "fallback.verify"))
@@ -303,11 +325,12 @@ static void run(const char *name, const char *spec, bool deadly, bool corrupt)
 	while (t.copied + t.left + t.stray < nr_wanted)
 		if (!run_once(spec, seed++, deadly ? 4000 : nr_wanted, &t))
 			break;
-	tap_note("%s: seeds %lu…%lu: %lu descriptors, %lu faults injected; items: %lu copied, "
+	tap_note("%s: seeds %lu…%lu: %lu descriptors; items: %lu copied, "
 		 "%lu left to the CPU, %lu stray; %lu fallbacks",
 		 name, (unsigned long)base_seed, (unsigned long)seed - 1,
-		 (unsigned long)t.descriptors, (unsigned long)t.faults, (unsigned long)t.copied,
-		 (unsigned long)t.left, (unsigned long)t.stray, (unsigned long)t.fallbacks);
+		 (unsigned long)t.descriptors, (unsigned long)t.copied, (unsigned long)t.left,
+		 (unsigned long)t.stray, (unsigned long)t.fallbacks);
+	say_faults(&t);
 	tap_ok(t.copied + t.left + t.stray >= nr_wanted &&
 		       t.copied > (deadly ? 0 : nr_wanted * 9 / 10) && !t.wrong && !t.breaches &&
 		       (!t.drops || deadly) && t.fallbacks >= t.left + t.stray && t.faults &&
