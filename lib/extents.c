@@ -66,14 +66,19 @@ static void extent_renew(const struct pool *pool, uintptr_t addr)
 	extent_advise(pool, addr, EXTENT_BYTES);
 }
 
-/* Frees what an extent holds. Unregistered first: or MADV_DONTNEED would be an event for us. */
-static void extent_empty(struct pool *pool, uint32_t extent)
+/*
+ * Frees what an extent holds. Unregistered first: or MADV_DONTNEED would be an event, and the
+ * watcher may be the one who calls this.
+ */
+static int extent_empty(struct pool *pool, uint32_t extent)
 {
 	uintptr_t addr = bay_addr(pool, extent * EXTENT_BAYS);
 	bool broken = extent_sum(pool, extent).broken;
 	unsigned int nr = 0;
+	int err = uffd_unregister(pool->uffd, addr, EXTENT_BYTES);
 
-	uffd_unregister(pool->uffd, addr, EXTENT_BYTES);
+	if (err)
+		return err;
 	if (broken)
 		extent_renew(pool, addr);
 	else
@@ -92,6 +97,7 @@ static void extent_empty(struct pool *pool, uint32_t extent)
 	pool->nr_resident -= nr;
 	pool->nr_freed += nr;
 	futex_unlock(&pool->lock);
+	return 0;
 }
 
 static void extent_settle(struct pool *pool, uint32_t extent, enum extent_state state)
@@ -225,8 +231,13 @@ int extent_add(struct pool *pool, unsigned int nr_bays, uint64_t stamp)
 
 	if (err)
 		return err;
-	if (was_active)
-		extent_empty(pool, extent);
+	if (was_active) {
+		err = extent_empty(pool, extent);
+		if (err) {
+			extent_settle(pool, extent, EXTENT_ACTIVE);
+			return err;
+		}
+	}
 	if (nr_bays)
 		err = extent_populate(pool, extent, nr_bays, stamp);
 	if (!err)
@@ -270,8 +281,7 @@ void pool_trim(struct pool *pool, uint64_t keep_bytes)
 		futex_unlock(&pool->lock);
 		if (!claimed)
 			continue;
-		extent_empty(pool, i);
-		extent_settle(pool, i, EXTENT_IDLE);
+		extent_settle(pool, i, extent_empty(pool, i) ? EXTENT_ACTIVE : EXTENT_IDLE);
 	}
 }
 

@@ -250,9 +250,9 @@ void pool_close(struct pool *pool)
 	size_t len = (size_t)pool->nr_extents * EXTENT_BYTES;
 
 	if (pool->base) {
-		/* Or it would be an event, and the watcher has gone home. */
-		uffd_unregister(pool->uffd, pool->base, len);
-		vault_free((void *)pool->base, len);
+		/* Or it would be an event, and nobody reads those any more: rather leave it. */
+		if (!uffd_unregister(pool->uffd, pool->base, len))
+			vault_free((void *)pool->base, len);
 	}
 	vault_free(pool->bays, bays_bytes(pool));
 	*pool = (struct pool){0};

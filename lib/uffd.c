@@ -95,7 +95,7 @@ static int probe(int fd)
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uintptr_t a = (uintptr_t)base, b = a + len;
 	size_t moved;
-	int err;
+	int err, unregister_err;
 
 	if (base < 0 && base > -4096)
 		return (int)base;
@@ -112,10 +112,11 @@ static int probe(int fd)
 		err = uffd_move(fd, a, b, PAGE_BYTES, false, &moved);
 	if (!err && *(volatile char *)a != 1)
 		err = -EIO;
-	/* Nobody reads events yet, and munmap would wait for that. */
-	uffd_unregister(fd, a, 2 * len);
-	sys(SYS_munmap, base, 2 * len);
-	return err;
+	/* Nobody reads events yet, and munmap would wait for that: rather leave the pages. */
+	unregister_err = uffd_unregister(fd, a, 2 * len);
+	if (!unregister_err)
+		sys(SYS_munmap, base, 2 * len);
+	return err ? err : unregister_err;
 }
 
 int uffd_open(int *out_fd, struct uffd_caps *caps)
