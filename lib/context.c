@@ -102,7 +102,7 @@ static void close_one(struct pool *pool, uint64_t arg)
 
 void ferry_trim(struct ferry *ferry)
 {
-	if (ferry && !atomic_load(&ferry->forked))
+	if (ferry && !fork_is_parents(ferry))
 		for_each_pool(ferry, pool_trim, ferry->prefill_bytes);
 }
 
@@ -331,7 +331,7 @@ void ferry_close(struct ferry *ferry)
 {
 	if (!ferry)
 		return;
-	if (atomic_load(&ferry->forked)) {
+	if (fork_is_parents(ferry)) {
 		close_in_child(ferry);
 		return;
 	}

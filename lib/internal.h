@@ -158,6 +158,8 @@ bool watcher_sees_discard(const struct ferry *ferry, uintptr_t start, size_t len
 int fork_watch(void);
 void fork_add(struct ferry *ferry);
 void fork_remove(struct ferry *ferry);
+/* Is this a child's copy of a context of the parent's? */
+bool fork_is_parents(const struct ferry *ferry);
 /* In a forked child: no job of the parent's is in its way. */
 void claims_forget(void);
 

@@ -349,7 +349,7 @@ void ferry_job_close(struct ferry_job *job)
 {
 	if (!job)
 		return;
-	if (atomic_load(&job->ferry->forked)) {
+	if (fork_is_parents(job->ferry)) {
 		job_free(job);
 		return;
 	}

@@ -203,7 +203,7 @@ long ferry_migrate_pages(struct ferry *ferry, int pid, unsigned long maxnode,
 		return -1;
 	}
 	atomic_fetch_add_explicit(&ferry->nr_calls, 1, memory_order_relaxed);
-	if (ferry->nodes.nr_memory < 2 || atomic_load(&ferry->forked) || !call_enter()) {
+	if (ferry->nodes.nr_memory < 2 || fork_is_parents(ferry) || !call_enter()) {
 		ret = plain(pid, maxnode, old_nodes, new_nodes);
 	} else {
 		ret = migrate(ferry, pid, maxnode, old_nodes, new_nodes);

@@ -196,7 +196,7 @@ static long move(const struct call *call)
 static bool goes_straight(const struct call *call)
 {
 	return !call->nodes || call->count < policy_direct_pages(&call->ferry->machine) ||
-	       call->count > LONG_MAX / sizeof(void *) || atomic_load(&call->ferry->forked);
+	       call->count > LONG_MAX / sizeof(void *);
 }
 
 long ferry_move_pages(struct ferry *ferry, int pid, unsigned long count, void **pages,
@@ -210,7 +210,8 @@ long ferry_move_pages(struct ferry *ferry, int pid, unsigned long count, void **
 		return -1;
 	}
 	atomic_fetch_add_explicit(&ferry->nr_calls, 1, memory_order_relaxed);
-	if (!call_enter()) {
+	/* A child has no jobs, but perhaps the parent's locks as they were. */
+	if (fork_is_parents(ferry) || !call_enter()) {
 		ret = plain(&call);
 	} else {
 		ret = goes_straight(&call) ? plain_undisturbed(&call) : move(&call);

@@ -52,10 +52,13 @@ int ferry_get_stats(struct ferry *ferry, struct ferry_stats *out)
 {
 	struct ferry_stats stats = {.size = out->size};
 	const struct tally *totals = &ferry->totals;
+	/* A child may have got the lock as a thread of the parent held it. */
+	bool in_child = fork_is_parents(ferry);
 
 	if (!out->size)
 		return -EINVAL;
-	futex_lock(&ferry->stats_lock);
+	if (!in_child)
+		futex_lock(&ferry->stats_lock);
 	stats.nr_calls = atomic_load(&ferry->nr_calls);
 	stats.nr_jobs = ferry->nr_jobs;
 	memcpy(stats.pages_by_mover, totals->pages_by_mover, sizeof(stats.pages_by_mover));
@@ -67,9 +70,10 @@ int ferry_get_stats(struct ferry *ferry, struct ferry_stats *out)
 	stats.worker_cpu_ns = totals->worker_cpu_ns;
 	stats.max_out_ns = totals->max_out_ns;
 	stats.nr_frames_made = totals->nr_frames_made;
-	futex_unlock(&ferry->stats_lock);
-	if (!atomic_load(&ferry->forked))
+	if (!in_child) {
+		futex_unlock(&ferry->stats_lock);
 		count_pools(ferry, &stats);
+	}
 	memcpy(out, &stats, MIN(out->size, sizeof(stats)));
 	return 0;
 }

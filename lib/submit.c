@@ -180,7 +180,7 @@ int ferry_submit(struct ferry *ferry, const struct ferry_request *user_request,
 	if (err)
 		return err;
 	/* No threads of the parent's live here, and none is to be waited for in a handler. */
-	if (!ferry || atomic_load(&ferry->forked) || !call_enter())
+	if (!ferry || fork_is_parents(ferry) || !call_enter())
 		return -EINVAL;
 	err = job_new(ferry, &job);
 	if (!err)
