@@ -55,20 +55,17 @@ static inline uint64_t test_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
 }
 
-/* Aligned to 2 MiB; of huge pages if the machine has them to give, or strictly of small ones. */
+/*
+ * Aligned to 2 MiB; of huge pages if the machine has them to give, or strictly of small ones. What
+ * surrounds it can't be touched, so that it does not become one mapping with a thread's stack.
+ */
 static inline char *memory_new(size_t len, bool huge)
 {
-	size_t slack = len + HUGE_BYTES;
-	char *at = mmap(NULL, slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char *start;
+	char *at = mmap(NULL, len + 2 * HUGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *start = (char *)ALIGN_UP((uintptr_t)at + PAGE_BYTES, HUGE_BYTES);
 
-	if (at == MAP_FAILED)
+	if (at == MAP_FAILED || mprotect(start, len, PROT_READ | PROT_WRITE))
 		abort();
-	start = (char *)ALIGN_UP((uintptr_t)at, HUGE_BYTES);
-	if (start > at)
-		munmap(at, (size_t)(start - at));
-	if (at + slack > start + len)
-		munmap(start + len, (size_t)(at + slack - start - len));
 	madvise(start, len, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	return start;
 }

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Children made in every way while pages move: by fork(3), by a bare clone(2) of which libc knows
+ * nothing, and by posix_spawn(3), whose child shares the memory until it runs another program. Each
+ * checks all content; contexts of the parent can be closed and asked in the child.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+
+#include "tests/host/tap.h"
+#include "tests/testlib/moving.h"
+
+#define LEN (16UL << 20)
+
+/* So that the parent's pages become its own again: shared ones are not taken out. */
+#define PAUSE_US 30000
+
+extern char **environ;
+
+static struct ferry *ferry;
+static char *mem;
+static atomic_bool stop;
+static atomic_ulong nr_exchanged;
+
+static void *move_often(void *arg)
+{
+	struct move move = {.ferry = ferry,
+			    .addr = mem,
+			    .len = LEN,
+			    .mover = FERRY_MOVER_EXCHANGE,
+			    .chunk_bytes = *(uint64_t *)arg};
+
+	while (!atomic_load(&stop)) {
+		if (move_run(&move))
+			abort();
+		atomic_fetch_add(&nr_exchanged, exchanged(&move));
+		/* Where a child has shared them, pages can be taken out again once written. */
+		for (size_t at = 0; at < LEN; at += PAGE_BYTES) {
+			volatile uint64_t *word = (volatile uint64_t *)(mem + at);
+
+			*word = *word;
+		}
+	}
+	return NULL;
+}
+
+static int child_ends(pid_t child)
+{
+	int status = -1;
+
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* ---- children ---- */
+
+static int check_all(void)
+{
+	return first_wrong(mem, LEN, 5) >= 0;
+}
+
+static int close_context(void)
+{
+	if (check_all())
+		return 1;
+	ferry_close(ferry);
+	return check_all();
+}
+
+static int ask_context(void)
+{
+	void *page = mem;
+	struct ferry_job *job;
+	struct ferry_request request = FERRY_REQUEST_INIT;
+	struct ferry_range range = {mem, LEN, some_node()};
+	struct ferry_stats stats = FERRY_STATS_INIT;
+	int status = -1, node = some_node();
+
+	request.ranges = &range;
+	request.nr_ranges = 1;
+	if (ferry_move_pages(ferry, 0, 1, &page, NULL, &status, 0) || status != node)
+		return 2;
+	if (ferry_move_pages(ferry, 0, 1, &page, &node, &status, 2))
+		return 3;
+	if (ferry_submit(ferry, &request, &job) != -EINVAL)
+		return 4;
+	return ferry_get_stats(ferry, &stats) ? 5 : 0;
+}
+
+/* A context of its own moves pages of the child, while the parent's are being moved. */
+static int open_own(void)
+{
+	struct move move = {.addr = mem, .len = LEN, .mover = FERRY_MOVER_EXCHANGE};
+	int err;
+
+	if (ferry_open(&move.ferry, NULL))
+		return 6;
+	/* Shared pages are refused: they become the child's own by being written. */
+	for (size_t at = 0; at < LEN; at += PAGE_BYTES)
+		*(volatile uint64_t *)(mem + at) = *(volatile uint64_t *)(mem + at);
+	err = move_run(&move);
+	if (err || !exchanged(&move))
+		return 7;
+	ferry_close(move.ferry);
+	return check_all();
+}
+
+static int fork_again(void)
+{
+	pid_t child = fork();
+
+	if (!child)
+		_exit(check_all());
+	return child_ends(child);
+}
+
+static bool forked(int (*in_child)(void), unsigned int times)
+{
+	for (unsigned int i = 0; i < times; i++) {
+		pid_t child;
+		int ended;
+
+		usleep(PAUSE_US);
+		child = fork();
+
+		if (!child) {
+			alarm(30);
+			_exit(in_child());
+		}
+		ended = child_ends(child);
+		if (ended) {
+			tap_note("child ended with %d", ended);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool cloned(int (*in_child)(void), unsigned int times)
+{
+	for (unsigned int i = 0; i < times; i++) {
+		pid_t child;
+		int ended;
+
+		usleep(PAUSE_US);
+		child = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+
+		if (!child) {
+			alarm(30);
+			_exit(in_child());
+		}
+		ended = child_ends(child);
+		if (ended) {
+			tap_note("cloned child ended with %d, in round %u", ended, i);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool spawned(unsigned int times)
+{
+	char *args[] = {(char *)"/bin/true", NULL};
+
+	for (unsigned int i = 0; i < times; i++) {
+		pid_t child;
+
+		if (posix_spawn(&child, args[0], NULL, NULL, args, environ) || child_ends(child))
+			return false;
+	}
+	return true;
+}
+
+static void run(uint64_t chunk_bytes, bool huge)
+{
+	const char *pages = huge ? "huge" : "small";
+	unsigned long chunk = (unsigned long)chunk_bytes;
+	pthread_t mover;
+
+	mem = memory_new(LEN, huge);
+	fill(mem, LEN, 5);
+	atomic_store(&stop, false);
+	atomic_store(&nr_exchanged, 0);
+	pthread_create(&mover, NULL, move_often, &chunk_bytes);
+	watchdog(120, "children");
+	tap_ok(forked(check_all, 20), "fork: content, %s pages, chunks of %lu", pages, chunk);
+	tap_ok(forked(close_context, 5), "fork: the child closes the context");
+	tap_ok(forked(ask_context, 5), "fork: the child asks the context");
+	tap_ok(forked(open_own, 3), "fork: the child opens a context and moves");
+	tap_ok(forked(fork_again, 3), "fork in a forked child");
+	tap_ok(cloned(check_all, 20), "clone: content");
+	tap_ok(cloned(close_context, 3), "clone: the child closes the context");
+	tap_ok(cloned(ask_context, 3), "clone: the child asks the context");
+	tap_ok(cloned(open_own, 3), "clone: the child opens a context and moves");
+	tap_ok(spawned(10), "posix_spawn");
+	atomic_store(&stop, true);
+	pthread_join(mover, NULL);
+	tap_ok(is_intact(mem, LEN, 5) && nr_exchanged, "the parent's content, %lu pages exchanged",
+	       nr_exchanged);
+	munmap(mem, LEN);
+}
+
+int main(void)
+{
+	struct ferry_options options = FERRY_OPTIONS_INIT;
+	const char *lack;
+
+	options.nr_workers = 3;
+	some_node();
+	if (ferry_open(&ferry, &options)) {
+		printf("Bail out! %s\n", ferry_open_error());
+		return 1;
+	}
+	lack = no_exchange(ferry);
+	if (lack) {
+		printf("1..0 # SKIP %s\n", lack);
+		return 0;
+	}
+	tap_plan(3 * 11);
+	run(0, false);
+	run(65536, false);
+	run(0, true);
+	ferry_close(ferry);
+	return tap_done();
+}
