@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/base.h"
@@ -83,30 +84,111 @@ static bool is_error(long ret)
 	return ret < 0 && ret >= -4095;
 }
 
-int vault_alloc(size_t len_bytes, void **out)
+/*
+ * Blocks given back are kept for the next who asks: requests come one after another, and mapping
+ * and unmapping costs each of them more than the memory's contents do, not least by the interrupts
+ * that tell all other CPUs of it.
+ */
+#define CACHE_CLASSES 9 /* 1, 2, 4 … 256 pages */
+#define CACHE_BLOCKS  8 /* of each */
+
+static void *cache[CACHE_CLASSES][CACHE_BLOCKS];
+
+/* Lengths up to the largest class are rounded up to one. */
+static size_t block_bytes(size_t len_bytes, unsigned int *class)
 {
-	long addr;
+	for (*class = 0; *class < CACHE_CLASSES; ++*class)
+		if (len_bytes <= PAGE_BYTES << *class)
+			return PAGE_BYTES << *class;
+	return ALIGN_UP(len_bytes, PAGE_BYTES);
+}
+
+static void *cache_get(unsigned int class)
+{
+	void *block = NULL;
+
+	futex_lock(&vault_lock);
+	for (unsigned int i = 0; class < CACHE_CLASSES && i < CACHE_BLOCKS && !block; i++) {
+		block = cache[class][i];
+		cache[class][i] = NULL;
+	}
+	futex_unlock(&vault_lock);
+	return block;
+}
+
+static bool cache_put(unsigned int class, void *block)
+{
+	bool put = false;
+
+	futex_lock(&vault_lock);
+	for (unsigned int i = 0; class < CACHE_CLASSES && i < CACHE_BLOCKS && !put; i++) {
+		put = !cache[class][i];
+		if (put)
+			cache[class][i] = block;
+	}
+	futex_unlock(&vault_lock);
+	return put;
+}
+
+static int map_populated(size_t len_bytes, void **out)
+{
+	long addr = vault_map(len_bytes, PROT_READ | PROT_WRITE, MAP_POPULATE);
 	int err;
 
-	len_bytes = ALIGN_UP(len_bytes, PAGE_BYTES);
-	addr = vault_map(len_bytes, PROT_READ | PROT_WRITE, MAP_POPULATE);
 	if (is_error(addr))
 		return -ENOMEM;
 	err = vault_add((uintptr_t)addr, (uintptr_t)addr + len_bytes, false);
-	if (err) {
+	if (err)
 		sys(SYS_munmap, addr, len_bytes);
-		return err;
-	}
-	*out = (void *)addr;
+	else
+		*out = (void *)addr;
+	return err;
+}
+
+static void unmap(void *addr, size_t len_bytes)
+{
+	vault_remove((uintptr_t)addr);
+	sys(SYS_munmap, addr, len_bytes);
+}
+
+int vault_alloc(size_t len_bytes, void **out)
+{
+	unsigned int class;
+	size_t len = block_bytes(len_bytes, &class);
+	void *block = cache_get(class);
+
+	if (!block)
+		return map_populated(len, out);
+	memset(block, 0, len);
+	*out = block;
 	return 0;
 }
 
 void vault_free(void *addr, size_t len_bytes)
 {
-	if (!addr)
-		return;
-	vault_remove((uintptr_t)addr);
-	sys(SYS_munmap, addr, ALIGN_UP(len_bytes, PAGE_BYTES));
+	unsigned int class;
+	size_t len = block_bytes(len_bytes, &class);
+
+	if (addr && !cache_put(class, addr))
+		unmap(addr, len);
+}
+
+int vault_alloc_guarded(size_t len_bytes, void **out)
+{
+	int err = map_populated(len_bytes, out);
+
+	if (err)
+		return err;
+	err = (int)sys(SYS_mprotect, *out, PAGE_BYTES, PROT_NONE);
+	if (err)
+		vault_free_guarded(*out, len_bytes);
+	return err;
+}
+
+void vault_free_guarded(void *addr, size_t len_bytes)
+{
+	if (addr)
+		unmap(addr, len_bytes);
 }
 
 int vault_reserve(size_t len_bytes, void **out)
@@ -135,6 +217,12 @@ int vault_reserve(size_t len_bytes, void **out)
 	sys(SYS_madvise, aligned, len_bytes, MADV_DONTDUMP);
 	*out = (void *)aligned;
 	return 0;
+}
+
+void vault_unreserve(void *addr, size_t len_bytes)
+{
+	if (addr)
+		unmap(addr, ALIGN_UP(len_bytes, PAGE_BYTES));
 }
 
 void vault_freeze(void)

@@ -14,16 +14,22 @@
 
 /*
  * Zeroed, page-aligned memory, populated so that no fault is taken on it later.
- * Returns 0, -ENOMEM. vault_free takes the same size; NULL is ignored.
+ * Returns 0, -ENOMEM. vault_free takes the same size; NULL is ignored. A few freed blocks are kept
+ * to be given out again.
  */
 int __must_check vault_alloc(size_t len_bytes, void **out);
 void vault_free(void *addr, size_t len_bytes);
+
+/* The same for stacks: the lowest page can't be touched, and nothing is kept. */
+int __must_check vault_alloc_guarded(size_t len_bytes, void **out);
+void vault_free_guarded(void *addr, size_t len_bytes);
 
 /*
  * Address space only, aligned to 2 MiB, with nothing behind it yet: for frame pools. Left out of
  * forked children and core dumps.
  */
 int __must_check vault_reserve(size_t len_bytes, void **out);
+void vault_unreserve(void *addr, size_t len_bytes);
 
 /* True if any byte of [addr, addr + len_bytes) belongs to a vault mapping. Thread-safe. */
 bool vault_overlaps(const void *addr, size_t len_bytes);

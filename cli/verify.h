@@ -89,6 +89,7 @@ struct verify {
 	/* of this phase */
 	struct area area;
 	uint32_t nr_main_pages;
+	atomic_uint lost_slots; /* bit per slot whose place somebody else's mapping has taken */
 	enum folio_kind kind;
 	unsigned int nr_turns;
 	uint64_t seed;

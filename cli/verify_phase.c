@@ -195,6 +195,27 @@ static void run_actors(struct verify *verify, uint64_t phase_ns, const char *fol
 		pthread_join(verify->actors[i].thread, NULL);
 }
 
+/* All of the area but the slots that are somebody else's now. */
+static void unmap_area(struct verify *verify)
+{
+	char *at = verify->area.mapping;
+	char *end = at + verify->area.mapping_bytes;
+	char *slots = verify->area.base + (size_t)verify->nr_main_pages * PAGE_BYTES;
+
+	for (size_t i = 0; i < nr_slots(); i++) {
+		char *slot = slots + i * SLOT_BYTES;
+
+		if (!(atomic_load(&verify->lost_slots) >> i & 1))
+			continue;
+		munmap(at, (size_t)(slot - at));
+		at = slot + SLOT_BYTES;
+	}
+	munmap(at, (size_t)(end - at));
+	verify->area.mapping = NULL;
+	area_close(&verify->area);
+	atomic_store(&verify->lost_slots, 0);
+}
+
 int verify_phase(struct verify *verify, size_t folio_bytes, uint64_t phase_ns)
 {
 	size_t slots_bytes = nr_slots() * SLOT_BYTES;
@@ -219,6 +240,6 @@ int verify_phase(struct verify *verify, size_t folio_bytes, uint64_t phase_ns)
 			verify->actors[i].close(&verify->actors[i]);
 	}
 	words_close(verify);
-	area_close(&verify->area);
+	unmap_area(verify);
 	return 0;
 }

@@ -68,6 +68,16 @@ static bool failed(struct actor *actor, const char *call)
 	return false;
 }
 
+/* What is mapped there now is not ours to unmap at the end. */
+static void slot_lose(struct actor *actor)
+{
+	struct verify *verify = actor->verify;
+	const struct slot *slot = actor->private;
+	char *slots = verify->area.base + (size_t)verify->nr_main_pages * PAGE_BYTES;
+
+	atomic_fetch_or(&verify->lost_slots, 1U << ((slot->base - slots) / (long)SLOT_BYTES));
+}
+
 /*
  * Maps the hole where the slot was. Another thread's mapping may have been put there meanwhile;
  * this actor then retires rather than destroy it. Returns 0, 1 (retire) or -1 (failed).
@@ -80,6 +90,7 @@ static int fill_hole(struct actor *actor, int prot)
 
 	if (at == slot->base)
 		return 0;
+	slot_lose(actor);
 	if (at != MAP_FAILED)
 		munmap(at, SLOT_BYTES);
 	else if (errno != EEXIST)

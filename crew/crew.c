@@ -7,24 +7,16 @@
 #include <errno.h>
 #include <linux/prctl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
 #include "base/clock.h"
 #include "base/futex.h"
 #include "base/sys.h"
+#include "base/thread.h"
 #include "base/vault.h"
 #include "crew/crew.h"
 #include "crew/spread.h"
-
-/* Static TLS lies on the stack too and may be large, which only pthread_create can tell. */
-#ifdef __SANITIZE_THREAD__
-#define STACK_MIN_BYTES (2UL << 20)
-#else
-#define STACK_MIN_BYTES (256UL << 10)
-#endif
-#define STACK_MAX_BYTES (8UL << 20)
 
 #define DEFAULT_WORKERS 16
 
@@ -40,10 +32,8 @@ enum { TASK_BUSY, TASK_IDLE, TASK_AWAITED };
 
 struct worker {
 	struct crew *crew;
-	pthread_t thread;
+	struct thread thread;
 	clockid_t cpu_clock;
-	void *stack; /* its lowest page is the guard; NULL: never started */
-	size_t stack_bytes;
 	uint64_t spin_ns;
 	int cpu; /* spread_leave's; -1 none */
 	struct place place;
@@ -364,46 +354,17 @@ static unsigned int count_cpus(const struct placement *placement)
 	return placement->quota_cpus ? MIN(nr, placement->quota_cpus) : nr;
 }
 
-/* glibc puts the thread's control block and static TLS on top of a stack that it is given. */
-static int create_thread(struct worker *worker)
-{
-	pthread_attr_t attr;
-	int err;
-
-	pthread_attr_init(&attr);
-	err = (int)sys(SYS_mprotect, worker->stack, PAGE_BYTES, PROT_NONE);
-	if (!err)
-		err = pthread_attr_setstack(&attr, (char *)worker->stack + PAGE_BYTES,
-					    worker->stack_bytes - PAGE_BYTES);
-	if (!err)
-		err = pthread_create(&worker->thread, &attr, worker_main, worker);
-	pthread_attr_destroy(&attr);
-	return err;
-}
-
 static int start_worker(struct worker *worker)
 {
-	int err = EINVAL;
+	int err = thread_start(&worker->thread, worker_main, worker);
 
-	for (size_t len = STACK_MIN_BYTES; err == EINVAL && len <= STACK_MAX_BYTES; len *= 2) {
-		if (vault_alloc(len, &worker->stack))
-			return -ENOMEM;
-		worker->stack_bytes = len;
-		err = create_thread(worker);
-		if (err) {
-			vault_free(worker->stack, len);
-			worker->stack = NULL;
-		}
-	}
-	if (err)
-		return -EAGAIN;
-	pthread_getcpuclockid(worker->thread, &worker->cpu_clock);
-	return 0;
+	if (!err)
+		pthread_getcpuclockid(worker->thread.id, &worker->cpu_clock);
+	return err;
 }
 
 int crew_open(const struct placement *placement, unsigned int nr_workers, struct crew **out)
 {
-	sigset_t every, before;
 	struct crew *crew;
 	size_t len_bytes;
 	int err = 0;
@@ -420,14 +381,11 @@ int crew_open(const struct placement *placement, unsigned int nr_workers, struct
 	crew->bind = placement->this_system;
 	atomic_init(&crew->nr_idle, nr_workers);
 
-	sigfillset(&every);
-	pthread_sigmask(SIG_BLOCK, &every, &before);
 	for (unsigned int i = 0; i < nr_workers && !err; i++) {
 		crew->workers[i].crew = crew;
 		crew->workers[i].place = placement->places[i];
 		err = start_worker(&crew->workers[i]);
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err) {
 		crew_close(crew);
 		return err;
@@ -444,8 +402,8 @@ void crew_close(struct crew *crew)
 	crew->closing = true;
 	futex_unlock(&crew->lock);
 	rouse(crew, UINT_MAX);
-	for (unsigned int i = 0; i < crew->nr_workers && crew->workers[i].stack; i++)
-		pthread_join(crew->workers[i].thread, NULL);
+	for (unsigned int i = 0; i < crew->nr_workers; i++)
+		thread_join(&crew->workers[i].thread);
 	crew_forget(crew);
 }
 
@@ -454,7 +412,7 @@ void crew_forget(struct crew *crew)
 	if (!crew)
 		return;
 	for (unsigned int i = 0; i < crew->nr_workers; i++)
-		vault_free(crew->workers[i].stack, crew->workers[i].stack_bytes);
+		thread_forget(&crew->workers[i].thread);
 	vault_free(crew, crew->len_bytes);
 }
 

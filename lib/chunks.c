@@ -4,6 +4,7 @@
  * parcels, and gathers what can't be exchanged for the kernel mover.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "lib/lane.h"
@@ -149,37 +150,65 @@ static bool send_parcel(struct lane *lane, const struct unit *unit, unsigned int
 
 /* ---- chunks ---- */
 
-/* Where each page of the chunk is: a node, or what the kernel says of it. */
-static void locate(struct lane *lane, const struct unit *unit, uintptr_t addr,
-		   const struct page_kinds *kinds, int where[PAGES_PER_HUGE])
+/* What the chunk holds, and where each page is: a node, or what the kernel says of it. */
+struct survey {
+	struct page_kinds kinds;
+	int where[PAGES_PER_HUGE];
+};
+
+/* Where there is one node, only what is there is of interest. */
+static int survey_one_node(struct lane *lane, const struct unit *unit, uintptr_t addr,
+			   struct survey *out)
 {
-	unsigned int nr = kinds->huge ? 1 : unit->nr_pages;
+	for (unsigned int i = 0; i < unit->nr_pages; i++)
+		out->where[i] = lane->ferry->nodes.first_memory;
+	return pagemap_kinds(addr, unit->nr_pages, &out->kinds);
+}
+
+/* The question where a page is answers whether it is there, too. */
+static int survey_nodes(const struct unit *unit, uintptr_t addr, struct survey *out)
+{
+	bool huge = pagemap_is_huge(addr);
+	unsigned int nr = huge ? 1 : unit->nr_pages;
 	void *pages[PAGES_PER_HUGE];
 
-	if (lane->ferry->nodes.nr_memory == 1) {
-		for (unsigned int i = 0; i < unit->nr_pages; i++)
-			where[i] = lane->ferry->nodes.first_memory;
-		return;
-	}
+	memset(&out->kinds, 0, sizeof(out->kinds));
 	for (unsigned int i = 0; i < nr; i++)
 		pages[i] = (void *)(addr + (uintptr_t)i * PAGE_BYTES);
-	if (raw_move_pages(0, nr, pages, NULL, where, 0))
-		for (unsigned int i = 0; i < nr; i++)
-			where[i] = -EFAULT;
-	for (unsigned int i = nr; i < unit->nr_pages; i++)
-		where[i] = where[0];
+	if (raw_move_pages(0, nr, pages, NULL, out->where, 0))
+		return -EFAULT;
+	for (unsigned int i = 0; i < nr; i++) {
+		if (out->where[i] >= 0)
+			map_set(&out->kinds.movable, i);
+		else if (out->where[i] == -ENOENT)
+			map_set(&out->kinds.absent, i);
+	}
+	if (!huge)
+		return 0;
+	for (unsigned int i = 1; i < unit->nr_pages; i++)
+		out->where[i] = out->where[0];
+	/* A huge page of which only a part is meant moves whole: that is the kernel's to do. */
+	out->kinds.huge = unit->nr_pages == PAGES_PER_HUGE;
+	memset(&out->kinds.movable, out->kinds.huge ? 0xff : 0, sizeof(out->kinds.movable));
+	return 0;
+}
+
+static int survey(struct lane *lane, const struct unit *unit, uintptr_t addr, struct survey *out)
+{
+	return lane->ferry->nodes.nr_memory == 1 ? survey_one_node(lane, unit, addr, out)
+						 : survey_nodes(unit, addr, out);
 }
 
 enum page_way { WAY_EXCHANGE, WAY_KERNEL, WAY_ABSENT, WAY_IN_PLACE };
 
-static enum page_way way_of(const struct lane *lane, const struct page_kinds *kinds,
-			    const int *where, unsigned int page, int node)
+static enum page_way way_of(const struct lane *lane, const struct survey *survey, unsigned int page,
+			    int node)
 {
-	if (map_test(&kinds->absent, page))
+	if (map_test(&survey->kinds.absent, page))
 		return WAY_ABSENT;
-	if (!map_test(&kinds->movable, page) || where[page] < 0)
+	if (!map_test(&survey->kinds.movable, page))
 		return WAY_KERNEL;
-	if (where[page] == node && !(lane->job->flags & FERRY_MOVE_FRESH))
+	if (survey->where[page] == node && !(lane->job->flags & FERRY_MOVE_FRESH))
 		return WAY_IN_PLACE;
 	return WAY_EXCHANGE;
 }
@@ -247,31 +276,26 @@ void serve_chunk(struct lane *lane, const struct unit *unit)
 {
 	uintptr_t addr = job_page(lane->job, unit->segment, unit->first_position);
 	int node = unit->segment->node;
-	int where[PAGES_PER_HUGE];
-	struct page_kinds kinds;
-	bool huge;
+	struct survey seen;
 
 	if (lane->leftover.nr + PAGES_PER_HUGE * (LANE_PARCELS + 1) > SLICE_MAX_PAGES)
 		drain(lane);
-	if (!open_channel(lane, node) || pagemap_kinds(addr, unit->nr_pages, &kinds)) {
+	if (!open_channel(lane, node) || survey(lane, unit, addr, &seen)) {
 		serve_stretch(lane, unit, 0, unit->nr_pages, WAY_KERNEL, 0, false);
 		return;
 	}
-	if (!kinds.huge && atomic_load_explicit(&lane->ferry->mthp, memory_order_relaxed))
-		leave_out_mthp(addr, unit->nr_pages, &kinds);
-	locate(lane, unit, addr, &kinds, where);
+	if (!seen.kinds.huge && atomic_load_explicit(&lane->ferry->mthp, memory_order_relaxed))
+		leave_out_mthp(addr, unit->nr_pages, &seen.kinds);
 	if (!lane->nr_out)
 		breathe(lane);
-	/* A huge page of which only a part is meant moves whole: that is the kernel's to do. */
-	huge = kinds.huge && unit->nr_pages == PAGES_PER_HUGE;
 	for (unsigned int at = 0; at < unit->nr_pages;) {
-		enum page_way way = way_of(lane, &kinds, where, at, node);
+		enum page_way way = way_of(lane, &seen, at, node);
 		unsigned int end = at + 1;
 
-		while (end < unit->nr_pages && where[end] == where[at] &&
-		       way_of(lane, &kinds, where, end, node) == way)
+		while (end < unit->nr_pages && seen.where[end] == seen.where[at] &&
+		       way_of(lane, &seen, end, node) == way)
 			end++;
-		serve_stretch(lane, unit, at, end - at, way, where[at], huge);
+		serve_stretch(lane, unit, at, end - at, way, seen.where[at], seen.kinds.huge);
 		at = end;
 	}
 }

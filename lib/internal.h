@@ -3,11 +3,11 @@
 #ifndef FERRY_INTERNAL_H
 #define FERRY_INTERNAL_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/base.h"
 #include "base/futex.h"
+#include "base/thread.h"
 #include "crew/crew.h"
 #include "engines/engine.h"
 #include "include/pageferry.h"
@@ -66,9 +66,10 @@ struct lane {
 } __cacheline_aligned;
 
 struct watcher {
-	pthread_t thread;
+	struct thread thread;
 	bool running;
 	atomic_bool stop;
+	atomic_bool ticking; /* it looks after idle frames every now and then */
 	int wake_fd;
 	atomic_uint nr_strays; /* registered ranges that mremap(2) carried elsewhere */
 	struct {
@@ -81,7 +82,6 @@ struct watcher {
 		uint64_t at_ns;
 	} discards[64];
 	unsigned int next_discard;
-	void *stack;
 };
 
 struct ferry {
@@ -146,6 +146,8 @@ void tally_add(struct tally *sum, const struct tally *part);
 int watcher_start(struct ferry *ferry);
 void watcher_stop(struct ferry *ferry);
 void watcher_wake(struct ferry *ferry);
+/* There may be frames to look after. */
+void watcher_note_frames(struct ferry *ferry);
 /*
  * Ends the watch over ranges that were carried elsewhere by mremap(2). No run is registered, and
  * none may become so meanwhile.

@@ -151,7 +151,7 @@ static void finish_job(struct ferry_job *job)
 	job->end_ns = now_ns();
 	atomic_store(&job->ferry->idle_since_ns, job->end_ns);
 	atomic_fetch_sub(&job->ferry->nr_active_jobs, 1);
-	watcher_wake(job->ferry);
+	watcher_note_frames(job->ferry);
 	atomic_store(&job->result_ready, true);
 	if (job->event_fd >= 0)
 		sys(SYS_write, job->event_fd, &one, sizeof(one));

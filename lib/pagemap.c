@@ -49,14 +49,15 @@ void pagemap_forget(void)
 	(PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_PFNZERO | PAGE_IS_HUGE | PAGE_IS_FILE)
 #define SCAN_REGIONS 64
 
-static long scan(uintptr_t start, uintptr_t end, struct page_region *regions, uint64_t *walk_end)
+static long scan(uintptr_t start, uintptr_t end, struct page_region *regions,
+		 unsigned int nr_regions, uint64_t *walk_end)
 {
 	struct pm_scan_arg arg = {
 		.size = sizeof(arg),
 		.start = start,
 		.end = end,
 		.vec = (uintptr_t)regions,
-		.vec_len = SCAN_REGIONS,
+		.vec_len = nr_regions,
 		/* Anything that is there in any form; plain holes are not reported. */
 		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_FILE,
 		.return_mask = SCAN_CATEGORIES,
@@ -92,7 +93,7 @@ int pagemap_kinds(uintptr_t addr, unsigned int nr_pages, struct page_kinds *out)
 	map_set_range(&out->absent, 0, nr_pages);
 	while (at < end) {
 		uint64_t walk_end;
-		long nr = scan(at, end, regions, &walk_end);
+		long nr = scan(at, end, regions, SCAN_REGIONS, &walk_end);
 
 		if (nr < 0)
 			return (int)nr;
@@ -107,9 +108,13 @@ int pagemap_kinds(uintptr_t addr, unsigned int nr_pages, struct page_kinds *out)
 
 bool pagemap_is_huge(uintptr_t addr)
 {
-	struct page_kinds kinds;
+	struct page_region region;
+	uint64_t walk_end;
 
-	return !pagemap_kinds(addr, PAGES_PER_HUGE, &kinds) && kinds.huge;
+	/* A huge mapping shows on each of its pages; one is looked at in no time. */
+	return scan(addr, addr + PAGE_BYTES, &region, 1, &walk_end) == 1 &&
+	       region.categories & PAGE_IS_HUGE && region.categories & PAGE_IS_PRESENT &&
+	       !(region.categories & PAGE_IS_PFNZERO);
 }
 
 static bool is_anonymous(const struct procmap_query *query, const char *name)

@@ -19,7 +19,7 @@ int pagemap_open(void);
 void pagemap_forget(void);
 
 int __must_check pagemap_kinds(uintptr_t addr, unsigned int nr_pages, struct page_kinds *out);
-/* Is the 2 MiB at addr mapped by one transparent huge page? */
+/* Is addr mapped by a transparent huge page, as such? */
 bool pagemap_is_huge(uintptr_t addr);
 
 struct mapping {

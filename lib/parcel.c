@@ -50,21 +50,26 @@ static bool is_watched(struct lane *lane, uintptr_t at)
 	return false;
 }
 
-/* Moves pages into the slot until the kernel refuses one. */
-static void take_out(struct lane *lane, struct parcel *parcel)
+/*
+ * Moves pages into the slot until the kernel refuses one. True if all of them are out, without
+ * holes among them.
+ */
+static bool take_out(struct lane *lane, struct parcel *parcel)
 {
 	size_t len = (size_t)parcel->nr_pages * PAGE_BYTES;
 	size_t done = 0, moved;
+	bool holes = false;
 
 	/* A disturbed parcel: behind this page something else may be mapped by now. */
 	for (unsigned int tries = 0; done < len && tries < TAKE_OUT_TRIES && !parcel->disturbed;) {
 		int err = uffd_move(lane->ferry->uffd, parcel->slot.addr + done, parcel->at + done,
-				    len - done, true, &moved);
+				    len - done, holes, &moved);
 
 		done += moved;
-		if (err && err != -EAGAIN)
+		if (err && err != -EAGAIN && (err != -ENOENT || holes))
 			break;
-		if (err && !moved) {
+		holes |= err == -ENOENT;
+		if (err == -EAGAIN && !moved) {
 			tries++;
 			/* Outside the gate, or the watcher never gets to read the event. */
 			leave(lane);
@@ -72,6 +77,7 @@ static void take_out(struct lane *lane, struct parcel *parcel)
 			enter(lane);
 		}
 	}
+	return done == len && !holes;
 }
 
 /*
@@ -79,7 +85,7 @@ static void take_out(struct lane *lane, struct parcel *parcel)
  * it comes upon a large folio it may have moved pages and answer EEXIST and none. True if anything
  * is out.
  */
-static bool inspect(struct parcel *parcel)
+static bool inspect(struct parcel *parcel, bool all_out)
 {
 	struct page_kinds kinds;
 
@@ -89,6 +95,10 @@ static bool inspect(struct parcel *parcel)
 	memset(&parcel->stray, 0, sizeof(parcel->stray));
 	parcel->came_apart = false;
 	parcel->uneasy = false;
+	if (all_out && (!parcel->huge || pagemap_is_huge(parcel->slot.addr))) {
+		map_set_range(&parcel->taken, 0, parcel->nr_pages);
+		return true;
+	}
 	if (pagemap_kinds(parcel->slot.addr, parcel->nr_pages, &kinds)) {
 		/* Unknown: everything goes back from the slot, holes are passed over. */
 		map_set_range(&parcel->back, 0, parcel->nr_pages);
@@ -266,7 +276,7 @@ static void nothing_out(struct lane *lane)
 enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr_t at,
 			       unsigned int nr_pages)
 {
-	bool changed;
+	bool changed, all_out = false;
 
 	if (!take_spans(lane, parcel, nr_pages))
 		return PARCEL_NO_FRAMES;
@@ -284,8 +294,8 @@ enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr
 	changed = !is_watched(lane, at) ||
 		  watcher_sees_discard(lane->ferry, at, (size_t)nr_pages * PAGE_BYTES);
 	if (!changed)
-		take_out(lane, parcel);
-	parcel->live = inspect(parcel);
+		all_out = take_out(lane, parcel);
+	parcel->live = inspect(parcel, all_out);
 	leave(lane);
 
 	if (!parcel->live) {

@@ -5,9 +5,19 @@
 
 #include "base/sys.h"
 #include "base/vault.h"
+#include "engines/cpu/kernels.h"
 #include "lib/extents.h"
 #include "lib/kernel_mover.h"
 #include "lib/uffd.h"
+
+/*
+ * Under emulation pools of small frames begin at different places within 2 MiB: the emulator's
+ * direct-mapped translation cache would miss at every turn of a copy between pages whose addresses
+ * differ in high bits only. Elsewhere they don't: a chunk then lies in one page table, and its TLB
+ * entries are flushed in one go.
+ */
+#define SKEW_BYTES (64UL << 10)
+#define SKEWS      16
 
 /* Extents beyond twice the cap, to work with. */
 #define SPARE_EXTENTS 32
@@ -211,8 +221,8 @@ static size_t bays_bytes(const struct pool *pool)
 
 int pool_open(struct pool *pool, int node, bool huge, bool strict, int uffd, uint64_t cap_bytes)
 {
-	void *base, *books;
-	size_t len;
+	void *space, *books;
+	size_t len, skew;
 	int err;
 
 	*pool = (struct pool){
@@ -226,6 +236,7 @@ int pool_open(struct pool *pool, int node, bool huge, bool strict, int uffd, uin
 		.heads = {NO_BAY, NO_BAY, NO_BAY},
 	};
 	len = (size_t)pool->nr_extents * EXTENT_BYTES;
+	skew = !huge && cpu_is_emulated() ? (size_t)node % SKEWS * SKEW_BYTES : 0;
 	err = vault_reserve(bays_bytes(pool), &books);
 	if (err)
 		return err;
@@ -233,12 +244,13 @@ int pool_open(struct pool *pool, int node, bool huge, bool strict, int uffd, uin
 	pool->extents = (uint8_t *)(pool->bays + (size_t)pool->nr_extents * EXTENT_BAYS);
 	for (uint32_t i = 0; i < pool->nr_extents * EXTENT_BAYS; i++)
 		pool->bays[i].list = BAYS_NONE;
-	err = vault_reserve(len, &base);
+	err = vault_reserve(len + skew, &space);
 	if (err) {
 		pool_close(pool);
 		return err;
 	}
-	pool->base = (uintptr_t)base;
+	pool->space = space;
+	pool->base = (uintptr_t)space + skew;
 	err = extent_advise(pool, pool->base, len);
 	if (err)
 		pool_close(pool);
@@ -249,11 +261,9 @@ void pool_close(struct pool *pool)
 {
 	size_t len = (size_t)pool->nr_extents * EXTENT_BYTES;
 
-	if (pool->base) {
-		/* Or it would be an event, and nobody reads those any more: rather leave it. */
-		if (!uffd_unregister(pool->uffd, pool->base, len))
-			vault_free((void *)pool->base, len);
-	}
-	vault_free(pool->bays, bays_bytes(pool));
+	/* Or it would be an event, and nobody reads those any more: rather leave it. */
+	if (pool->space && !uffd_unregister(pool->uffd, pool->base, len))
+		vault_unreserve(pool->space, len + (pool->base - (uintptr_t)pool->space));
+	vault_unreserve(pool->bays, bays_bytes(pool));
 	*pool = (struct pool){0};
 }

@@ -44,6 +44,7 @@ struct pool {
 	int uffd;
 	bool huge;   /* frames are transparent huge pages */
 	bool strict; /* several nodes: bind, and verify where frames are */
+	void *space; /* the whole reservation */
 	uintptr_t base;
 	uint32_t nr_extents;
 	struct bay *bays;

@@ -9,8 +9,9 @@
 /* Sharing the memory's bandwidth makes an exchange twice as long, being preempted ten times. */
 #define SLOW_TIMES 4
 
-/* So many quick ones in a row let one more in. */
-#define GOOD_RUN 16
+/* So many slow ones more than quick ones keep one out, so many quick ones let one in again. */
+#define SLOW_RUN 3
+#define GOOD_RUN 8
 
 /* A lost wake-up, or a limit that was raised meanwhile, costs no more than this. */
 #define WAIT_NS (5 * NS_PER_MS)
@@ -54,20 +55,31 @@ static uint64_t note_best(_Atomic uint64_t *best_ns, uint64_t ns)
 	return best;
 }
 
+static void change_limit(struct turnstile *turnstile, unsigned int from, unsigned int to)
+{
+	atomic_store(&turnstile->nr_slow, 0);
+	atomic_store(&turnstile->nr_good, 0);
+	atomic_compare_exchange_strong(&turnstile->limit, &from, to);
+}
+
 void turnstile_note(struct turnstile *turnstile, unsigned int nr_pages, bool huge, uint64_t out_ns,
 		    unsigned int most)
 {
 	unsigned int limit = atomic_load(&turnstile->limit);
 	uint64_t ns = out_ns / nr_pages;
+	unsigned int nr_slow;
 
 	if (nr_pages < MIN_PAGES)
 		return;
 	if (ns > SLOW_TIMES * note_best(&turnstile->best_ns[huge], ns)) {
 		atomic_store(&turnstile->nr_good, 0);
-		if (limit > 1)
-			atomic_compare_exchange_strong(&turnstile->limit, &limit, limit - 1);
-	} else if (limit < most && atomic_fetch_add(&turnstile->nr_good, 1) + 1 >= GOOD_RUN) {
-		atomic_store(&turnstile->nr_good, 0);
-		atomic_compare_exchange_strong(&turnstile->limit, &limit, limit + 1);
+		if (atomic_fetch_add(&turnstile->nr_slow, 1) + 1 >= SLOW_RUN && limit > 1)
+			change_limit(turnstile, limit, limit - 1);
+		return;
 	}
+	nr_slow = atomic_load(&turnstile->nr_slow);
+	if (nr_slow)
+		atomic_compare_exchange_strong(&turnstile->nr_slow, &nr_slow, nr_slow - 1);
+	if (limit < most && atomic_fetch_add(&turnstile->nr_good, 1) + 1 >= GOOD_RUN)
+		change_limit(turnstile, limit, limit + 1);
 }

@@ -20,7 +20,8 @@ struct turnstile {
 	atomic_uint nr_inside; /* futex */
 	atomic_uint nr_waiting;
 	atomic_uint limit;
-	atomic_uint nr_good;         /* quick exchanges since the limit last changed */
+	atomic_uint nr_good;         /* quick exchanges since the last slow one */
+	atomic_uint nr_slow;         /* slow ones, less quick ones */
 	_Atomic uint64_t best_ns[2]; /* per page, in small and in huge pages; 0: not known yet */
 };
 

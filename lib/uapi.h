@@ -92,9 +92,10 @@ struct procmap_query {
 #endif
 
 /* From <linux/mempolicy.h>, which collides with <numaif.h>. */
-#define FERRY_MPOL_BIND        2
-#define FERRY_MPOL_MF_MOVE     (1 << 1)
-#define FERRY_MPOL_MF_MOVE_ALL (1 << 2)
+#define FERRY_MPOL_BIND           2
+#define FERRY_MPOL_F_MEMS_ALLOWED (1 << 2)
+#define FERRY_MPOL_MF_MOVE        (1 << 1)
+#define FERRY_MPOL_MF_MOVE_ALL    (1 << 2)
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23

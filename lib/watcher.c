@@ -21,16 +21,15 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "base/clock.h"
 #include "base/sys.h"
-#include "base/vault.h"
 #include "lib/internal.h"
 #include "lib/pagemap.h"
 #include "lib/uapi.h"
 
-#define WATCHER_STACK_BYTES (256UL << 10)
-#define EVENTS_PER_READ     16
+#define EVENTS_PER_READ 16
 
 /* Pools are looked at this often while they hold frames that nobody uses. */
 #define IDLE_CHECK_NS (1 * NS_PER_SEC)
@@ -294,6 +293,7 @@ static void *watch(void *arg)
 	uint64_t sleep_ns = FUTEX_FOREVER;
 	uint64_t count;
 
+	sys(SYS_prctl, PR_SET_NAME, "ferry/watch");
 	while (!atomic_load(&watcher->stop)) {
 		struct pollfd fds[] = {
 			{.fd = ferry->uffd, .events = POLLIN},
@@ -310,8 +310,15 @@ static void *watch(void *arg)
 			sys(SYS_read, watcher->wake_fd, &count, sizeof(count));
 		if (ready == 0 || fds[1].revents)
 			sleep_ns = look_after_pools(ferry);
+		atomic_store(&watcher->ticking, sleep_ns != FUTEX_FOREVER);
 	}
 	return NULL;
+}
+
+void watcher_note_frames(struct ferry *ferry)
+{
+	if (!atomic_load(&ferry->watcher.ticking))
+		watcher_wake(ferry);
 }
 
 void watcher_wake(struct ferry *ferry)
@@ -334,27 +341,6 @@ void watcher_unregister_strays(struct ferry *ferry)
 	gate_open(&ferry->moves);
 }
 
-static int start_thread(struct ferry *ferry)
-{
-	struct watcher *watcher = &ferry->watcher;
-	sigset_t all, before;
-	pthread_attr_t attr;
-	int err;
-
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setstack(&attr, watcher->stack, WATCHER_STACK_BYTES);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&watcher->thread, &attr, watch, ferry);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	if (err)
-		return -err;
-	pthread_setname_np(watcher->thread, "ferry/watch");
-	watcher->running = true;
-	return 0;
-}
-
 int watcher_start(struct ferry *ferry)
 {
 	struct watcher *watcher = &ferry->watcher;
@@ -363,8 +349,9 @@ int watcher_start(struct ferry *ferry)
 	watcher->wake_fd = (int)sys(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (watcher->wake_fd < 0)
 		return watcher->wake_fd;
-	err = vault_alloc(WATCHER_STACK_BYTES, &watcher->stack);
-	return err ? err : start_thread(ferry);
+	err = thread_start(&watcher->thread, watch, ferry);
+	watcher->running = !err;
+	return err;
 }
 
 void watcher_stop(struct ferry *ferry)
@@ -374,11 +361,9 @@ void watcher_stop(struct ferry *ferry)
 	atomic_store(&watcher->stop, true);
 	if (watcher->running) {
 		watcher_wake(ferry);
-		pthread_join(watcher->thread, NULL);
+		thread_join(&watcher->thread);
 		watcher->running = false;
 	}
 	if (watcher->wake_fd > 0)
 		sys(SYS_close, watcher->wake_fd);
-	vault_free(watcher->stack, WATCHER_STACK_BYTES);
-	watcher->stack = NULL;
 }

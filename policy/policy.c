@@ -4,23 +4,25 @@
 #include "policy/policy.h"
 
 /*
- * Numbers: one worker needs, per 4 KiB, 2.1 µs in exchanges of 4 KiB, 1.0 of 16, 0.55 of 64, 0.32
- * of 256 KiB and 0.29 of 2 MiB (Zen 5, 6.18), the kernel's own migration about 2 µs whatever the
- * size. Registering a run costs some ten µs more. Where MOVE flushes TLBs page by page (before
+ * Numbers: a request that is planned costs, besides its pages, two wake-ups and the registration of
+ * its runs: what the kernel needs for some hundred pages. One worker needs, per 4 KiB, 2.1 µs in
+ * exchanges of 4 KiB, 1.0 of 16, 0.55 of 64, 0.32 of 256 KiB and 0.29 of 2 MiB (Zen 5, 6.18), the
+ * kernel's own migration about 2 µs whatever the size. Where MOVE flushes TLBs page by page (before
  * 6.18) an exchanged page costs about half of a migrated one with one thread, and many times more
  * with several.
  */
-#define DIRECT_PAGES            64
-#define MIN_RUN_PAGES           32
-#define MIN_RUN_PAGES_UNBATCHED 64
+#define DIRECT_PAGES            256
+#define MIN_RUN_PAGES           128
+#define MIN_RUN_PAGES_UNBATCHED 256
 #define MIN_CHUNK_BYTES         (256UL << 10)
 #define FLOOR_CHUNK_BYTES       (64UL << 10)
 /* For a longer bound no chunk is made smaller than MIN_CHUNK_BYTES. */
 #define SHORT_BOUND_NS          (250 * NS_PER_US)
-#define LANE_MIN_EXCHANGE_PAGES 128 /* less is not worth waking one more worker */
-#define LANE_MIN_KERNEL_PAGES   32
-#define SLICE_TARGET_NS         (20 * NS_PER_MS)
-#define SLICE_MIN_PAGES         64U
+#define LANE_MIN_EXCHANGE_PAGES 1024 /* less is not worth waking one more worker */
+/* Every system call that moves pages drains the page caches of all CPUs first. */
+#define LANE_MIN_KERNEL_PAGES 512
+#define SLICE_TARGET_NS       (20 * NS_PER_MS)
+#define SLICE_MIN_PAGES       64U
 
 unsigned int policy_direct_pages(const struct policy_machine *machine)
 {
@@ -96,7 +98,8 @@ uint64_t policy_next_chunk(const struct policy_machine *machine, uint64_t chunk_
 		machine->stall_bound_ns < SHORT_BOUND_NS ? FLOOR_CHUNK_BYTES : MIN_CHUNK_BYTES;
 	uint64_t floor = MIN(least, machine->max_chunk_bytes);
 
-	if (out_ns > machine->stall_bound_ns && chunk_bytes > floor)
+	/* Between twice and a quarter of the bound it stays as it is. */
+	if (out_ns > 2 * machine->stall_bound_ns && chunk_bytes > floor)
 		return chunk_bytes / 2;
 	if (out_ns < machine->stall_bound_ns / 4 && chunk_bytes < machine->max_chunk_bytes)
 		return chunk_bytes * 2;

@@ -32,6 +32,7 @@ const struct copy_kernel copy_kernels[] = {
 	{"neon", "Advanced SIMD", copy_neon, NULL, always, false, true},
 #endif
 	{"generic", "any CPU", copy_generic, NULL, always, false, true},
+	{"emulated", "QEMU without KVM", copy_emulated, NULL, cpu_is_emulated, false, true},
 	{"libc", "any CPU", copy_libc, NULL, always, false, false},
 };
 const unsigned int nr_copy_kernels = ARRAY_SIZE(copy_kernels);
@@ -60,5 +61,8 @@ const struct copy_kernel *copy_kernel_best(size_t len_bytes, unsigned int nr_thr
 	bool stream = len_bytes >= STREAM_ALONE_BYTES || nr_threads >= STREAM_THREADS;
 	const struct copy_kernel *kernel = stream ? first_usable(true) : NULL;
 
+	/* There are no caches to go around, and vector registers cost ten times as much. */
+	if (cpu_is_emulated())
+		return copy_kernel_find("emulated");
 	return kernel ? kernel : first_usable(false);
 }

@@ -32,6 +32,16 @@ struct copy_kernel {
 extern const struct copy_kernel copy_kernels[];
 extern const unsigned int nr_copy_kernels;
 
+/* Is this QEMU without KVM? Where that can't be told, no. */
+#if defined(__x86_64__)
+bool cpu_is_emulated(void);
+#else
+static inline bool cpu_is_emulated(void)
+{
+	return false;
+}
+#endif
+
 /* By name; NULL: unknown or not usable on this CPU. */
 const struct copy_kernel *copy_kernel_find(const char *name);
 

@@ -6,6 +6,7 @@
 #include "base/base.h"
 
 void copy_generic(void *restrict dst, const void *restrict src, size_t len_bytes);
+void copy_emulated(void *restrict dst, const void *restrict src, size_t len_bytes);
 
 #if defined(__x86_64__)
 void copy_movsb(void *restrict dst, const void *restrict src, size_t len_bytes);

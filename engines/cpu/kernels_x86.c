@@ -3,12 +3,18 @@
 #include <cpuid.h>
 #include <immintrin.h>
 
+#include "engines/cpu/kernels.h"
 #include "engines/cpu/kernels_arch.h"
 
 /* Below this the streaming stores' head, tail and fence cost more than they save. */
 #define STREAM_MIN_BYTES 512
 
 /* CPUID leaf 7: ERMS is EBX bit 9, FSRM is EDX bit 4. Without either, rep movsb copies by bytes. */
+/* "TCGTCGTCGTCG" */
+#define TCG_ebx 0x54474354U
+#define TCG_ecx 0x43544743U
+#define TCG_edx 0x47435447U
+
 bool cpu_has_fast_movsb(void)
 {
 	unsigned int eax, ebx, ecx, edx;
@@ -27,6 +33,17 @@ bool cpu_has_avx512(void)
 {
 	__builtin_cpu_init();
 	return __builtin_cpu_supports("avx512f");
+}
+
+/* QEMU without KVM says who it is where hypervisors do. */
+bool cpu_is_emulated(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx >> 31 & 1))
+		return false;
+	__cpuid(0x40000000, eax, ebx, ecx, edx);
+	return ebx == TCG_ebx && ecx == TCG_ecx && edx == TCG_edx;
 }
 
 void copy_movsb(void *restrict dst, const void *restrict src, size_t len_bytes)

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/clock.h"
 #include "base/vault.h"
 #include "models/dsa/internal.h"
 
-#define MIN_STACK_BYTES (128UL << 10)
-#define MAX_STACK_BYTES (4UL << 20)
 /* Executed or hung descriptors that no longer count against the queue. */
 #define SPARE_ENTRIES 256
 
@@ -106,46 +102,6 @@ static void *engine_main(void *arg)
 	return NULL;
 }
 
-/* The lowest page of the stack guards it. */
-static int create_thread(struct dsa_engine_thread *self)
-{
-	pthread_attr_t attr;
-	sigset_t all, old;
-	int err = pthread_attr_init(&attr);
-
-	if (err)
-		return -err;
-	err = (int)sys(SYS_mprotect, self->stack, PAGE_BYTES, PROT_NONE);
-	if (!err)
-		err = -pthread_attr_setstack(&attr, (char *)self->stack + PAGE_BYTES,
-					     self->stack_bytes - PAGE_BYTES);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	if (!err)
-		err = -pthread_create(&self->thread, &attr, engine_main, self);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	return err;
-}
-
-/* Static TLS shares the stack and may be large: only trying tells how much is enough. */
-static int start_thread(struct dsa_engine_thread *self)
-{
-	int err = -EAGAIN;
-
-	for (size_t bytes = MIN_STACK_BYTES; err && bytes <= MAX_STACK_BYTES; bytes *= 2) {
-		if (vault_alloc(bytes, &self->stack))
-			return -ENOMEM;
-		self->stack_bytes = bytes;
-		err = create_thread(self);
-		if (err) {
-			vault_free(self->stack, bytes);
-			self->stack = NULL;
-		}
-	}
-	return err ? -EAGAIN : 0;
-}
-
 static uint32_t nr_threads(const struct dsa_model_config *config)
 {
 	return config->stepped || config->null ? 0 : config->nr_devices * config->nr_engines;
@@ -211,7 +167,7 @@ int dsa_model_open(const struct dsa_model_config *config, struct dsa_model **out
 			    (char *)memory + arrays_at + i * device_bytes(nr_entries));
 	for (uint32_t i = 0; i < nr_threads(config) && !err; i++) {
 		model->threads[i].device = &model->devices[i / config->nr_engines];
-		err = start_thread(&model->threads[i]);
+		err = thread_start(&model->threads[i].thread, engine_main, &model->threads[i]);
 	}
 	if (err) {
 		dsa_model_close(model);
@@ -231,9 +187,7 @@ static void stop_threads(struct dsa_model *model)
 	for (uint32_t i = 0; i < nr_threads(&model->config); i++) {
 		struct dsa_engine_thread *thread = &model->threads[i];
 
-		if (thread->stack)
-			pthread_join(thread->thread, NULL);
-		vault_free(thread->stack, thread->stack_bytes);
+		thread_join(&thread->thread);
 	}
 }
 

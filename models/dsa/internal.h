@@ -3,10 +3,10 @@
 #ifndef FERRY_DSA_MODEL_INTERNAL_H
 #define FERRY_DSA_MODEL_INTERNAL_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/futex.h"
+#include "base/thread.h"
 #include "engines/dsa/desc.h"
 #include "models/dsa/dsa_model.h"
 
@@ -49,10 +49,8 @@ struct dsa_device {
 };
 
 struct dsa_engine_thread {
-	pthread_t thread;
+	struct thread thread;
 	struct dsa_device *device;
-	void *stack; /* NULL: never started */
-	size_t stack_bytes;
 };
 
 struct dsa_model {

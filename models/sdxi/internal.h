@@ -3,10 +3,10 @@
 #ifndef FERRY_SDXI_MODEL_INTERNAL_H
 #define FERRY_SDXI_MODEL_INTERNAL_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/futex.h"
+#include "base/thread.h"
 #include "models/sdxi/model.h"
 
 /* Descriptors read but not ended, per context: what may run in any order. */
@@ -60,8 +60,7 @@ struct sdxi_model_context {
 
 struct model_engine {
 	struct sdxi_model *model;
-	pthread_t thread;
-	void *stack;
+	struct thread thread;
 };
 
 struct sdxi_model {

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The function as a whole: its engine threads and its counters. */
 #include <errno.h>
-#include <signal.h>
-#include <sys/mman.h>
 
 #include "base/sys.h"
 #include "base/vault.h"
 #include "models/sdxi/internal.h"
 
 /* The lowest page is a guard; the process's static TLS lies at the top. */
-#define STACK_BYTES (1UL << 20)
 /* A context that strays is looked at this often. */
 #define STRAY_LOOK_NS NS_PER_MS
 
@@ -56,42 +53,18 @@ static void *engine_main(void *arg)
 	return NULL;
 }
 
-static int start_engine(struct sdxi_model *model, struct model_engine *engine)
-{
-	pthread_attr_t attr;
-	int err = vault_alloc(STACK_BYTES, &engine->stack);
-
-	if (err)
-		return err;
-	engine->model = model;
-	pthread_attr_init(&attr);
-	err = (int)sys(SYS_mprotect, engine->stack, PAGE_BYTES, PROT_NONE);
-	if (!err)
-		err = -pthread_attr_setstack(&attr, (char *)engine->stack + PAGE_BYTES,
-					     STACK_BYTES - PAGE_BYTES);
-	if (!err)
-		err = -pthread_create(&engine->thread, &attr, engine_main, engine);
-	pthread_attr_destroy(&attr);
-	if (err) {
-		vault_free(engine->stack, STACK_BYTES);
-		engine->stack = NULL;
-	}
-	return err;
-}
-
 static int start_engines(struct sdxi_model *model)
 {
-	sigset_t all, before;
 	int err = 0;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (!err && model->nr_started < model->config.nr_engines) {
-		err = start_engine(model, &model->engines[model->nr_started]);
+		struct model_engine *engine = &model->engines[model->nr_started];
+
+		engine->model = model;
+		err = thread_start(&engine->thread, engine_main, engine);
 		if (!err)
 			model->nr_started++;
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return err;
 }
 
@@ -124,10 +97,8 @@ void sdxi_model_close(struct sdxi_model *model)
 	atomic_store(&model->closing, true);
 	atomic_fetch_add(&model->work, 1);
 	futex_wake(&model->work, UINT32_MAX);
-	for (unsigned int i = 0; i < model->nr_started; i++) {
-		pthread_join(model->engines[i].thread, NULL);
-		vault_free(model->engines[i].stack, STACK_BYTES);
-	}
+	for (unsigned int i = 0; i < model->nr_started; i++)
+		thread_join(&model->engines[i].thread);
 	vault_free(model, sizeof(*model));
 }
 
