@@ -5,11 +5,11 @@
 
 /*
  * Numbers: a request that is planned costs, besides its pages, two wake-ups and the registration of
- * its runs: what the kernel needs for some hundred pages. One worker needs, per 4 KiB, 2.1 µs in
- * exchanges of 4 KiB, 1.0 of 16, 0.55 of 64, 0.32 of 256 KiB and 0.29 of 2 MiB (Zen 5, 6.18), the
- * kernel's own migration about 2 µs whatever the size. Where MOVE flushes TLBs page by page (before
- * 6.18) an exchanged page costs about half of a migrated one with one thread, and many times more
- * with several.
+ * its runs: what the kernel needs for some hundred pages. One worker then needs, per 4 KiB, 2.1 µs
+ * in exchanges of 4 KiB, 1.0 of 16, 0.55 of 64, 0.32 of 256 KiB and 0.29 of 2 MiB (Zen 5, 6.18),
+ * the kernel's own migration about 2 µs whatever the size. Where MOVE flushes TLBs page by page
+ * (before 6.18) an exchanged page costs about half of a migrated one with one thread, and many
+ * times more with several.
  */
 #define DIRECT_PAGES            256
 #define MIN_RUN_PAGES           128
