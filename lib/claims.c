@@ -38,11 +38,14 @@ static bool try_claim(struct ferry_job *job)
 	return true;
 }
 
-void claim_acquire(struct ferry_job *job)
+/* In short steps, so that a cancel or the job's deadline is heard. */
+#define WAIT_STEP_NS (5 * NS_PER_MS)
+
+bool claim_acquire(struct ferry_job *job)
 {
 	if (!job->own_process)
-		return;
-	for (;;) {
+		return true;
+	while (!atomic_load(&job->stop)) {
 		unsigned int seen;
 		bool got;
 
@@ -51,9 +54,11 @@ void claim_acquire(struct ferry_job *job)
 		got = try_claim(job);
 		futex_unlock(&claims_lock);
 		if (got)
-			return;
-		futex_wait(&claims_changed, seen, FUTEX_FOREVER);
+			return true;
+		futex_wait(&claims_changed, seen, WAIT_STEP_NS);
+		job_check_deadline(job);
 	}
+	return false;
 }
 
 void claim_release(struct ferry_job *job)

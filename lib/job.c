@@ -115,8 +115,7 @@ void job_begin(struct ferry_job *job)
 {
 	futex_lock(&job->lock);
 	if (!job->begun) {
-		claim_acquire(job);
-		if (job->exchange_low < job->exchange_high) {
+		if (claim_acquire(job) && job->exchange_low < job->exchange_high) {
 			if (job->ferry->nodes.nr_memory > 1)
 				job->stamp = nodes_migration_stamp(job->ferry->vmstat_fd);
 			refresh_mthp(job->ferry);
@@ -140,7 +139,7 @@ static void finish_job(struct ferry_job *job)
 {
 	uint64_t one = 1;
 
-	if (job->begun && job->exchange_low < job->exchange_high)
+	if (job->claimed && job->exchange_low < job->exchange_high)
 		unregister_runs(job);
 	claim_release(job);
 	job->tally.nr_failed += job->nr_usable - job->nr_handed_out;
@@ -174,6 +173,12 @@ void job_stop(struct ferry_job *job, int error)
 	if (error)
 		atomic_compare_exchange_strong(&job->error, &none, error);
 	atomic_store(&job->stop, true);
+}
+
+void job_check_deadline(struct ferry_job *job)
+{
+	if (job->deadline_ns && now_ns() >= job->deadline_ns)
+		job_stop(job, -ETIMEDOUT);
 }
 
 /* Ends at a chunk's border; a huge page is always taken whole. */

@@ -127,9 +127,11 @@ void job_begin(struct ferry_job *job);
 void job_add_tally(struct ferry_job *job, const struct tally *tally);
 /* Ends early: no unit is handed out any more. */
 void job_stop(struct ferry_job *job, int error);
+/* Stops it if its time is up. */
+void job_check_deadline(struct ferry_job *job);
 
 /* claims.c: jobs whose pages overlap don't run at once if one of them takes pages out. */
-void claim_acquire(struct ferry_job *job);
+bool claim_acquire(struct ferry_job *job); /* false: it was to stop before it got there */
 void claim_release(struct ferry_job *job);
 /* Changes whenever a job that takes pages out begins; odd bits mean nothing. */
 uint64_t claim_generation(void);

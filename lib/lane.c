@@ -21,12 +21,6 @@ static void serve(struct lane *lane, const struct unit *unit)
 	serve_slice(lane);
 }
 
-static void check_deadline(struct ferry_job *job)
-{
-	if (job->deadline_ns && now_ns() >= job->deadline_ns)
-		job_stop(job, -ETIMEDOUT);
-}
-
 /* Sleeps until the cap allows more, in short steps so that a cancel is heard. */
 static void throttle(struct lane *lane)
 {
@@ -41,7 +35,7 @@ static void throttle(struct lane *lane)
 		if (now >= due_ns)
 			return;
 		drain(lane);
-		check_deadline(job);
+		job_check_deadline(job);
 		futex_wait(&job->ended, 0, MIN(due_ns - now, 5 * NS_PER_MS));
 	}
 }
@@ -62,7 +56,7 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 		lane->slice_pages = PAGES_PER_HUGE;
 	for (;;) {
 		throttle(lane);
-		check_deadline(job);
+		job_check_deadline(job);
 		if (!job_next_unit(job, lane, &unit))
 			break;
 		serve(lane, &unit);
