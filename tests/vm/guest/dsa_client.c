@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A client of a DSA node that shares nothing with the engine or the model, not even a header:
+ * its bytes come from the tables of the specification. dsa_client NODE checks what a well-behaved
+ * program may expect; dsa_client NODE wrong breaks two rules and wants to be told so.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE     4096UL
+#define NR_DESCS 8
+
+enum { NOOP = 0x00, BATCH = 0x01, DRAIN = 0x02, MEMMOVE = 0x03, FILL = 0x04, COMPARE = 0x05 };
+
+struct record {
+	uint8_t byte[32];
+} __attribute__((aligned(32)));
+
+static uint8_t descs[NR_DESCS][64] __attribute__((aligned(64)));
+static struct record records[NR_DESCS];
+static int node, nr_failed;
+
+static void check(int ok, const char *what)
+{
+	printf("# %s: %s\n", ok ? "yes" : "NO", what);
+	nr_failed += !ok;
+}
+
+static void put(uint8_t *at, uint64_t value, int nr_bytes)
+{
+	while (nr_bytes--) {
+		*at++ = (uint8_t)value;
+		value >>= 8;
+	}
+}
+
+/* The ith descriptor and its record, which is asked for (bits 2 and 3 of the flags). */
+static void prepare(int i, int op, const void *src, const void *dst, uint32_t len_bytes)
+{
+	memset(descs[i], 0, 64);
+	memset(&records[i], 0, 32);
+	descs[i][4] = 0x0c;
+	descs[i][7] = (uint8_t)op;
+	put(&descs[i][8], (uintptr_t)&records[i], 8);
+	put(&descs[i][16], (uintptr_t)src, 8);
+	put(&descs[i][24], (uintptr_t)dst, 8);
+	put(&descs[i][32], len_bytes, 4);
+}
+
+/* Descriptors [0, nr): errno as a negative number, or how many were taken. */
+static int submit(int nr)
+{
+	ssize_t taken = write(node, descs, (size_t)nr * 64);
+
+	return taken < 0 ? -errno : (int)(taken / 64);
+}
+
+/* The ith record's status, once it is there. 0: ten seconds were not enough. */
+static int await(int i)
+{
+	struct timespec pause = {0, 100000};
+
+	for (int n = 0; n < 100000; n++) {
+		uint8_t status = __atomic_load_n(&records[i].byte[0], __ATOMIC_ACQUIRE);
+
+		if (status)
+			return status;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+static int run(int op, const void *src, const void *dst, uint32_t len_bytes)
+{
+	prepare(0, op, src, dst, len_bytes);
+	return submit(1) == 1 ? await(0) : -1;
+}
+
+static uint8_t *map(size_t nr_pages)
+{
+	void *p = mmap(NULL, nr_pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
+
+	if (p == MAP_FAILED)
+		abort();
+	madvise(p, nr_pages * PAGE, MADV_NOHUGEPAGE);
+	return p;
+}
+
+static void scatter(uint8_t *at, size_t len_bytes)
+{
+	uint32_t x = 12345;
+
+	while (len_bytes--)
+		*at++ = (uint8_t)((x = x * 1103515245 + 12345) >> 16);
+}
+
+/* Lengths and offsets that fit nothing, and the bytes around the destination. */
+static void check_moves(void)
+{
+	static const uint32_t lengths[] = {1, 63, 4096, 4097, 100000};
+	uint8_t *src = map(32), *dst = map(32), *want = map(32);
+
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		char what[80];
+		int status;
+
+		scatter(src, 32 * PAGE);
+		memset(dst, 0xee, 32 * PAGE);
+		memset(want, 0xee, 32 * PAGE);
+		memcpy(want + 777, src + 5, lengths[i]);
+		status = run(MEMMOVE, src + 5, dst + 777, lengths[i]);
+		snprintf(what, sizeof(what), "memmove of %u bytes: status 0x%02x", lengths[i],
+			 status);
+		check(status == 0x01 && !memcmp(dst, want, 32 * PAGE), what);
+	}
+	memcpy(want, src, 32 * PAGE);
+	memmove(want + 100, want + 9, 20000);
+	check(run(MEMMOVE, src + 9, src + 100, 20000) == 0x01 && !memcmp(src, want, 32 * PAGE),
+	      "memmove onto itself");
+}
+
+static void check_others(void)
+{
+	uint8_t *a = map(2), *b = map(2);
+
+	/* Touched: a device takes no page fault. */
+	scatter(a, 2 * PAGE);
+	memset(b, 0, 2 * PAGE);
+	check(run(NOOP, NULL, NULL, 0) == 0x01, "a NOOP");
+	check(run(MEMMOVE, a, b, 2 * PAGE) == 0x01 && run(COMPARE, a, b, 2 * PAGE) == 0x01 &&
+		      records[0].byte[1] == 0,
+	      "compare: equal");
+	b[5000] ^= 4;
+	check(run(COMPARE, a, b, 2 * PAGE) == 0x01 && records[0].byte[1] == 1,
+	      "compare: different");
+	prepare(0, FILL, NULL, b, 4096);
+	put(&descs[0][16], 0x0807060504030201, 8);
+	check(submit(1) == 1 && await(0) == 0x01 && b[0] == 1 && b[4095] == 8, "fill");
+}
+
+static void check_many(void)
+{
+	uint8_t *src = map(NR_DESCS), *dst = map(NR_DESCS);
+	int nr_done = 0;
+
+	scatter(src, NR_DESCS * PAGE);
+	for (int i = 0; i < NR_DESCS - 1; i++)
+		prepare(i, MEMMOVE, src + (unsigned int)i * PAGE, dst + (unsigned int)i * PAGE,
+			PAGE);
+	memset(dst, 1, NR_DESCS * PAGE);
+	prepare(NR_DESCS - 1, DRAIN, NULL, NULL, 0);
+	check(submit(NR_DESCS) == NR_DESCS, "eight in one write()");
+	check(await(NR_DESCS - 1) == 0x01, "a drain");
+	for (int i = 0; i < NR_DESCS - 1; i++)
+		nr_done += records[i].byte[0] == 0x01;
+	check(nr_done == NR_DESCS - 1, "behind the drain all is done");
+	check(!memcmp(src, dst, (NR_DESCS - 1) * PAGE), "and every byte there");
+}
+
+/* What the driver itself says no to. */
+static void check_refusals(void)
+{
+	void *portal;
+
+	prepare(0, BATCH, descs[1], NULL, 2);
+	check(submit(1) == -EINVAL, "a batch: EINVAL");
+	prepare(0, NOOP, NULL, NULL, 0);
+	put(&descs[0][8], (uintptr_t)&records[0] + 8, 8);
+	check(submit(1) == -EINVAL, "a misaligned record: EINVAL");
+	prepare(0, NOOP, NULL, NULL, 0);
+	prepare(1, BATCH, descs[2], NULL, 2);
+	check(submit(2) == 1 && await(0) == 0x01, "a bad one behind a good one: a short count");
+	check(write(node, descs, 63) == 0, "63 bytes: 0");
+	portal = mmap(NULL, PAGE, PROT_WRITE, MAP_SHARED, node, 0);
+	printf("# mmap of a portal: %s\n", portal == MAP_FAILED ? strerror(errno) : "done");
+	check(portal == MAP_FAILED, "a portal cannot be mapped");
+}
+
+static void check_fork(void)
+{
+	int status = -1;
+	pid_t pid;
+
+	prepare(0, NOOP, NULL, NULL, 0);
+	pid = fork();
+	if (!pid)
+		_exit(submit(1) == -EPERM ? 0 : 1);
+	waitpid(pid, &status, 0);
+	check(status == 0, "after fork: EPERM");
+	check(submit(1) == 1 && await(0) == 0x01, "the parent may go on");
+}
+
+static uint64_t fault_addr(void)
+{
+	uint64_t addr;
+
+	memcpy(&addr, &records[0].byte[8], 8);
+	return addr / PAGE * PAGE;
+}
+
+/* A device takes no page fault that nobody allowed it to. */
+static void check_faults(void)
+{
+	uint8_t *src = map(4), *dst = map(4);
+	uint32_t done;
+	int status;
+
+	memset(src, 7, 2 * PAGE);
+	memset(dst, 9, 4 * PAGE);
+	status = run(MEMMOVE, src, dst, 4 * PAGE);
+	memcpy(&done, &records[0].byte[4], 4);
+	check(status == 0x03 && fault_addr() == (uintptr_t)(src + 2 * PAGE) && done <= 2 * PAGE,
+	      "an absent source page: 0x03, its address");
+	check(dst[2 * PAGE] == 9 && dst[4 * PAGE - 1] == 9, "nothing written behind it");
+	memset(src, 7, 4 * PAGE);
+	memset(dst, 9, 4 * PAGE);
+	mprotect(dst + PAGE, PAGE, PROT_READ);
+	status = run(MEMMOVE, src, dst, 4 * PAGE);
+	check(status == 0x83 && fault_addr() == (uintptr_t)(dst + PAGE),
+	      "a destination that is not writable: 0x83, its address");
+	check(dst[PAGE] == 9 && dst[2 * PAGE] == 9, "and is as it was");
+	mprotect(dst + PAGE, PAGE, PROT_READ | PROT_WRITE);
+	check(run(MEMMOVE, src, dst, 4 * PAGE) == 0x01 && !memcmp(src, dst, 4 * PAGE),
+	      "once mended: done");
+}
+
+static void check_wrong(void)
+{
+	uint8_t *src = map(1), *dst = map(1);
+
+	memset(src, 7, PAGE);
+	memset(dst, 9, PAGE);
+	prepare(0, MEMMOVE, src, dst, PAGE);
+	descs[0][38] = 1;
+	check(submit(1) == 1 && await(0) == 0x12 && dst[0] == 9, "a reserved byte: 0x12");
+	check(run(MEMMOVE, src, dst, 0) == 0x13, "no bytes: 0x13");
+}
+
+int main(int argc, char **argv)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	node = open(argc > 1 ? argv[1] : "", O_RDWR | O_CLOEXEC);
+	if (node < 0) {
+		printf("# cannot open %s: %s\n", argc > 1 ? argv[1] : "nothing", strerror(errno));
+		return 1;
+	}
+	if (argc > 2) {
+		check_wrong();
+	} else {
+		check_others();
+		check_moves();
+		check_many();
+		check_refusals();
+		check_fork();
+		check_faults();
+	}
+	return nr_failed != 0;
+}
