@@ -142,6 +142,22 @@ static bool holds_stack(const struct mapping *mapping)
 	return here >= mapping->start && here < mapping->end;
 }
 
+/*
+ * Where a run to be exchanged has to stop so that it ends between huge pages: to register a part of
+ * one splits it. *part: the run begins with such a part, which the kernel mover moves whole.
+ */
+static uintptr_t stop_between_huge(uintptr_t addr, uintptr_t stop, bool *part)
+{
+	uintptr_t first = ALIGN_DOWN(addr, HUGE_BYTES), last = ALIGN_DOWN(stop, HUGE_BYTES);
+
+	*part = (first != addr || stop - addr < HUGE_BYTES) && pagemap_is_huge(first);
+	if (*part)
+		return MIN(stop, first + HUGE_BYTES);
+	return last != stop && last > addr && pagemap_is_huge(last) ? last : stop;
+}
+
+static const struct policy_choice kernel_moves_whole = {FERRY_MOVER_KERNEL, FERRY_REASON_REFUSED};
+
 /* Consecutive pages with one destination, perhaps over several mappings. */
 static int plan_run(struct ferry_job *job, uint64_t position, uintptr_t addr, uint64_t nr_pages,
 		    int node)
@@ -170,6 +186,14 @@ static int plan_run(struct ferry_job *job, uint64_t position, uintptr_t addr, ui
 			run.exchangeable &&
 			(vault_overlaps((void *)addr, stop - addr) || holds_stack(&mapping));
 		choice = policy_mover(machine, &run, job->asked_mover);
+		if (choice.mover == FERRY_MOVER_EXCHANGE) {
+			bool part;
+
+			stop = stop_between_huge(addr, stop, &part);
+			run.nr_pages = (stop - addr) / PAGE_BYTES;
+			if (part)
+				choice = kernel_moves_whole;
+		}
 		if (choice.mover == FERRY_MOVER_EXCHANGE && !has_pool)
 			choice = (struct policy_choice){FERRY_MOVER_KERNEL, FERRY_REASON_NO_FRAMES};
 		segment = (struct segment){
