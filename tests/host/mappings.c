@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Every kind of mapping in a job: content stays, statuses and reasons are true, what can't be
+ * exchanged goes to the kernel mover, and huge pages stay huge.
+ */
+#include <linux/io_uring.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "tests/host/tap.h"
+#include "tests/testlib/moving.h"
+
+#define LEN      (4UL << 20)
+#define NR_PAGES (LEN / PAGE_BYTES)
+
+static struct ferry *ferry;
+static int status[NR_PAGES];
+static struct move move;
+
+/* Moves it all; true if the job ended well and its numbers add up. */
+static bool moves(void *mem, size_t len)
+{
+	move = (struct move){.ferry = ferry,
+			     .addr = mem,
+			     .len = len,
+			     .mover = FERRY_MOVER_EXCHANGE,
+			     .status = memset(status, 0x55, sizeof(status))};
+	return !move_run(&move) && adds_up(&move.result);
+}
+
+static uint64_t because(enum ferry_reason reason)
+{
+	return move.result.pages_by_reason[reason];
+}
+
+static bool all_are(int expected)
+{
+	for (size_t i = 0; i < NR_PAGES; i++)
+		if (status[i] != expected)
+			return false;
+	return true;
+}
+
+/* All of it is there, none was exchanged, and for that reason. */
+static bool kernel_moves(void *mem, enum ferry_reason reason)
+{
+	bool ok = moves(mem, LEN) && !exchanged(&move) && because(reason) == NR_PAGES &&
+		  all_are(some_node());
+
+	if (!ok)
+		print_result(&move.result);
+	return ok & is_intact(mem, LEN, 9);
+}
+
+static bool private_memory(void)
+{
+	char *mem = memory_new(LEN, false);
+	uint64_t before;
+	bool ok;
+
+	fill(mem, LEN, 9);
+	before = frame_of(mem);
+	ok = moves(mem, LEN) && exchanged(&move) == NR_PAGES && all_are(some_node()) &&
+	     is_intact(mem, LEN, 9) && (!before || frame_of(mem) != before);
+	munmap(mem, LEN);
+	return ok;
+}
+
+/* How much of the mapping around mem is in huge pages, by smaps. */
+static size_t huge_bytes(const void *mem)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "re");
+	unsigned long start, end, kib, found = 0;
+	char line[512];
+	bool here = false;
+
+	while (smaps && fgets(line, sizeof(line), smaps)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			here = start <= (uintptr_t)mem && (uintptr_t)mem < end;
+		else if (here && sscanf(line, "AnonHugePages: %lu kB", &kib) == 1)
+			found = kib << 10;
+	}
+	if (smaps)
+		fclose(smaps);
+	return found;
+}
+
+static bool huge_pages(void)
+{
+	char *mem = memory_new(LEN, true);
+	bool ok = true;
+
+	fill(mem, LEN, 9);
+	if (huge_bytes(mem) == LEN) {
+		ok = moves(mem, LEN) && exchanged(&move) == NR_PAGES && huge_bytes(mem) == LEN &&
+		     moves(mem + 5 * PAGE_BYTES, PAGES_PER_HUGE * PAGE_BYTES / 2);
+		if (huge_bytes(mem) != LEN) {
+			tap_note("moving a part has split a huge page");
+			ok = false;
+		}
+	} else {
+		tap_note("no huge pages to be had here");
+	}
+	ok &= is_intact(mem, LEN, 9);
+	munmap(mem, LEN);
+	return ok;
+}
+
+static bool shared_memory(void)
+{
+	char *mem = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	bool ok;
+
+	fill(mem, LEN, 9);
+	ok = kernel_moves(mem, FERRY_REASON_MAPPING);
+	munmap(mem, LEN);
+	return ok;
+}
+
+static bool private_file(void)
+{
+	int fd = open("/var/tmp", O_TMPFILE | O_RDWR, 0600);
+	char *mem;
+	bool ok;
+
+	if (fd < 0 || ftruncate(fd, LEN))
+		return false;
+	mem = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	fill(mem, LEN, 9);
+	ok = kernel_moves(mem, FERRY_REASON_MAPPING);
+	munmap(mem, LEN);
+	close(fd);
+	return ok;
+}
+
+static bool protected_memory(void)
+{
+	static const int protections[] = {PROT_READ, PROT_READ | PROT_WRITE | PROT_EXEC};
+	bool ok = true;
+
+	for (size_t i = 0; i < ARRAY_SIZE(protections); i++) {
+		char *mem = memory_new(LEN, false);
+
+		fill(mem, LEN, 9);
+		if (!mprotect(mem, LEN, protections[i]))
+			ok &= kernel_moves(mem, FERRY_REASON_MAPPING);
+		munmap(mem, LEN);
+	}
+	return ok;
+}
+
+static bool locked_memory(void)
+{
+	char *mem = memory_new(LEN, false);
+	bool ok;
+
+	fill(mem, LEN, 9);
+	if (mlock(mem, LEN)) {
+		tap_note("mlock is not allowed here");
+		munmap(mem, LEN);
+		return true;
+	}
+	ok = kernel_moves(mem, FERRY_REASON_REFUSED);
+	munlock(mem, LEN);
+	munmap(mem, LEN);
+	return ok;
+}
+
+static bool absent_memory(void)
+{
+	char *mem = memory_new(LEN, false);
+	bool ok = moves(mem, LEN) && all_are(-ENOENT) && move.result.nr_failed == NR_PAGES;
+
+	/* Reading maps the zero page, which is nobody's to move. */
+	ok &= is_intact(mem, 0, 0) && !*(volatile char *)mem;
+	ok &= moves(mem, LEN) && status[0] < 0 && status[1] == -ENOENT &&
+	      move.result.nr_failed == NR_PAGES;
+	/* Every other page is there. */
+	for (size_t at = 0; at < LEN; at += 2 * PAGE_BYTES)
+		fill(mem + at, PAGE_BYTES, at);
+	ok &= moves(mem, LEN) && exchanged(&move) == NR_PAGES / 2;
+	for (size_t i = 0; i < NR_PAGES; i++)
+		ok &= i % 2 ? status[i] == -ENOENT && !mem[i * PAGE_BYTES]
+			    : status[i] == some_node() &&
+				      is_intact(mem + i * PAGE_BYTES, PAGE_BYTES, i * PAGE_BYTES);
+	munmap(mem, LEN);
+	/* Nothing mapped at all. */
+	ok &= moves(mem, LEN) && move.result.nr_failed == NR_PAGES && status[0] < 0;
+	return ok;
+}
+
+static bool shared_after_fork(void)
+{
+	char *mem = memory_new(LEN, false);
+	int wait_here[2], ended = -1;
+	pid_t child;
+	bool ok;
+
+	fill(mem, LEN, 9);
+	if (pipe(wait_here))
+		return false;
+	child = fork();
+	if (!child) {
+		char byte;
+
+		close(wait_here[1]);
+		while (read(wait_here[0], &byte, 1) > 0)
+			;
+		_exit(!is_intact(mem, LEN, 9));
+	}
+	ok = kernel_moves(mem, FERRY_REASON_REFUSED);
+	close(wait_here[1]);
+	close(wait_here[0]);
+	waitpid(child, &ended, 0);
+	ok &= !ended;
+	ok &= moves(mem, LEN) && is_intact(mem, LEN, 9);
+	munmap(mem, LEN);
+	return ok;
+}
+
+/* Pinned for long by io_uring: these pages must stay the very frames that they are. */
+static bool pinned_memory(void)
+{
+	struct io_uring_params params = {0};
+	int ring = (int)syscall(SYS_io_uring_setup, 4, &params);
+	char *mem = memory_new(LEN, false);
+	struct iovec pinned = {mem + (1 << 20), 1 << 20};
+	uint64_t before;
+	bool ok;
+
+	fill(mem, LEN, 9);
+	if (ring < 0 || syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &pinned, 1)) {
+		tap_note("no io_uring here: %s", strerror(errno));
+		return true;
+	}
+	before = frame_of(pinned.iov_base);
+	ok = moves(mem, LEN) && is_intact(mem, LEN, 9) && frame_of(pinned.iov_base) == before &&
+	     frame_of(mem + (1 << 20) + (1 << 19)) && exchanged(&move) < NR_PAGES;
+	close(ring);
+	munmap(mem, LEN);
+	return ok;
+}
+
+/* The program's own userfaultfd watches the middle: it goes on to work. */
+static bool watched_memory(void)
+{
+	struct uffdio_api api = {.api = UFFD_API};
+	char *mem = memory_new(LEN, false);
+	struct uffdio_register watch = {
+		.range = {(uintptr_t)mem + (1 << 20), 1 << 20},
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	bool ok;
+
+	fill(mem, LEN, 9);
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &watch))
+		return false;
+	ok = moves(mem, LEN) && because(FERRY_REASON_UFFD_BUSY) == (1 << 20) / PAGE_BYTES &&
+	     all_are(some_node()) && is_intact(mem, LEN, 9);
+	if (!ok)
+		print_result(&move.result);
+	close(fd);
+	munmap(mem, LEN);
+	return ok;
+}
+
+static bool merged_memory(void)
+{
+	char *mem = memory_new(LEN, false);
+	bool ok;
+
+	for (size_t at = 0; at < LEN; at += PAGE_BYTES)
+		fill(mem + at, PAGE_BYTES, 7);
+	madvise(mem, LEN, MADV_MERGEABLE);
+	ok = moves(mem, LEN) && move.result.nr_moved == NR_PAGES;
+	for (size_t at = 0; ok && at < LEN; at += PAGE_BYTES)
+		ok = is_intact(mem + at, PAGE_BYTES, 7);
+	munmap(mem, LEN);
+	return ok;
+}
+
+static const struct {
+	const char *name;
+	bool (*run)(void);
+} tests[] = {
+	{"private anonymous memory is exchanged", private_memory},
+	{"huge pages stay huge, whole and in part", huge_pages},
+	{"shared memory", shared_memory},
+	{"a private mapping of a file", private_file},
+	{"read-only and executable memory", protected_memory},
+	{"locked memory", locked_memory},
+	{"holes, the zero page, nothing at all", absent_memory},
+	{"shared with a child", shared_after_fork},
+	{"pinned by io_uring", pinned_memory},
+	{"watched by the program's own userfaultfd", watched_memory},
+	{"mergeable memory", merged_memory},
+};
+
+int main(void)
+{
+	const char *lack;
+
+	if (ferry_open(&ferry, NULL)) {
+		printf("Bail out! %s\n", ferry_open_error());
+		return 1;
+	}
+	lack = no_exchange(ferry);
+	if (lack) {
+		printf("1..0 # SKIP %s\n", lack);
+		return 0;
+	}
+	tap_plan(ARRAY_SIZE(tests));
+	for (unsigned int i = 0; i < ARRAY_SIZE(tests); i++) {
+		watchdog(60, tests[i].name);
+		tap_ok(tests[i].run(), "%s", tests[i].name);
+	}
+	ferry_close(ferry);
+	return tap_done();
+}
