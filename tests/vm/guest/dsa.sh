@@ -58,9 +58,9 @@ verdict $? "what had to be refused was"
 
 start_daemon
 as_nobody "$client $node wrong"
-verdict $? "two rules broken: the client is told"
+verdict $? "three rules broken: the client is told"
 stop_daemon
-[ "$(count breaches)" -eq 2 ] && grep -q '^breach.D3 ' $stats && grep -q '^breach.D9 ' $stats
+[ "$(count breaches)" -eq 3 ] && [ "$(grep -cE '^breach.(D3|D7|D9) .*: 1$' $stats)" -eq 3 ]
 verdict $? "and so are we"
 
 start_daemon
@@ -71,6 +71,22 @@ stop_daemon
 [ "$(count bytes)" -ge $((8 << 20)) ] && [ "$(count batches)" -eq 0 ]
 verdict $? "all of it by write() of single descriptors"
 no_breach
+
+start_daemon wq_size=16
+sh "$here/dsa_tree.sh" shared 16
+as_nobody "$copy --engine $engine & $copy --engine $engine && wait \$!"
+verdict $? "two of them at once on a short queue"
+stop_daemon
+[ "$(count bytes)" -ge $((16 << 20)) ]
+verdict $? "both by the device"
+no_breach
+sh "$here/dsa_tree.sh" shared
+
+start_daemon faults=corrupt:50000
+as_nobody "$copy --engine $engine"
+grep -q 'copied bytes are wrong' $out
+verdict $? "a device that lies is found out"
+stop_daemon
 
 if has_exchange "migbench move from node 0 to node 1"; then
 	start_daemon

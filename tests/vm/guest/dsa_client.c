@@ -2,10 +2,11 @@
 /*
  * A client of a DSA node that shares nothing with the engine or the model, not even a header:
  * its bytes come from the tables of the specification. dsa_client NODE checks what a well-behaved
- * program may expect; dsa_client NODE wrong breaks two rules and wants to be told so.
+ * program may expect; dsa_client NODE wrong breaks three rules and wants to be told so.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -233,9 +234,16 @@ static void check_faults(void)
 	      "once mended: done");
 }
 
+static int has_error(void)
+{
+	struct pollfd ready = {.fd = node, .events = POLLIN};
+
+	return poll(&ready, 1, 0) == 1 && (ready.revents & POLLIN);
+}
+
 static void check_wrong(void)
 {
-	uint8_t *src = map(1), *dst = map(1);
+	uint8_t *src = map(1), *dst = map(1), *gone = map(1);
 
 	memset(src, 7, PAGE);
 	memset(dst, 9, PAGE);
@@ -243,6 +251,11 @@ static void check_wrong(void)
 	descs[0][38] = 1;
 	check(submit(1) == 1 && await(0) == 0x12 && dst[0] == 9, "a reserved byte: 0x12");
 	check(run(MEMMOVE, src, dst, 0) == 0x13, "no bytes: 0x13");
+	check(!has_error(), "no error without a record so far");
+	munmap(gone, PAGE);
+	prepare(0, MEMMOVE, src, dst, PAGE);
+	put(&descs[0][8], (uintptr_t)gone, 8);
+	check(submit(1) == 1 && has_error() && dst[0] == 9, "nowhere to report: POLLIN, no more");
 }
 
 int main(int argc, char **argv)
