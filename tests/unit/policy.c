@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The policy's rules: properties that hold whatever its numbers are. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "policy/policy.h"
+
+static struct policy_machine machine_of(unsigned int nr_workers, bool batched_flush)
+{
+	return (struct policy_machine){
+		.nr_workers = nr_workers,
+		.exchange = true,
+		.batched_flush = batched_flush,
+		.max_chunk_bytes = HUGE_BYTES,
+		.stall_bound_ns = NS_PER_MS,
+	};
+}
+
+static struct policy_run good_run(uint64_t nr_pages)
+{
+	return (struct policy_run){.nr_pages = nr_pages, .own_process = true, .exchangeable = true};
+}
+
+Test(policy, mover_by_what_the_run_is)
+{
+	struct policy_machine machine = machine_of(4, true);
+	struct policy_run run = good_run(1 << 20);
+
+	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_AUTO).mover, FERRY_MOVER_EXCHANGE);
+	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_KERNEL).reason, FERRY_REASON_ASKED);
+	run.exchangeable = false;
+	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_EXCHANGE).reason,
+		     FERRY_REASON_MAPPING);
+	run.protected_by_us = true;
+	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_EXCHANGE).reason, FERRY_REASON_OWN);
+	machine.exchange = false;
+	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_EXCHANGE).reason,
+		     FERRY_REASON_NO_UFFD);
+	run.own_process = false;
+	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_EXCHANGE).reason,
+		     FERRY_REASON_FOREIGN);
+}
+
+Test(policy, short_runs_go_to_the_kernel_unless_asked_otherwise)
+{
+	for (int batched = 0; batched < 2; batched++) {
+		struct policy_machine machine = machine_of(4, batched);
+		unsigned int least = policy_min_run_pages(&machine);
+		struct policy_run run = good_run(least);
+
+		cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_AUTO).mover,
+			     FERRY_MOVER_EXCHANGE);
+		run = good_run(least - 1);
+		cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_AUTO).reason,
+			     FERRY_REASON_SHORT);
+		cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_EXCHANGE).mover,
+			     FERRY_MOVER_EXCHANGE);
+	}
+}
+
+Test(policy, a_reason_goes_with_the_kernel_mover_only)
+{
+	for (int bits = 0; bits < 64; bits++) {
+		struct policy_machine machine = machine_of(4, bits & 1);
+		struct policy_run run = {
+			.nr_pages = bits & 2 ? 5 : 5000,
+			.own_process = bits & 4,
+			.exchangeable = bits & 8,
+			.protected_by_us = bits & 16,
+		};
+
+		machine.exchange = bits & 32;
+		for (int asked = 0; asked < FERRY_NR_MOVERS; asked++) {
+			struct policy_choice choice =
+				policy_mover(&machine, &run, (enum ferry_mover)asked);
+
+			cr_assert(choice.mover == FERRY_MOVER_KERNEL ||
+				  choice.mover == FERRY_MOVER_EXCHANGE);
+			cr_assert_eq(choice.mover == FERRY_MOVER_KERNEL,
+				     choice.reason != FERRY_REASON_NONE);
+		}
+	}
+}
+
+Test(policy, hands_within_what_there_is)
+{
+	srand(3);
+	for (int round = 0; round < 5000; round++) {
+		struct policy_machine machine =
+			machine_of(1 + (unsigned int)rand() % 63, rand() & 1);
+		struct policy_load load = {
+			.exchange_pages = (uint64_t)rand() % (1ULL << rand() % 30),
+			.kernel_pages = (uint64_t)rand() % (1ULL << rand() % 30),
+			.asked_workers = (unsigned int)rand() % 80,
+		};
+		struct policy_hands hands;
+
+		machine.max_chunk_bytes = PAGE_BYTES << rand() % 10;
+		hands = policy_hands(&machine, &load);
+		cr_assert_geq(hands.nr_lanes, 1);
+		cr_assert_leq(hands.nr_lanes, machine.nr_workers);
+		if (load.asked_workers)
+			cr_assert_leq(hands.nr_lanes, load.asked_workers);
+		if (!load.exchange_pages)
+			continue;
+		cr_assert_leq(hands.chunk_bytes, machine.max_chunk_bytes);
+		cr_assert_geq(hands.chunk_bytes, PAGE_BYTES);
+		cr_assert_eq(hands.chunk_bytes & (hands.chunk_bytes - 1), 0);
+	}
+}
+
+Test(policy, chunks_follow_the_stall_bound)
+{
+	struct policy_machine machine = machine_of(4, true);
+	uint64_t chunk = HUGE_BYTES;
+
+	for (int i = 0; i < 20; i++) {
+		uint64_t next = policy_next_chunk(&machine, chunk, 5 * NS_PER_MS);
+
+		cr_assert_leq(next, chunk);
+		chunk = next;
+	}
+	cr_assert_lt(chunk, HUGE_BYTES);
+	cr_assert_geq(chunk, PAGE_BYTES);
+	cr_assert_eq(policy_next_chunk(&machine, chunk, NS_PER_MS / 2), chunk, "within the bound");
+	for (int i = 0; i < 20; i++)
+		chunk = policy_next_chunk(&machine, chunk, 1000);
+	cr_assert_eq(chunk, HUGE_BYTES);
+}
+
+Test(policy, slices_follow_the_time_of_a_call)
+{
+	cr_assert_gt(policy_next_slice(512, 1 * NS_PER_MS, 4096), 512);
+	cr_assert_leq(policy_next_slice(512, 1 * NS_PER_MS, 4096), 1024);
+	cr_assert_lt(policy_next_slice(512, 500 * NS_PER_MS, 4096), 512);
+	cr_assert_geq(policy_next_slice(512, 500 * NS_PER_MS, 4096), 256);
+	for (unsigned int nr = 1; nr <= 4096; nr *= 2) {
+		cr_assert_leq(policy_next_slice(nr, 0, 4096), 4096);
+		cr_assert_geq(policy_next_slice(nr, UINT64_MAX, 4096), 1);
+	}
+}
