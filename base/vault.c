@@ -180,8 +180,10 @@ int vault_alloc_guarded(size_t len_bytes, void **out)
 	if (err)
 		return err;
 	err = (int)sys(SYS_mprotect, *out, PAGE_BYTES, PROT_NONE);
-	if (err)
+	if (err) {
 		vault_free_guarded(*out, len_bytes);
+		*out = NULL;
+	}
 	return err;
 }
 
