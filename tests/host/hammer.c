@@ -218,10 +218,10 @@ static void discard_piece(char *at, uint64_t seed)
 static void lock_piece(char *at, uint64_t seed)
 {
 	fill(at, PIECE_LEN, seed);
-	if (mlock(at, PIECE_LEN) && errno != ENOMEM && errno != EPERM)
+	if (syscall(SYS_mlock, at, PIECE_LEN) && errno != ENOMEM && errno != EPERM)
 		fail("mlock", at, 0, (uint64_t)errno);
 	check_content("locked", at, PIECE_LEN, seed);
-	munlock(at, PIECE_LEN);
+	syscall(SYS_munlock, at, PIECE_LEN);
 }
 
 /* Out to a file and in again, past the page cache: by DMA from and to the pages. */
