@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The books of a pool, against a model of what each span holds. The kernel's part is played here.
+ */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/sys.h"
+#include "lib/pool.h"
+
+#define CAP_BYTES (4 * EXTENT_BYTES)
+#define MAX_SPANS 64
+
+/* Frames and registration cost nothing: no page is touched in these tests. */
+static bool play_kernel(long nr, const long args[6], long *ret)
+{
+	*ret = 0;
+	return nr == SYS_ioctl || nr == SYS_madvise;
+}
+
+static struct pool pool;
+
+static void open_small(void)
+{
+	__atomic_store_n(&sys_hook, play_kernel, __ATOMIC_RELEASE);
+	cr_assert_eq(pool_open(&pool, 0, false, false, -1, CAP_BYTES), 0);
+}
+
+static void shut(void)
+{
+	pool_close(&pool);
+	__atomic_store_n(&sys_hook, NULL, __ATOMIC_RELEASE);
+}
+
+struct held {
+	struct span span;
+	bool frames;
+};
+
+static bool spans_overlap(const struct span *a, const struct span *b)
+{
+	return a->addr < b->addr + b->nr_pages * PAGE_BYTES &&
+	       b->addr < a->addr + a->nr_pages * PAGE_BYTES;
+}
+
+/* What was a slot comes back full, what was frames comes back empty: an exchange. */
+static void put(struct held *held, bool exchanged)
+{
+	struct page_map resident = {0};
+
+	if (held->frames != exchanged)
+		map_set_range(&resident, 0, held->span.nr_pages);
+	pool_put(&pool, &held->span, &resident, 1);
+}
+
+Test(pool, spans_never_overlap_and_frames_are_counted, .init = open_small, .fini = shut)
+{
+	struct held held[MAX_SPANS];
+	uint64_t nr_made = 0, frames;
+	unsigned int nr = 0;
+
+	srand(5);
+	cr_assert_eq(pool_fill(&pool, EXTENT_BYTES, 1), 0);
+	frames = pool_held_bytes(&pool) / PAGE_BYTES;
+	for (int round = 0; round < 20000; round++) {
+		struct held *new = &held[nr];
+		unsigned int pages =
+			rand() % 3 ? 1 + (unsigned int)rand() % PAGES_PER_HUGE : PAGES_PER_HUGE;
+		uint64_t made = 0;
+
+		if (nr == MAX_SPANS || (nr && rand() & 1)) {
+			unsigned int i = (unsigned int)rand() % nr;
+			bool exchanged = rand() & 1;
+
+			put(&held[i], exchanged);
+			if (exchanged)
+				frames += held[i].frames ? -(uint64_t)held[i].span.nr_pages
+							 : held[i].span.nr_pages;
+			held[i] = held[--nr];
+			continue;
+		}
+		new->frames = rand() & 1;
+		if (new->frames ? pool_take_frames(&pool, pages, 1, &new->span, &made)
+				: pool_take_slot(&pool, pages, &new->span))
+			continue;
+		nr_made += made;
+		cr_assert_eq(new->span.nr_pages, pages);
+		cr_assert_eq(new->span.addr / HUGE_BYTES,
+			     (new->span.addr + pages *PAGE_BYTES - 1) / HUGE_BYTES,
+			     "a span lies in one bay");
+		for (unsigned int i = 0; i < nr; i++)
+			cr_assert_not(spans_overlap(&held[i].span, &new->span));
+		nr++;
+	}
+	while (nr)
+		put(&held[--nr], false);
+	cr_assert_eq(pool_held_bytes(&pool) / PAGE_BYTES, frames + nr_made - pool.nr_freed);
+	pool_trim(&pool, 0);
+	cr_assert_eq(pool_held_bytes(&pool), 0);
+}
+
+Test(pool, cap_is_kept, .init = open_small, .fini = shut)
+{
+	struct span span;
+	uint64_t made = 0;
+
+	while (!pool_take_frames(&pool, PAGES_PER_HUGE, 1, &span, &made))
+		;
+	cr_assert_leq(pool_held_bytes(&pool), CAP_BYTES);
+	cr_assert_eq(made * PAGE_BYTES, pool_held_bytes(&pool));
+	cr_assert_neq(pool_fill(&pool, 2 * CAP_BYTES, 1), 0);
+}
+
+Test(pool, trim_spares_what_is_handed_out, .init = open_small, .fini = shut)
+{
+	struct page_map all = {0};
+	uint64_t made = 0;
+	struct span span;
+
+	map_set_range(&all, 0, 100);
+	cr_assert_eq(pool_take_frames(&pool, 100, 1, &span, &made), 0);
+	pool_trim(&pool, 0);
+	cr_assert_gt(pool_held_bytes(&pool), 0);
+	pool_put(&pool, &span, &all, 1);
+	pool_trim(&pool, 0);
+	cr_assert_eq(pool_held_bytes(&pool), 0);
+	cr_assert_eq(pool_held_bytes(NULL), 0);
+}
