@@ -206,7 +206,10 @@ long ferry_migrate_pages(struct ferry *ferry, int pid, unsigned long maxnode,
 	if (ferry->nodes.nr_memory < 2 || fork_is_parents(ferry) || !call_enter()) {
 		ret = plain(pid, maxnode, old_nodes, new_nodes);
 	} else {
+		uint64_t signals = call_block_signals();
+
 		ret = migrate(ferry, pid, maxnode, old_nodes, new_nodes);
+		call_unblock_signals(signals);
 		call_leave();
 	}
 	if (ret >= 0)

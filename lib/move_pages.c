@@ -16,22 +16,6 @@
 #include "lib/uapi.h"
 #include "lib/usermem.h"
 
-/* Set while this thread is in the library: a signal handler that calls it must not wait for it. */
-static __thread atomic_bool inside __attribute__((tls_model("initial-exec")));
-
-bool call_enter(void)
-{
-	if (atomic_load_explicit(&inside, memory_order_relaxed))
-		return false;
-	atomic_store_explicit(&inside, true, memory_order_relaxed);
-	return true;
-}
-
-void call_leave(void)
-{
-	atomic_store_explicit(&inside, false, memory_order_relaxed);
-}
-
 struct call {
 	struct ferry *ferry;
 	int pid;
@@ -193,6 +177,15 @@ static long move(const struct call *call)
 	return ret;
 }
 
+static long move_planned(const struct call *call)
+{
+	uint64_t signals = call_block_signals();
+	long ret = move(call);
+
+	call_unblock_signals(signals);
+	return ret;
+}
+
 static bool goes_straight(const struct call *call)
 {
 	return !call->nodes || call->count < policy_direct_pages(&call->ferry->machine) ||
@@ -214,7 +207,7 @@ long ferry_move_pages(struct ferry *ferry, int pid, unsigned long count, void **
 	if (fork_is_parents(ferry) || !call_enter()) {
 		ret = plain(&call);
 	} else {
-		ret = goes_straight(&call) ? plain_undisturbed(&call) : move(&call);
+		ret = goes_straight(&call) ? plain_undisturbed(&call) : move_planned(&call);
 		call_leave();
 	}
 	if (ret >= 0)
