@@ -123,7 +123,7 @@ $(PRELOAD): $(PRELOAD_OBJS) $(LIBA) preload/preload.map
 
 $(MIGBENCH): $(CLI_OBJS) $(LIBA)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(SAN_FLAGS) -rdynamic -o $@ $(CLI_OBJS) $(LIBA) $(LIB_LIBS) $(CLI_LIBS)
+	$(Q)$(CC) $(SAN_FLAGS) -rdynamic -Wl,-z,now -o $@ $(CLI_OBJS) $(LIBA) $(LIB_LIBS) $(CLI_LIBS)
 
 # Made anew each time: PREFIX may be another one for `make install`.
 $(BUILD)/libpageferry.pc: lib/libpageferry.pc.in FORCE
@@ -139,7 +139,7 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(HOOKA)
 $(BUILD)/tests/host/%.t: tests/host/%.c $(HOOKA) | all
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -DFERRY_SYS_HOOKS -o $@ $< $(HOOKA) $(LIB_LIBS) -lm
+	$(Q)$(CC) $(ALL_CFLAGS) -Wl,-z,now -DFERRY_SYS_HOOKS -o $@ $< $(HOOKA) $(LIB_LIBS) -lm
 
 $(BUILD)/vm/%: tests/vm/guest/%.c $(LIBA)
 	$(call say,CC,$@)

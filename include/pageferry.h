@@ -236,7 +236,8 @@ struct ferry_progress {
 
 /*
  * Starts a job and returns at once with *out. Thread-safe.
- *  -EINVAL  bad flags, neither or both of ranges and pages, a range that wraps, bad chunk_bytes;
+ *  -EINVAL  bad flags, neither or both of ranges and pages, a range that wraps, ranges that
+ *           overlap, bad chunk_bytes;
  *  -EFAULT  an array can't be read;     -E2BIG  unknown members;
  *  -ENODEV  a node is not there or has no memory;   -EACCES  it is not in the cpuset;
  *  -ESRCH, -EPERM  as move_pages(2) says of pid and flags;   -ENOMEM, -ENFILE, -EMFILE.

@@ -28,8 +28,10 @@ static void finish(struct lane *lane, struct parcel *parcel)
 	/* A smaller chunk is out for less time, but not if it is the CPU that was missing. */
 	if (times_preempted() == lane->nr_preempted &&
 	    (nr == PAGES_PER_HUGE || parcel->out_since_ns > lane->ferry->machine.stall_bound_ns))
-		lane->chunk_bytes = policy_next_chunk(&lane->ferry->machine, lane->chunk_bytes,
-						      parcel->out_since_ns);
+		lane->chunk_bytes = MIN(policy_next_chunk(&lane->ferry->machine, lane->chunk_bytes,
+							  parcel->out_since_ns),
+					lane->job->asked_chunk_bytes ? lane->job->asked_chunk_bytes
+								     : (uint64_t)HUGE_BYTES);
 	if (nr_arrived == nr) {
 		settle_run(lane, parcel->first_position, nr, parcel->node);
 	} else {
@@ -104,6 +106,15 @@ static struct parcel *get_parcel(struct lane *lane)
 	return parcel;
 }
 
+/* A pool is not opened while pages of this lane are out: that takes locks and memory. */
+static struct pool *get_pool(struct lane *lane, int node, bool huge)
+{
+	if (node >= 0 && node < MAX_POOL_NODES && !atomic_load(&lane->ferry->pools[node][huge]))
+		while (lane->nr_out)
+			collect(lane);
+	return ferry_pool(lane->ferry, node, huge);
+}
+
 /* One stretch of present pages on one node. Returns false if not a single page came out. */
 static bool send_parcel(struct lane *lane, const struct unit *unit, unsigned int first,
 			unsigned int nr_pages, int source_node, bool huge)
@@ -111,8 +122,8 @@ static bool send_parcel(struct lane *lane, const struct unit *unit, unsigned int
 	const struct segment *segment = unit->segment;
 	uint64_t position = unit->first_position + first;
 	uintptr_t at = job_page(lane->job, segment, position);
-	struct pool *source = ferry_pool(lane->ferry, source_node, huge);
-	struct pool *target = ferry_pool(lane->ferry, segment->node, huge);
+	struct pool *source = get_pool(lane, source_node, huge);
+	struct pool *target = get_pool(lane, segment->node, huge);
 	struct parcel *parcel = source && target ? get_parcel(lane) : NULL;
 	enum ferry_reason reason = FERRY_REASON_REFUSED;
 

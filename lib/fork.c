@@ -20,20 +20,30 @@ static struct futex_lock contexts_lock;
 static struct ferry *contexts;
 static atomic_uint *here; /* 1, or 0 in a child that has not forgotten its parent yet */
 
-static void before_fork(void)
+void contexts_bring_in(void)
 {
 	futex_lock(&contexts_lock);
 	for (struct ferry *ferry = contexts; ferry; ferry = ferry->next)
 		gate_shut(&ferry->outs);
+}
+
+void contexts_let_out(void)
+{
+	for (struct ferry *ferry = contexts; ferry; ferry = ferry->next)
+		gate_open(&ferry->outs);
+	futex_unlock(&contexts_lock);
+}
+
+static void before_fork(void)
+{
+	contexts_bring_in();
 	vault_freeze();
 }
 
 static void after_in_parent(void)
 {
 	vault_thaw(false);
-	for (struct ferry *ferry = contexts; ferry; ferry = ferry->next)
-		gate_open(&ferry->outs);
-	futex_unlock(&contexts_lock);
+	contexts_let_out();
 }
 
 static void forget_parent(void)

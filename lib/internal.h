@@ -156,7 +156,12 @@ void watcher_unregister_strays(struct ferry *ferry);
 /* May a madvise(2) that discards some of this be under way? Asked inside the `moves` gate. */
 bool watcher_sees_discard(const struct ferry *ferry, uintptr_t start, size_t len_bytes);
 
-/* fork.c: no fork happens while pages are out. */
+/*
+ * fork.c: no fork happens while pages are out. contexts_bring_in waits until no context of the
+ * process has any out, and keeps it so until contexts_let_out.
+ */
+void contexts_bring_in(void);
+void contexts_let_out(void);
 int fork_watch(void);
 void fork_add(struct ferry *ferry);
 void fork_remove(struct ferry *ferry);

@@ -34,21 +34,19 @@ static long plain(const struct call *call)
 
 /*
  * The plain call, but not misled by pages that a job has out just now: they look absent. Then it is
- * made again with such jobs kept away.
+ * made again with everything brought in.
  */
 static long plain_undisturbed(const struct call *call)
 {
 	uint64_t generation = claim_generation();
 	bool quiet = !claim_any();
 	long ret = plain(call);
-	struct ferry_job claim;
 
 	if ((quiet && generation == claim_generation()) || !is_own_process(call->pid))
 		return ret;
-	claim = (struct ferry_job){.own_process = true, .high = UINTPTR_MAX};
-	claim_acquire(&claim);
+	contexts_bring_in();
 	ret = plain(call);
-	claim_release(&claim);
+	contexts_let_out();
 	return ret;
 }
 

@@ -4,12 +4,15 @@
 
 #include "lib/options.h"
 
+/* No structure of ours will ever be larger: such a size was never set. */
+#define OPTIONS_MAX_BYTES 4096
+
 int options_copy(void *to, size_t known_bytes, const void *from)
 {
 	size_t size;
 
 	memcpy(&size, from, sizeof(size));
-	if (size < sizeof(size))
+	if (size < sizeof(size) || size > OPTIONS_MAX_BYTES)
 		return -EINVAL;
 	for (size_t i = known_bytes; i < size; i++)
 		if (((const char *)from)[i])

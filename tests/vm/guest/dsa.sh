@@ -60,7 +60,8 @@ start_daemon
 as_nobody "$client $node wrong"
 verdict $? "three rules broken: the client is told"
 stop_daemon
-[ "$(count breaches)" -eq 3 ] && [ "$(grep -cE '^breach.(D3|D7|D9) .*: 1$' $stats)" -eq 3 ]
+# A client that is gone before its last record is written makes one breach more.
+[ "$(count breaches)" -ge 3 ] && [ "$(grep -cE '^breach.(D3|D7|D9) .*: 1$' $stats)" -eq 3 ]
 verdict $? "and so are we"
 
 start_daemon
