@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # In the guest: the DSA engine and other clients on the node of dsa_cuse. BUILD-DIRECTORY
 
+# shellcheck source=tests/vm/guest/dsa_lib.sh
 . "${0%/*}/dsa_lib.sh"
 
 # 100 ms for what waits to be sent are meant for a device, not for one that is emulated twice.

@@ -3,6 +3,7 @@
 # In the guest: every link between a program and a DSA queue is broken in turn, and migbench doctor
 # has to name it, say what mends it, and look no further. BUILD-DIRECTORY
 
+# shellcheck source=tests/vm/guest/dsa_lib.sh
 . "${0%/*}/dsa_lib.sh"
 
 device=${wq%/*}
