@@ -148,6 +148,13 @@ static int prepare(const struct call *call, struct ferry_job *job, int *array_er
 	return job->nr_usable ? job_plan(job) : 0;
 }
 
+/* One thread that makes system calls: that can be the caller, with the arrays as they are. */
+static bool gains_nothing(const struct ferry_job *job)
+{
+	return job->nr_usable == job->nr_pages && job->exchange_low >= job->exchange_high &&
+	       job->hands.nr_lanes <= 1;
+}
+
 static long move(const struct call *call)
 {
 	struct ferry_job *job = NULL;
@@ -161,8 +168,8 @@ static long move(const struct call *call)
 	err = job_new(call->ferry, &job);
 	if (!err)
 		err = prepare(call, job, &array_error);
-	if (err) {
-		/* No memory to plan with, or no way to read the arrays safely: as it ever was. */
+	if (err || gains_nothing(job)) {
+		/* Also without memory to plan with, or a safe way to read the arrays. */
 		job_free(job);
 		return plain_undisturbed(call);
 	}

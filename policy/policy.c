@@ -20,7 +20,7 @@
 #define SHORT_BOUND_NS          (250 * NS_PER_US)
 #define LANE_MIN_EXCHANGE_PAGES 1024 /* less is not worth waking one more worker */
 /* Every system call that moves pages drains the page caches of all CPUs first. */
-#define LANE_MIN_KERNEL_PAGES 512
+#define LANE_MIN_KERNEL_PAGES 1024
 #define SLICE_TARGET_NS       (20 * NS_PER_MS)
 #define SLICE_MIN_PAGES       64U
 
