@@ -33,9 +33,9 @@ ALL_CFLAGS := -std=gnu17 -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-pro
 
 # Optional parts: what the machine has decides what is built; `migbench doctor` says what is not.
 HAVE = $(shell pkg-config --exists $(1) 2>/dev/null && echo y)
-ifneq ($(call HAVE,libaccel-config),)
+# Its header wants uuid/uuid.h, which its package does not depend on.
+ifneq ($(and $(call HAVE,libaccel-config),$(call HAVE,uuid)),)
 ALL_CFLAGS += -DHAVE_LIBACCEL_CONFIG $(shell pkg-config --cflags libaccel-config)
-LIB_LIBS_accel := $(shell pkg-config --libs libaccel-config)
 endif
 
 LIB_DIRS := base lib crew policy engines engines/cpu engines/fault engines/dsa engines/sdxi \
