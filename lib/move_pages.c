@@ -155,6 +155,22 @@ static bool gains_nothing(const struct ferry_job *job)
 	       job->hands.nr_lanes <= 1;
 }
 
+static long plain_counted(const struct call *call, const struct ferry_job *job)
+{
+	struct tally tally = {.nr_calls = 1};
+	long ret = plain_undisturbed(call);
+
+	if (ret >= 0 && job->segments.nr) {
+		uint64_t nr_moved = call->count - MIN((uint64_t)ret, call->count);
+
+		tally.nr_moved = nr_moved;
+		tally.pages_by_mover[FERRY_MOVER_KERNEL] = nr_moved;
+		tally.pages_by_reason[job->segments.at[0].reason] = nr_moved;
+		ferry_count(call->ferry, &tally);
+	}
+	return ret;
+}
+
 static long move(const struct call *call)
 {
 	struct ferry_job *job = NULL;
@@ -168,10 +184,15 @@ static long move(const struct call *call)
 	err = job_new(call->ferry, &job);
 	if (!err)
 		err = prepare(call, job, &array_error);
-	if (err || gains_nothing(job)) {
-		/* Also without memory to plan with, or a safe way to read the arrays. */
+	if (err) {
+		/* No memory to plan with, or no way to read the arrays safely: as it ever was. */
 		job_free(job);
 		return plain_undisturbed(call);
+	}
+	if (gains_nothing(job)) {
+		ret = plain_counted(call, job);
+		job_free(job);
+		return ret;
 	}
 	ret = array_error;
 	if (job->nr_usable) {

@@ -82,6 +82,9 @@ static int ask_context(void)
 
 	request.ranges = &range;
 	request.nr_ranges = 1;
+	/* In a child of a bare clone the page may be on its way still: who reads it waits for it.
+	 */
+	(void)*(volatile char *)mem;
 	if (ferry_move_pages(ferry, 0, 1, &page, NULL, &status, 0) || status != node)
 		return 2;
 	if (ferry_move_pages(ferry, 0, 1, &page, &node, &status, 2))
