@@ -42,12 +42,6 @@ static inline void gate_leave(struct gate *gate, unsigned int door)
 	atomic_store_explicit(&gate->doors[door].inside, 0, memory_order_release);
 }
 
-/* True if somebody wants the gate for himself: leave soon. */
-static inline bool gate_is_shut(struct gate *gate)
-{
-	return atomic_load_explicit(&gate->shut, memory_order_relaxed);
-}
-
 /* Shuts the gate and waits until nobody is inside. */
 static inline void gate_shut(struct gate *gate)
 {
