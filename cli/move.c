@@ -17,6 +17,8 @@ struct move_options move_options = {
 
 static const char *const mover_words[] = {"syscall", "call", "kernel", "exchange", "auto", NULL};
 
+static const char *const lanes_words[] = {"auto", "together", "apart", NULL};
+
 static const struct opt opts[] = {
 	OPT(TEXTS, "mover", move_options, movers, "LIST",
 	    "of syscall (one plain move_pages, the baseline), call (one ferry_move_pages), and "
@@ -49,6 +51,10 @@ static const struct opt opts[] = {
 	OPT(SIZE, "chunk", move_options, chunk_bytes, "SIZE",
 	    "largest piece that is out at a time; default the library's", .min = PAGE_BYTES,
 	    .max = HUGE_BYTES, .power_of_two = true),
+	OPT(TEXT, "lanes", move_options, lanes, "HOW",
+	    "how several workers exchange: together (one changes page tables while the others "
+	    "sleep, then all copy), apart (each for itself) or auto; default auto",
+	    .words = lanes_words),
 	OPT(FLAG, "no-limit", move_options, no_limit, NULL, "don't measure the copy limit"),
 	OPT(FLAG, "no-check", move_options, no_check, NULL,
 	    "don't check place and content of every page after each round"),

@@ -16,6 +16,7 @@ struct move_options {
 	struct text_list movers;
 	struct uint_list folios, workers, batches;
 	const char *engine;
+	const char *lanes;
 	uint64_t total_bytes, chunk_bytes;
 	int from, to; /* -1: chosen */
 	bool fresh, scattered, stall, no_limit, no_check;

@@ -103,6 +103,13 @@ static int run_job(struct subject *subject, struct ferry *ferry, enum way way,
 	return err;
 }
 
+static unsigned int lanes_flag(void)
+{
+	if (!move_options.lanes || !strcmp(move_options.lanes, "auto"))
+		return 0;
+	return strcmp(move_options.lanes, "apart") ? FERRY_MOVE_TOGETHER : FERRY_MOVE_APART;
+}
+
 static int start_job(struct subject *subject, struct ferry *ferry, enum way way,
 		     unsigned int nr_workers, uint32_t first, uint32_t nr, unsigned int end,
 		     struct outcome *out)
@@ -128,7 +135,7 @@ static int start_job(struct subject *subject, struct ferry *ferry, enum way way,
 		request.nr_ranges = 1;
 	}
 	request.status = subject->status;
-	request.flags = subject->fresh ? FERRY_MOVE_FRESH : 0;
+	request.flags = (subject->fresh ? FERRY_MOVE_FRESH : 0) | lanes_flag();
 	request.mover = movers[way];
 	request.nr_workers = nr_workers;
 	request.chunk_bytes = move_options.chunk_bytes;

@@ -137,18 +137,23 @@ static int set_numbers(const struct opt *opt, const char *text, struct uint_list
 	return 0;
 }
 
+static bool is_allowed(const struct opt *opt, const char *text)
+{
+	const char *const *word = opt->words;
+
+	while (word && *word && strcmp(*word, text))
+		word++;
+	return !word || *word;
+}
+
 static int set_texts(const struct opt *opt, char *text, struct text_list *out)
 {
 	struct text_list list;
 
 	if (parse_texts(text, &list))
 		return bad_value(opt, text, "an entry is empty");
-	for (unsigned int i = 0; i < list.nr && opt->words; i++) {
-		const char *const *word = opt->words;
-
-		while (*word && strcmp(*word, list.v[i]))
-			word++;
-		if (!*word)
+	for (unsigned int i = 0; i < list.nr; i++) {
+		if (!is_allowed(opt, list.v[i]))
 			return bad_value(opt, list.v[i], "unknown");
 	}
 	*out = list;
@@ -174,6 +179,8 @@ static int set_option(const struct opt *opt, void *options, char *text)
 		*(bool *)member = true;
 		return 0;
 	case OPT_TEXT:
+		if (!is_allowed(opt, text))
+			return bad_value(opt, text, "unknown");
 		*(const char **)member = text;
 		return 0;
 	case OPT_UINT:

@@ -29,7 +29,7 @@ struct opt {
 	const char *help;
 	uint64_t min, max; /* of numbers; max 0: no limits */
 	bool power_of_two;
-	const char *const *words; /* of OPT_TEXTS: what is allowed; NULL: anything */
+	const char *const *words; /* of OPT_TEXT and OPT_TEXTS: what is allowed; NULL: anything */
 };
 
 /* What follows the help text are further members: .min = 1, .max = 9 */

@@ -72,6 +72,8 @@ static enum ferry_mover pick_mover(struct actor *actor)
 
 static void make_request(struct actor *actor, struct asker *asker, struct ferry_request *request)
 {
+	static const unsigned int lanes[] = {0, FERRY_MOVE_TOGETHER, FERRY_MOVE_APART};
+
 	*request = (struct ferry_request)FERRY_REQUEST_INIT;
 	if (below(actor, 3))
 		ask_range(actor, asker, request);
@@ -80,6 +82,7 @@ static void make_request(struct actor *actor, struct asker *asker, struct ferry_
 	request->status = asker->status;
 	request->mover = pick_mover(actor);
 	request->flags = actor->verify->fresh || !below(actor, 4) ? FERRY_MOVE_FRESH : 0;
+	request->flags |= lanes[below(actor, ARRAY_SIZE(lanes))];
 	request->nr_workers = (unsigned int)below(actor, actor->verify->nr_workers + 1);
 	request->chunk_bytes = verify_options.chunks.v[below(actor, verify_options.chunks.nr)];
 	if (!below(actor, 16))

@@ -24,6 +24,8 @@
 #define SPIN_MAX_NS 30000
 /* How many others a worker wakes that was woken itself. */
 #define WAKE_FAN 2
+/* Who was woken and comes so late has waited for its CPU. */
+#define LATE_NS 500000
 /* Between two looks at the clock. */
 #define SPIN_TURNS 32
 
@@ -35,7 +37,8 @@ struct worker {
 	struct thread thread;
 	clockid_t cpu_clock;
 	uint64_t spin_ns;
-	int cpu; /* spread_leave's; -1 none */
+	int cpu;    /* spread_leave's; -1 none */
+	bool bound; /* to that CPU alone */
 	struct place place;
 };
 
@@ -48,6 +51,7 @@ struct crew {
 	atomic_uint nr_idle;
 	__cacheline_aligned atomic_uint nr_posts; /* futex of idle workers */
 	atomic_uint nr_sleeping;
+	_Atomic uint64_t posted_ns; /* when the latest was */
 	__cacheline_aligned struct spread spread;
 
 	/* Set once. */
@@ -173,9 +177,28 @@ static bool spin(const struct crew *crew, unsigned int seen, uint64_t spin_ns)
 }
 
 /*
+ * A worker looks for a CPU of its own before it joins anything: from then on others wait for it.
+ * Where it has found one it sleeps bound to it, so that it wakes there at once. But somebody else
+ * may have taken that CPU meanwhile: a worker that comes late, or finds another one there, looks
+ * again.
+ */
+static void find_cpu(struct worker *worker)
+{
+	struct crew *crew = worker->crew;
+	bool late =
+		now_ns() - atomic_load_explicit(&crew->posted_ns, memory_order_relaxed) > LATE_NS;
+
+	if (worker->bound && !late && spread_claim(&crew->spread, worker->cpu))
+		return;
+	if (worker->bound)
+		spread_unbind(&worker->place);
+	worker->bound = false;
+	worker->cpu = spread_enter_free(&crew->spread, &worker->place);
+}
+
+/*
  * Spins only as long as spinning has been paying: a sleep shorter than the limit would have been
- * better spent spinning, a longer one would not. A worker looks for a CPU of its own before it
- * joins anything: from then on others wait for it.
+ * better spent spinning, a longer one would not.
  */
 static void rest(struct worker *worker, unsigned int seen)
 {
@@ -184,13 +207,16 @@ static void rest(struct worker *worker, unsigned int seen)
 
 	if (worker->spin_ns && spin(crew, seen, worker->spin_ns))
 		return;
+	if (worker->cpu >= 0 && !worker->bound)
+		worker->bound = spread_bind(worker->cpu);
 	spread_leave(&crew->spread, worker->cpu);
 	start = now_ns();
 	atomic_fetch_add(&crew->nr_sleeping, 1);
 	futex_wait(&crew->nr_posts, seen, FUTEX_FOREVER);
 	atomic_fetch_sub(&crew->nr_sleeping, 1);
 	worker->spin_ns = now_ns() - start < SPIN_MAX_NS ? SPIN_MAX_NS : worker->spin_ns / 2;
-	worker->cpu = crew->bind ? spread_enter_free(&crew->spread, &worker->place) : -1;
+	if (crew->bind)
+		find_cpu(worker);
 }
 
 static void settle(struct worker *worker, unsigned int index)
@@ -199,15 +225,27 @@ static void settle(struct worker *worker, unsigned int index)
 
 	snprintf(name, sizeof(name), "ferry/%u", index);
 	sys(SYS_prctl, PR_SET_NAME, name);
+	/* Or the shortest sleep would last 50 µs. */
+	sys(SYS_prctl, PR_SET_TIMERSLACK, 1);
 	if (worker->crew->bind)
 		sys(SYS_sched_setaffinity, 0, sizeof(worker->place.cpus), &worker->place.cpus);
 }
 
-/* Counted as idle again before the task's owner can know that it left. */
+/*
+ * Counted as idle again before the task's owner can know that it left. On a busy host a thread that
+ * can't be moved away is starved: none stays bound for long.
+ */
 static void serve(struct crew *crew, struct crew_task *task, unsigned int index)
 {
+	struct worker *worker = &crew->workers[index];
 	bool more;
 
+	if (worker->bound && !task->brief) {
+		spread_unbind(&worker->place);
+		worker->bound = false;
+	}
+	if (task->wake_all)
+		worker->spin_ns = 0;
 	atomic_fetch_sub_explicit(&crew->nr_idle, 1, memory_order_relaxed);
 	more = task->work(task, index);
 	atomic_fetch_add_explicit(&crew->nr_idle, 1, memory_order_relaxed);
@@ -240,6 +278,7 @@ static void *worker_main(void *arg)
 
 static void rouse(struct crew *crew, unsigned int nr_workers)
 {
+	atomic_store_explicit(&crew->posted_ns, now_ns(), memory_order_relaxed);
 	atomic_fetch_add(&crew->nr_posts, 1);
 	wake(crew, nr_workers);
 }
@@ -331,7 +370,7 @@ void crew_run(struct crew *crew, struct crew_task *task, unsigned int worker)
 	if (worker == CREW_CALLER)
 		cpu = spread_enter(&crew->spread);
 	/* Each wakes the next: waking one takes ten microseconds, and there is work to do here. */
-	rouse(crew, 1);
+	rouse(crew, task->wake_all ? task->nr_wanted : 1);
 	task->work(task, worker);
 	spread_leave(&crew->spread, cpu);
 	crew_retract(crew, task);

@@ -36,6 +36,8 @@ struct crew_task {
 	 */
 	void (*done)(struct crew_task *task);
 	unsigned int nr_wanted; /* at most this many workers join at a time */
+	bool brief;             /* work() takes less than a few milliseconds */
+	bool wake_all;          /* at once, and let them sleep at once when there is no more */
 
 	/* The crew's, under its lock. */
 	unsigned int nr_joined;

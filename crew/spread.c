@@ -18,7 +18,7 @@ void spread_leave(struct spread *spread, int cpu)
 		atomic_fetch_sub_explicit(&spread->users[cpu], 1, memory_order_relaxed);
 }
 
-static bool claim(struct spread *spread, int cpu)
+bool spread_claim(struct spread *spread, int cpu)
 {
 	unsigned char nobody = 0;
 
@@ -29,22 +29,25 @@ static bool claim(struct spread *spread, int cpu)
 /* The place's own CPU if nobody works there, else another of its domain; -1: all are taken. */
 static int claim_any(struct spread *spread, const struct place *place)
 {
-	if (claim(spread, place->cpu))
+	if (spread_claim(spread, place->cpu))
 		return place->cpu;
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &place->cpus) && claim(spread, cpu))
+		if (CPU_ISSET(cpu, &place->cpus) && spread_claim(spread, cpu))
 			return cpu;
 	return -1;
 }
 
-/* Bound for a moment only: on a busy host a thread that can't be moved away is starved. */
-static void move_to(int cpu, const struct place *place)
+bool spread_bind(int cpu)
 {
 	cpu_set_t only;
 
 	CPU_ZERO(&only);
 	CPU_SET(cpu, &only);
-	sys(SYS_sched_setaffinity, 0, sizeof(only), &only);
+	return !sys(SYS_sched_setaffinity, 0, sizeof(only), &only);
+}
+
+void spread_unbind(const struct place *place)
+{
 	sys(SYS_sched_setaffinity, 0, sizeof(place->cpus), &place->cpus);
 }
 
@@ -55,11 +58,12 @@ int spread_enter_free(struct spread *spread, const struct place *place)
 
 	if (cpu < 0 || cpu >= CPU_SETSIZE)
 		return -1;
-	if (claim(spread, cpu))
+	if (spread_claim(spread, cpu))
 		return cpu;
 	other = claim_any(spread, place);
 	if (other < 0)
 		return spread_enter(spread);
-	move_to(other, place);
+	spread_bind(other);
+	spread_unbind(place);
 	return other;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Keeps threads that work at the same time on CPUs of their own, without binding them.
+ * Keeps threads that work at the same time on CPUs of their own.
  *
  * The scheduler may wake a worker on the CPU of the thread that woke it, in guests more often than
  * not, and leave both there for longer than the work takes.
@@ -23,5 +23,12 @@ int spread_enter(struct spread *spread);
 /* The same, and where another thread works there, moves to a free CPU of the place first. */
 int spread_enter_free(struct spread *spread, const struct place *place);
 void spread_leave(struct spread *spread, int cpu);
+/* The calling thread works on cpu, unless another does. */
+bool spread_claim(struct spread *spread, int cpu);
+
+/* Binds the calling thread to one CPU; false: it stays as it is. */
+bool spread_bind(int cpu);
+/* Any CPU of the place will do again. */
+void spread_unbind(const struct place *place);
 
 #endif

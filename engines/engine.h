@@ -67,7 +67,8 @@ struct engine_batch {
 	uint64_t scratch[4];       /* engine's scratch while QUEUED */
 	struct engine_batch *next; /* engine's scratch while QUEUED */
 	void *owner;               /* the caller's */
-	bool alone;                /* other threads have other work: copy in the calling one */
+	uint32_t nr_threads;       /* to copy with at most, the caller's included; 0: as you like */
+	bool more;                 /* another batch follows at once, then poll: see engine.hold */
 };
 
 enum engine_verdict {
@@ -88,6 +89,11 @@ struct engine {
 	uint32_t
 		depth; /* batches worth keeping in flight per channel; 1 for a synchronous engine */
 	uint32_t batch_items; /* items per batch the engine likes best */
+	/*
+	 * Batches marked `more` that it can hold back (QUEUED) until poll copies all of them
+	 * together, in the calling thread and its helpers; 0: it has no use for that.
+	 */
+	uint32_t hold;
 };
 
 struct engine_channel {

@@ -174,6 +174,13 @@ struct ferry_range {
 #define FERRY_MOVE_FRESH (1U << 1)
 /* Start nothing more after the first page that could not be moved. */
 #define FERRY_MOVE_STOP (1U << 2)
+/*
+ * How several workers exchange. Together: one takes pages out and puts them in while the others
+ * sleep, and all copy in between. Apart: each for itself. Without either, whichever has been the
+ * faster one here; both: -EINVAL. Where it is not possible together, it is done apart.
+ */
+#define FERRY_MOVE_TOGETHER (1U << 3)
+#define FERRY_MOVE_APART    (1U << 4)
 
 /* What to move: either ranges, or a list of pages. */
 struct ferry_request {

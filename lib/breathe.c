@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fcntl.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
@@ -11,14 +12,34 @@
 /* CPUs are short, as far as the last second knows. */
 #define CONTENDED_NS (1 * NS_PER_SEC)
 
-/* Nobody gives the CPU back so late unless somebody else has used it. */
-#define LONG_YIELD_NS (500 * NS_PER_US)
+/* Nobody gets the CPU back so late unless somebody else has used it. */
+#define LONG_WAIT_NS (500 * NS_PER_US)
 
 long times_preempted(void)
 {
 	struct rusage usage;
 
 	return sys(SYS_getrusage, RUSAGE_THREAD, &usage) ? 0 : usage.ru_nivcsw;
+}
+
+/* How long this thread has been ready to run but had no CPU; all the time where that is unknown. */
+static uint64_t waited_ns(void)
+{
+	char text[64] = "", *at = text;
+	uint64_t ns = 0;
+	long fd = sys(SYS_openat, AT_FDCWD, "/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return now_ns();
+	sys(SYS_read, fd, text, sizeof(text) - 1);
+	sys(SYS_close, fd);
+	while (*at && *at++ != ' ')
+		;
+	if (!*at)
+		return now_ns();
+	while (*at >= '0' && *at <= '9')
+		ns = ns * 10 + (uint64_t)(*at++ - '0');
+	return ns;
 }
 
 static void note_contention(struct lane *lane, uint64_t now)
@@ -34,7 +55,7 @@ static void yield_cpu(struct lane *lane, uint64_t now)
 
 	sys(SYS_nanosleep, &ts, NULL);
 	lane->fresh_since_ns = now_ns();
-	if (lane->fresh_since_ns - now > LONG_YIELD_NS)
+	if (lane->fresh_since_ns - now > LONG_WAIT_NS)
 		note_contention(lane, lane->fresh_since_ns);
 }
 
@@ -43,15 +64,27 @@ static void yield_cpu(struct lane *lane, uint64_t now)
  * pages out, and they would wait for as long as it does. So it steps back before the take-out and
  * begins with a fresh time slice.
  */
+void breathe_in(struct lane *lane)
+{
+	/* A worker that looked for a CPU was moved, which counts as being preempted. */
+	lane->nr_preempted = times_preempted();
+	lane->waited_ns = waited_ns();
+}
+
 void breathe(struct lane *lane)
 {
 	long preempted = times_preempted();
 	uint64_t now = now_ns();
 
 	if (preempted != lane->nr_preempted) {
+		uint64_t waited = waited_ns();
+
 		lane->nr_preempted = preempted;
 		lane->fresh_since_ns = now;
-		note_contention(lane, now);
+		/* The kernel's own threads preempt, too, but not for long. */
+		if (waited - lane->waited_ns > LONG_WAIT_NS)
+			note_contention(lane, now);
+		lane->waited_ns = waited;
 	} else if (now < atomic_load_explicit(&lane->ferry->contended_until_ns,
 					      memory_order_relaxed) &&
 		   now - lane->fresh_since_ns > FRESH_NS) {

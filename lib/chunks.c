@@ -16,6 +16,22 @@
 
 /* ---- parcels ---- */
 
+/*
+ * What is gathered or taken out at a time follows from how long pages were out: less of it is out
+ * for less time, but not if it is the CPU that was missing.
+ */
+static void keep_bound(struct lane *lane, unsigned int nr_pages, uint64_t out_ns)
+{
+	const struct policy_machine *machine = &lane->ferry->machine;
+	uint64_t most = lane->job->asked_chunk_bytes;
+
+	if (lane->gather > 1 || times_preempted() != lane->nr_preempted ||
+	    (nr_pages < PAGES_PER_HUGE && out_ns <= machine->stall_bound_ns))
+		return;
+	lane->chunk_bytes = MIN(policy_next_chunk(machine, lane->chunk_bytes, out_ns),
+				most ? most : (uint64_t)HUGE_BYTES);
+}
+
 static void finish(struct lane *lane, struct parcel *parcel)
 {
 	unsigned int nr_arrived, nr = parcel->nr_pages;
@@ -25,13 +41,7 @@ static void finish(struct lane *lane, struct parcel *parcel)
 	nr_arrived = map_count(&parcel->arrived);
 	lane->tally.nr_moved += nr_arrived;
 	lane->tally.pages_by_mover[FERRY_MOVER_EXCHANGE] += nr_arrived;
-	/* A smaller chunk is out for less time, but not if it is the CPU that was missing. */
-	if (times_preempted() == lane->nr_preempted &&
-	    (nr == PAGES_PER_HUGE || parcel->out_since_ns > lane->ferry->machine.stall_bound_ns))
-		lane->chunk_bytes = MIN(policy_next_chunk(&lane->ferry->machine, lane->chunk_bytes,
-							  parcel->out_since_ns),
-					lane->job->asked_chunk_bytes ? lane->job->asked_chunk_bytes
-								     : (uint64_t)HUGE_BYTES);
+	keep_bound(lane, nr, parcel->out_since_ns);
 	if (nr_arrived == nr) {
 		settle_run(lane, parcel->first_position, nr, parcel->node);
 	} else {
@@ -53,21 +63,45 @@ static void finish(struct lane *lane, struct parcel *parcel)
 		lane->strays = parcel;
 }
 
+/* All of them were out for about as long as the first. */
+static void keep_gather(struct lane *lane, uint64_t out_ns)
+{
+	struct ferry *ferry = lane->ferry;
+	unsigned int most = lane->job->hands.gather;
+
+	if (most <= 1 || times_preempted() != lane->nr_preempted)
+		return;
+	lane->gather = MIN(policy_next_gather(&ferry->machine, lane->gather, out_ns), most);
+	atomic_store(&ferry->gather, lane->gather);
+}
+
 /* Collects what an engine has finished, waiting for at least one. */
 static void collect(struct lane *lane)
 {
 	struct engine_batch *done[LANE_PARCELS];
 	const struct engine_ops *ops = lane->channel->engine->ops;
 	uint32_t nr = ops->poll(lane->channel, NS_PER_MS, done, LANE_PARCELS);
+	uint64_t longest_ns = 0;
 
-	for (uint32_t i = 0; i < nr; i++)
-		finish(lane, done[i]->owner);
+	for (uint32_t i = 0; i < nr; i++) {
+		struct parcel *parcel = done[i]->owner;
+
+		finish(lane, parcel);
+		longest_ns = MAX(longest_ns, parcel->out_since_ns);
+	}
+	if (nr >= lane->gather || longest_ns > lane->ferry->machine.stall_bound_ns)
+		keep_gather(lane, longest_ns);
+}
+
+static void collect_all(struct lane *lane)
+{
+	while (lane->nr_out)
+		collect(lane);
 }
 
 void drain(struct lane *lane)
 {
-	while (lane->nr_out)
-		collect(lane);
+	collect_all(lane);
 	serve_slice(lane);
 }
 
@@ -93,7 +127,7 @@ void release_strays(struct lane *lane)
 
 static struct parcel *get_parcel(struct lane *lane)
 {
-	unsigned int depth = MIN(lane->channel->engine->depth, LANE_PARCELS);
+	unsigned int depth = MAX(lane->channel->engine->depth, lane->gather);
 	struct parcel *parcel;
 
 	while (lane->nr_out && (lane->nr_out >= depth || !lane->free))
@@ -110,9 +144,17 @@ static struct parcel *get_parcel(struct lane *lane)
 static struct pool *get_pool(struct lane *lane, int node, bool huge)
 {
 	if (node >= 0 && node < MAX_POOL_NODES && !atomic_load(&lane->ferry->pools[node][huge]))
-		while (lane->nr_out)
-			collect(lane);
+		collect_all(lane);
 	return ferry_pool(lane->ferry, node, huge);
+}
+
+/* For as much as may be out at a time: from now on nothing will have to be collected early. */
+static void make_ready(struct lane *lane, struct pool *source, struct pool *target)
+{
+	uint64_t *nr_made = &lane->tally.nr_frames_made;
+
+	pool_make_ready(target, lane->gather, 0, lane->job->stamp, nr_made);
+	pool_make_ready(source, 0, lane->gather, lane->job->stamp, nr_made);
 }
 
 /* One stretch of present pages on one node. Returns false if not a single page came out. */
@@ -126,6 +168,7 @@ static bool send_parcel(struct lane *lane, const struct unit *unit, unsigned int
 	struct pool *target = get_pool(lane, segment->node, huge);
 	struct parcel *parcel = source && target ? get_parcel(lane) : NULL;
 	enum ferry_reason reason = FERRY_REASON_REFUSED;
+	enum parcel_start start;
 
 	if (parcel) {
 		parcel->source = source;
@@ -133,12 +176,19 @@ static bool send_parcel(struct lane *lane, const struct unit *unit, unsigned int
 		parcel->huge = huge;
 		parcel->node = segment->node;
 		parcel->first_position = position;
-		switch (parcel_start(lane, parcel, at, nr_pages)) {
+		start = parcel_start(lane, parcel, at, nr_pages);
+		if (start == PARCEL_LATER) {
+			collect_all(lane);
+			make_ready(lane, source, target);
+			start = parcel_start(lane, parcel, at, nr_pages);
+		}
+		switch (start) {
 		case PARCEL_READY:
 			finish(lane, parcel);
 			return true;
 		case PARCEL_QUEUED:
 			return true;
+		case PARCEL_LATER:
 		case PARCEL_NO_FRAMES:
 			reason = FERRY_REASON_NO_FRAMES;
 			break;
@@ -309,4 +359,7 @@ void serve_chunk(struct lane *lane, const struct unit *unit)
 		serve_stretch(lane, unit, at, end - at, way, seen.where[at], seen.kinds.huge);
 		at = end;
 	}
+	/* What is gathered waits for nothing else. */
+	if (lane->job->hands.gather > 1 && lane->nr_out >= lane->gather)
+		collect(lane);
 }

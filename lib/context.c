@@ -12,11 +12,14 @@
 #include "lib/internal.h"
 #include "lib/options.h"
 #include "lib/pagemap.h"
+#include "lib/ways.h"
 
 /* What a pool may hold if nobody says: this share of its node's free memory. */
 #define POOL_SHARE     8
 #define POOL_MIN_BYTES (4 * EXTENT_BYTES)
 
+/* Chunks of the first job that are gathered, until it is known how long that takes. */
+#define GATHER_START   8
 #define STALL_BOUND_NS (1 * NS_PER_MS)
 
 static __thread char open_error[256];
@@ -257,6 +260,9 @@ static void set_up(struct ferry *ferry, const struct ferry_options *options)
 	ferry->machine.nr_workers = crew_nr_workers(ferry->crew);
 	turnstile_open(&ferry->turnstile, ferry->machine.nr_workers);
 	ferry->machine.batched_flush = ferry->caps.batched_flush;
+	ferry->machine.max_gather = MIN(ferry->engine->hold, (uint32_t)LANE_PARCELS);
+	atomic_store(&ferry->gather, GATHER_START);
+	ways_open(ferry);
 	ferry->machine.max_chunk_bytes = options->chunk_bytes ? options->chunk_bytes : HUGE_BYTES;
 	ferry->machine.stall_bound_ns =
 		options->stall_bound_ns ? options->stall_bound_ns : STALL_BOUND_NS;

@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "base/futex.h"
+#include "base/pace.h"
 #include "base/thread.h"
 #include "crew/crew.h"
 #include "engines/engine.h"
@@ -23,7 +24,7 @@
 #define MAX_WORKERS (GATE_DOORS - 1)
 /* More memory nodes than this are served by the kernel mover. */
 #define MAX_POOL_NODES 64
-#define LANE_PARCELS   4
+#define LANE_PARCELS   32
 
 /* What a lane has done for a job; added up when it leaves. */
 struct tally {
@@ -53,8 +54,11 @@ struct lane {
 	struct tally tally;
 	uint64_t chunk_bytes;
 	unsigned int slice_pages;
+	unsigned int gather;     /* parcels to have out before they are copied */
 	unsigned int nr_out;     /* parcels out */
+	unsigned int nr_live;    /* (gate) parcels that are live */
 	long nr_preempted;       /* involuntary context switches, when last looked at */
+	uint64_t waited_ns;      /* for a CPU, when last looked at */
 	uint64_t fresh_since_ns; /* it has had its CPU since then, at the earliest */
 	struct engine_channel *channels[MAX_POOL_NODES];
 	struct engine_channel *channel; /* the one of the chunk at hand */
@@ -90,6 +94,7 @@ struct ferry {
 	struct engine *engine;
 	const struct copy_kernel *cpu_copy; /* finishes what an engine leaves */
 	struct policy_machine machine;
+	atomic_uint gather; /* what lanes have found to be within the stall bound */
 	uint64_t pool_cap_bytes;
 	uint64_t prefill_bytes;
 	int vmstat_fd;
@@ -116,6 +121,7 @@ struct ferry {
 
 	struct futex_lock stats_lock;
 	struct tally totals;
+	struct pace ways[2]; /* together or apart, for small pages and for huge ones */
 	_Atomic uint64_t nr_calls;
 	uint64_t nr_jobs;
 

@@ -9,6 +9,7 @@
 #include "lib/mthp.h"
 #include "lib/pagemap.h"
 #include "lib/usermem.h"
+#include "lib/ways.h"
 
 static void job_done(struct crew_task *task);
 
@@ -121,6 +122,7 @@ void job_begin(struct ferry_job *job)
 			refresh_mthp(job->ferry);
 			register_runs(job);
 		}
+		job->begin_ns = now_ns();
 		job->begun = true;
 	}
 	futex_unlock(&job->lock);
@@ -148,6 +150,7 @@ static void finish_job(struct ferry_job *job)
 		write_user_status(job);
 	ferry_count(job->ferry, &job->tally);
 	job->end_ns = now_ns();
+	way_note(job);
 	atomic_store(&job->ferry->idle_since_ns, job->end_ns);
 	atomic_fetch_sub(&job->ferry->nr_active_jobs, 1);
 	watcher_note_frames(job->ferry);

@@ -59,7 +59,10 @@ struct ferry_job {
 	/* the plan */
 	struct segments segments;
 	struct policy_hands hands;
-	uint64_t stamp; /* nodes_migration_stamp when it began */
+	enum policy_way way; /* if it tells, or did: how its workers exchange */
+	bool huge;           /* it begins with a huge page */
+	bool tells;          /* the time it takes is worth remembering */
+	uint64_t stamp;      /* nodes_migration_stamp when it began */
 	uint64_t submit_ns, deadline_ns;
 	uint64_t max_bytes_per_s;
 
@@ -84,7 +87,7 @@ struct ferry_job {
 
 	/* the end */
 	struct tally tally;
-	uint64_t end_ns;
+	uint64_t begin_ns, end_ns;
 	int event_fd;
 	atomic_bool result_ready;
 	atomic_uint ended; /* futex; the job may be freed */

@@ -8,7 +8,7 @@
 #include "base/sys.h"
 
 /* Pages per system call at most; a lane's scratch arrays hold as many. */
-#define SLICE_MAX_PAGES 4096U
+#define SLICE_MAX_PAGES 20480U
 
 /* Status of a page that nobody has settled yet; no errno and no node. */
 #define STATUS_UNSET INT32_MIN

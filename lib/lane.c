@@ -51,7 +51,9 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 	memset(&lane->tally, 0, sizeof(lane->tally));
 	lane->job = job;
 	job_begin(job);
+	breathe_in(lane);
 	lane->chunk_bytes = job->hands.chunk_bytes;
+	lane->gather = MIN(atomic_load(&ferry->gather), job->hands.gather);
 	if (!lane->slice_pages)
 		lane->slice_pages = PAGES_PER_HUGE;
 	for (;;) {

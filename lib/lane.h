@@ -30,6 +30,8 @@ void release_strays(struct lane *lane);
 /* breathe.c: where CPUs are short. */
 
 long times_preempted(void);
+/* The lane begins: what was before does not count. */
+void breathe_in(struct lane *lane);
 /* Before a take-out: see to it that this lane will keep its CPU for a while. */
 void breathe(struct lane *lane);
 

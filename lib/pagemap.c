@@ -45,9 +45,9 @@ void pagemap_forget(void)
 		sys(SYS_close, fd);
 }
 
-#define SCAN_CATEGORIES \
-	(PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_PFNZERO | PAGE_IS_HUGE | PAGE_IS_FILE)
-#define SCAN_REGIONS 64
+/* Whether a page is a file's takes long to find out, and in anonymous mappings none is. */
+#define SCAN_CATEGORIES (PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_PFNZERO | PAGE_IS_HUGE)
+#define SCAN_REGIONS    64
 
 static long scan(uintptr_t start, uintptr_t end, struct page_region *regions,
 		 unsigned int nr_regions, uint64_t *walk_end)
@@ -59,7 +59,7 @@ static long scan(uintptr_t start, uintptr_t end, struct page_region *regions,
 		.vec = (uintptr_t)regions,
 		.vec_len = nr_regions,
 		/* Anything that is there in any form; plain holes are not reported. */
-		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_FILE,
+		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
 		.return_mask = SCAN_CATEGORIES,
 	};
 	long nr = sys(SYS_ioctl, atomic_load(&pagemap_fd), PAGEMAP_SCAN, &arg);
@@ -75,7 +75,7 @@ static void note_region(const struct page_region *region, uintptr_t addr, struct
 	uint64_t is = region->categories;
 
 	map_clear_range(&out->absent, first, nr);
-	if (!(is & PAGE_IS_PRESENT) || is & (PAGE_IS_PFNZERO | PAGE_IS_FILE))
+	if (!(is & PAGE_IS_PRESENT) || is & PAGE_IS_PFNZERO)
 		return;
 	out->huge = is & PAGE_IS_HUGE && nr == PAGES_PER_HUGE;
 	/* A part of a huge page can't be moved without splitting it. */

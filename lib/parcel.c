@@ -147,7 +147,8 @@ static enum parcel_start hand_over(struct lane *lane, struct parcel *parcel)
 	parcel->batch.nr_items = 0;
 	parcel->batch.bytes = 0;
 	parcel->batch.owner = parcel;
-	parcel->batch.alone = !lane->job->hands.share_copy;
+	parcel->batch.nr_threads = lane->job->hands.nr_copiers;
+	parcel->batch.more = lane->job->hands.gather > 1;
 	parcel->channel = lane->channel;
 	for (unsigned int at = 0; at < parcel->nr_pages;) {
 		unsigned int start = map_next(&parcel->taken, at, parcel->nr_pages, true);
@@ -254,17 +255,21 @@ static void return_frames(struct lane *lane, struct parcel *parcel)
 
 /* ---- the whole ---- */
 
-static bool take_spans(struct lane *lane, struct parcel *parcel, unsigned int nr_pages)
+/* Pools don't grow while pages are out: whoever waits for those would wait for that, too. */
+static int take_spans(struct lane *lane, struct parcel *parcel, unsigned int nr_pages)
 {
-	if (pool_take_frames(parcel->target, nr_pages, lane->job->stamp, &parcel->frames,
-			     &lane->tally.nr_frames_made))
-		return false;
-	if (!pool_take_slot(parcel->source, nr_pages, &parcel->slot))
-		return true;
+	int err = pool_take_frames(parcel->target, nr_pages, lane->job->stamp, !lane->nr_out,
+				   &parcel->frames, &lane->tally.nr_frames_made);
+
+	if (err)
+		return err;
+	err = pool_take_slot(parcel->source, nr_pages, !lane->nr_out, &parcel->slot);
+	if (!err)
+		return 0;
 	memset(&parcel->arrived, 0, sizeof(parcel->arrived));
 	parcel->uneasy = false;
 	return_frames(lane, parcel);
-	return false;
+	return err;
 }
 
 static void nothing_out(struct lane *lane)
@@ -277,9 +282,10 @@ enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr
 			       unsigned int nr_pages)
 {
 	bool changed, all_out = false;
+	int err = take_spans(lane, parcel, nr_pages);
 
-	if (!take_spans(lane, parcel, nr_pages))
-		return PARCEL_NO_FRAMES;
+	if (err)
+		return err == -EAGAIN ? PARCEL_LATER : PARCEL_NO_FRAMES;
 	if (!lane->nr_out) {
 		turnstile_enter(&lane->ferry->turnstile);
 		gate_enter(&lane->ferry->outs, lane->door);
@@ -290,12 +296,14 @@ enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr
 	parcel->disturbed = false;
 	memset(&parcel->dropped, 0, sizeof(parcel->dropped));
 	parcel->live = true;
+	lane->nr_live++;
 	parcel->out_since_ns = now_ns();
 	changed = !is_watched(lane, at) ||
 		  watcher_sees_discard(lane->ferry, at, (size_t)nr_pages * PAGE_BYTES);
 	if (!changed)
 		all_out = take_out(lane, parcel);
 	parcel->live = inspect(parcel, all_out);
+	lane->nr_live -= !parcel->live;
 	leave(lane);
 
 	if (!parcel->live) {
@@ -328,13 +336,16 @@ bool parcel_finish(struct lane *lane, struct parcel *parcel)
 	enter(lane);
 	put_in(lane, parcel);
 	parcel->live = false;
+	lane->nr_live--;
 	disturbed = parcel->disturbed;
 	leave(lane);
 	if (disturbed || map_count(&parcel->arrived) != parcel->nr_pages)
 		wake_others(lane, parcel);
 	out_ns = now_ns() - parcel->out_since_ns;
-	turnstile_note(&lane->ferry->turnstile, parcel->nr_pages, parcel->huge, out_ns,
-		       lane->ferry->machine.nr_workers);
+	/* Of several parcels out at a time each waits for the others. */
+	if (lane->job->hands.gather <= 1)
+		turnstile_note(&lane->ferry->turnstile, parcel->nr_pages, parcel->huge, out_ns,
+			       lane->ferry->machine.nr_workers);
 	if (!--lane->nr_out)
 		nothing_out(lane);
 

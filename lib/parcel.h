@@ -51,6 +51,7 @@ enum parcel_start {
 	PARCEL_QUEUED,  /* out; the engine's poll will bring it */
 	PARCEL_REFUSED, /* nothing is out: the kernel refused the first page */
 	PARCEL_NO_FRAMES,
+	PARCEL_LATER,   /* nothing is out: first bring in what else this lane has out */
 	PARCEL_CHANGED, /* nothing is out: the program has unmapped or discarded some of it */
 };
 

@@ -10,6 +10,7 @@
 #include "base/vault.h"
 #include "lib/job.h"
 #include "lib/pagemap.h"
+#include "lib/ways.h"
 
 /* ---- segments ---- */
 
@@ -325,6 +326,7 @@ int job_plan(struct ferry_job *job)
 		else
 			load.kernel_pages += segment->nr_pages;
 	}
+	load.way = way_choose(job, load.exchange_pages);
 	job->hands = policy_hands(&job->ferry->machine, &load);
 	if (job->serial)
 		job->hands.nr_lanes = 1;

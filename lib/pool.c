@@ -133,10 +133,10 @@ static bool take_locked(struct pool *pool, unsigned int nr_pages, bool resident,
 	return took;
 }
 
-int pool_take_slot(struct pool *pool, unsigned int nr_pages, struct span *out)
+int pool_take_slot(struct pool *pool, unsigned int nr_pages, bool may_grow, struct span *out)
 {
 	while (!take_locked(pool, nr_pages, false, out)) {
-		int err = extent_add(pool, 0, 0);
+		int err = may_grow ? extent_add(pool, 0, 0) : -EAGAIN;
 
 		if (err)
 			return err;
@@ -156,15 +156,15 @@ static bool span_in_place(struct pool *pool, const struct span *span, uint64_t s
 	return map_count(&here) == span->nr_pages;
 }
 
-int pool_take_frames(struct pool *pool, unsigned int nr_pages, uint64_t stamp, struct span *out,
-		     uint64_t *nr_made)
+int pool_take_frames(struct pool *pool, unsigned int nr_pages, uint64_t stamp, bool may_grow,
+		     struct span *out, uint64_t *nr_made)
 {
 	struct page_map all;
 	int err;
 
 	for (;;) {
 		while (!take_locked(pool, nr_pages, true, out)) {
-			err = extent_add_filled(pool, stamp, nr_made);
+			err = may_grow ? extent_add_filled(pool, stamp, nr_made) : -EAGAIN;
 			if (err)
 				return err;
 		}
@@ -174,6 +174,29 @@ int pool_take_frames(struct pool *pool, unsigned int nr_pages, uint64_t stamp, s
 		pool_distrust(pool, out);
 		pool_put(pool, out, &all, stamp);
 	}
+}
+
+static unsigned int count_bays(struct pool *pool, enum bay_list list, unsigned int most)
+{
+	unsigned int nr = 0;
+
+	futex_lock(&pool->lock);
+	for (uint32_t i = pool->heads[list]; i != NO_BAY && nr < most; i = pool->bays[i].next)
+		nr++;
+	futex_unlock(&pool->lock);
+	return nr;
+}
+
+void pool_make_ready(struct pool *pool, unsigned int nr_frame_bays, unsigned int nr_hole_bays,
+		     uint64_t stamp, uint64_t *nr_made)
+{
+	int err = 0;
+
+	while (!err && count_bays(pool, BAYS_FULL, nr_frame_bays) < nr_frame_bays)
+		err = extent_add_filled(pool, stamp, nr_made);
+	err = 0;
+	while (!err && count_bays(pool, BAYS_EMPTY, nr_hole_bays) < nr_hole_bays)
+		err = extent_add(pool, 0, 0);
 }
 
 void pool_put(struct pool *pool, const struct span *span, const struct page_map *resident,

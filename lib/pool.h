@@ -10,7 +10,7 @@
  * Frames come and go in extents of 16 MiB. An extent is filled before it is registered with the
  * userfaultfd (being the destination of UFFDIO_MOVE it must be), so that filling takes no fault.
  *
- * Thread-safe. Nothing here runs while the calling lane has pages out.
+ * Thread-safe. A pool does not grow while the calling lane has pages out.
  */
 #ifndef FERRY_POOL_H
 #define FERRY_POOL_H
@@ -74,12 +74,20 @@ int pool_fill(struct pool *pool, uint64_t bytes, uint64_t stamp);
 /*
  * Hands out nr_pages consecutive frames that are on the pool's node (looked up again where the
  * stamp says that something on the machine has migrated since). *nr_made grows by the frames that
- * had to be allocated. -ENOMEM: none to be had.
+ * had to be allocated. -ENOMEM: none to be had; -EAGAIN: none without growing, which takes long.
  */
 int __must_check pool_take_frames(struct pool *pool, unsigned int nr_pages, uint64_t stamp,
-				  struct span *out, uint64_t *nr_made);
-/* Hands out nr_pages consecutive holes. -ENOMEM. */
-int __must_check pool_take_slot(struct pool *pool, unsigned int nr_pages, struct span *out);
+				  bool may_grow, struct span *out, uint64_t *nr_made);
+/* Hands out nr_pages consecutive holes. -ENOMEM, -EAGAIN. */
+int __must_check pool_take_slot(struct pool *pool, unsigned int nr_pages, bool may_grow,
+				struct span *out);
+
+/*
+ * Grows the pool until it can hand out so many bays of frames, and of holes, as far as the cap and
+ * memory allow. *nr_made as above.
+ */
+void pool_make_ready(struct pool *pool, unsigned int nr_frame_bays, unsigned int nr_hole_bays,
+		     uint64_t stamp, uint64_t *nr_made);
 
 /* Takes a span back; resident tells, from bit 0 for its first page, which pages hold a frame. */
 void pool_put(struct pool *pool, const struct span *span, const struct page_map *resident,

@@ -14,13 +14,17 @@
 #include "lib/uapi.h"
 #include "lib/usermem.h"
 
-#define KNOWN_FLAGS (FERRY_MOVE_ALL | FERRY_MOVE_FRESH | FERRY_MOVE_STOP)
+#define KNOWN_FLAGS                                                                  \
+	(FERRY_MOVE_ALL | FERRY_MOVE_FRESH | FERRY_MOVE_STOP | FERRY_MOVE_TOGETHER | \
+	 FERRY_MOVE_APART)
 
 static int check(const struct ferry_request *request)
 {
 	bool has_ranges = request->nr_ranges, has_pages = request->nr_pages;
 
 	if (request->flags & ~KNOWN_FLAGS || has_ranges == has_pages)
+		return -EINVAL;
+	if (request->flags & FERRY_MOVE_TOGETHER && request->flags & FERRY_MOVE_APART)
 		return -EINVAL;
 	if ((unsigned int)request->mover >= FERRY_NR_MOVERS)
 		return -EINVAL;

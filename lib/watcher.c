@@ -35,10 +35,13 @@ typedef void (*parcel_fn)(struct ferry *ferry, struct parcel *parcel, void *arg)
 
 static void for_each_live(struct ferry *ferry, parcel_fn fn, void *arg)
 {
-	for (unsigned int l = 0; l < ferry->nr_lanes; l++)
-		for (unsigned int p = 0; p < LANE_PARCELS; p++)
-			if (ferry->lanes[l].parcels[p].live)
-				fn(ferry, &ferry->lanes[l].parcels[p], arg);
+	for (unsigned int l = 0; l < ferry->nr_lanes; l++) {
+		struct lane *lane = &ferry->lanes[l];
+
+		for (unsigned int p = 0; lane->nr_live && p < LANE_PARCELS; p++)
+			if (lane->parcels[p].live)
+				fn(ferry, &lane->parcels[p], arg);
+	}
 }
 
 static void disturb(struct parcel *parcel)

@@ -19,6 +19,8 @@
 /* For a longer bound no chunk is made smaller than MIN_CHUNK_BYTES. */
 #define SHORT_BOUND_NS          (250 * NS_PER_US)
 #define LANE_MIN_EXCHANGE_PAGES 1024 /* less is not worth waking one more worker */
+/* A shorter job says more about waking up than about moving. */
+#define TELLING_PAGES 4096
 /* Every system call that moves pages drains the page caches of all CPUs first. */
 #define LANE_MIN_KERNEL_PAGES 1024
 #define SLICE_TARGET_NS       (20 * NS_PER_MS)
@@ -74,13 +76,16 @@ struct policy_hands policy_hands(const struct policy_machine *machine,
 {
 	unsigned int most = load->asked_workers ? MIN(load->asked_workers, machine->nr_workers)
 						: machine->nr_workers;
-	struct policy_hands hands = {.chunk_bytes = machine->max_chunk_bytes};
+	struct policy_hands hands = {
+		.chunk_bytes = machine->max_chunk_bytes, .nr_copiers = 1, .gather = 1};
 	unsigned int lanes = lanes_for(load->kernel_pages, LANE_MIN_KERNEL_PAGES, most);
+	bool together = load->way == POLICY_TOGETHER && machine->max_gather && lanes == 1;
 	uint64_t share;
 
-	if (load->exchange_pages && !machine->batched_flush) {
+	if (load->exchange_pages && (!machine->batched_flush || together)) {
 		hands.nr_lanes = 1;
-		hands.share_copy = most > 1;
+		hands.nr_copiers = most;
+		hands.gather = most > 1 ? MAX(machine->max_gather, 1U) : 1;
 		return hands;
 	}
 	hands.nr_lanes = MAX(lanes, lanes_for(load->exchange_pages, LANE_MIN_EXCHANGE_PAGES, most));
@@ -89,6 +94,22 @@ struct policy_hands policy_hands(const struct policy_machine *machine,
 	hands.chunk_bytes =
 		MAX(MIN(hands.chunk_bytes, share), MIN(MIN_CHUNK_BYTES, machine->max_chunk_bytes));
 	return hands;
+}
+
+unsigned int policy_next_gather(const struct policy_machine *machine, unsigned int gather,
+				uint64_t out_ns)
+{
+	/* The time grows with the number. One odd chunk must not swing it. */
+	uint64_t next = gather * machine->stall_bound_ns / MAX(out_ns, 1U);
+
+	next = MIN(MAX(next, gather / 2), (uint64_t)gather + 2);
+	return (unsigned int)MAX(MIN(next, (uint64_t)machine->max_gather), 1U);
+}
+
+bool policy_tells(const struct policy_machine *machine, uint64_t exchange_pages)
+{
+	return machine->batched_flush && machine->max_gather && machine->nr_workers > 1 &&
+	       exchange_pages >= TELLING_PAGES;
 }
 
 uint64_t policy_next_chunk(const struct policy_machine *machine, uint64_t chunk_bytes,

@@ -12,8 +12,9 @@
 /* What is true of the machine and the context. */
 struct policy_machine {
 	unsigned int nr_workers;
-	bool exchange;      /* the exchange mover works here */
-	bool batched_flush; /* UFFDIO_MOVE flushes TLBs once per call */
+	bool exchange;           /* the exchange mover works here */
+	bool batched_flush;      /* UFFDIO_MOVE flushes TLBs once per call */
+	unsigned int max_gather; /* chunks that the engine copies together; 0: only one by one */
 	uint64_t max_chunk_bytes;
 	uint64_t stall_bound_ns;
 };
@@ -40,17 +41,27 @@ unsigned int policy_min_run_pages(const struct policy_machine *machine);
 struct policy_choice policy_mover(const struct policy_machine *machine,
 				  const struct policy_run *run, enum ferry_mover asked);
 
+/*
+ * Two ways to exchange with several threads. Together: one lane takes out chunk after chunk while
+ * the others sleep, then all copy, then it puts in. A CPU that sleeps is not interrupted to flush
+ * its TLB, and where interrupts are dear (in virtual machines) that is most of the cost. Apart:
+ * each thread is a lane, which is better where changing page tables is the larger part of the work.
+ */
+enum policy_way { POLICY_TOGETHER, POLICY_APART };
+
 /* How a job is to be worked on. */
 struct policy_load {
 	uint64_t exchange_pages; /* pages in runs for the exchange mover */
 	uint64_t kernel_pages;
 	unsigned int asked_workers; /* 0: no wish */
+	enum policy_way way;        /* what the caller has found the faster one of late */
 };
 
 struct policy_hands {
-	unsigned int nr_lanes; /* threads that issue system calls */
-	bool share_copy;       /* idle workers help a lane to copy */
-	uint64_t chunk_bytes;  /* to begin with */
+	unsigned int nr_lanes;   /* threads that issue system calls */
+	unsigned int nr_copiers; /* threads that copy what one lane has out; 0: as many as idle */
+	unsigned int gather;     /* chunks that a lane takes out before they are copied, at most */
+	uint64_t chunk_bytes;    /* to begin with */
 };
 
 struct policy_hands policy_hands(const struct policy_machine *machine,
@@ -59,6 +70,16 @@ struct policy_hands policy_hands(const struct policy_machine *machine,
 /* Next chunk size, after a chunk of chunk_bytes was out for out_ns. */
 uint64_t policy_next_chunk(const struct policy_machine *machine, uint64_t chunk_bytes,
 			   uint64_t out_ns);
+
+/* How many chunks to gather next, after so many were out for out_ns. */
+unsigned int policy_next_gather(const struct policy_machine *machine, unsigned int gather,
+				uint64_t out_ns);
+
+/*
+ * Is a job of so many pages long enough to tell which way is the faster? In a shorter one lanes
+ * would hardly have begun: together is best.
+ */
+bool policy_tells(const struct policy_machine *machine, uint64_t exchange_pages);
 
 /* Pages for the next system call of the kernel mover, after one of nr_pages took call_ns. */
 unsigned int policy_next_slice(unsigned int nr_pages, uint64_t call_ns, unsigned int max_pages);

@@ -2,7 +2,8 @@
 /*
  * Copies by CPU. The submitting thread copies small batches itself; larger ones it posts to the
  * crew and works on too, so it is never slower for having helpers. Nothing is ever in flight when
- * submit returns.
+ * submit returns: batches that more will follow are held back, untouched, until poll copies them
+ * all at once.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -10,10 +11,10 @@
 
 #include "base/clock.h"
 #include "base/futex.h"
+#include "base/pace.h"
 #include "base/vault.h"
 #include "crew/crew.h"
 #include "engines/cpu/kernels.h"
-#include "engines/cpu/pace.h"
 #include "engines/engine.h"
 #include "engines/params.h"
 
@@ -27,7 +28,9 @@
  */
 #define GRAINS_PER_THREAD 8
 #define GRAIN_MIN_BYTES   (64U << 10)
-#define GRAIN_MAX_BYTES   (512U << 10)
+#define GRAIN_MAX_BYTES   (256U << 10)
+/* Helpers that are woken once for so many batches cost next to nothing. */
+#define HOLD_MAX 32
 /* Larger items hide their latency themselves. */
 #define IN_STEP_MAX_BYTES (8U << 10)
 /* Copy rates stop growing here (reference: eight threads over eight chiplets). */
@@ -37,6 +40,8 @@
 #define PARAMS_HELP "kernel=NAME,threads=N,split=BYTES"
 
 extern const struct engine_ops cpu_engine_ops;
+
+enum { WAY_SHARED, WAY_ALONE };
 
 /*
  * Counted by channel, with one writer: a locked instruction would wait for the streaming stores
@@ -63,17 +68,29 @@ struct cpu_channel {
 	struct cpu_channel *prev, *next;
 	struct cpu_counters counters;
 	struct pace paces[NR_PACES]; /* by size */
-	const struct engine_batch *batch;
+	struct engine_batch *held[HOLD_MAX];
+	uint32_t nr_held;
+	uint32_t nr_copied; /* of those held: poll hands them out */
+	uint32_t next_out;
+	/* what is being copied now */
+	struct engine_batch *const *batches;
+	uint32_t nr_batches;
 	uint32_t grain_bytes;
-	atomic_uint nr_helpers; /* workers that took a share of this batch */
-	/* The next byte nobody has taken: item number in the upper half, offset in the lower. */
+	atomic_uint nr_helpers; /* workers that took a share of it */
+	/* The next byte nobody has taken, packed. */
 	__cacheline_aligned atomic_ullong cursor;
 };
 
+/* Ordered by batch, item and offset. */
 struct position {
+	uint32_t batch;
 	uint32_t item;
 	uint32_t offset_bytes;
 };
+
+/* How a position is packed: an item has at most 2^30 bytes. */
+#define OFFSET_BITS 31
+#define ITEM_BITS   26
 
 static void count(atomic_ullong *counter, uint64_t add)
 {
@@ -84,25 +101,32 @@ static void count(atomic_ullong *counter, uint64_t add)
 
 static struct position unpack(unsigned long long cursor)
 {
-	return (struct position){(uint32_t)(cursor >> 32), (uint32_t)cursor};
+	return (struct position){
+		.batch = (uint32_t)(cursor >> (OFFSET_BITS + ITEM_BITS)),
+		.item = (uint32_t)(cursor >> OFFSET_BITS) & ((1U << ITEM_BITS) - 1),
+		.offset_bytes = (uint32_t)cursor & ((1U << OFFSET_BITS) - 1),
+	};
 }
 
 static unsigned long long pack(struct position position)
 {
-	return (unsigned long long)position.item << 32 | position.offset_bytes;
+	return (unsigned long long)position.batch << (OFFSET_BITS + ITEM_BITS) |
+	       (unsigned long long)position.item << OFFSET_BITS | position.offset_bytes;
 }
 
-/* Where a grain from here ends: in the midst of a large item, or after as many as make it up. */
+/*
+ * Where a grain from here ends: in the midst of a large item, or after as many as make it up, but
+ * in the same batch.
+ */
 static struct position grain_end(const struct engine_batch *batch, struct position at,
 				 uint32_t room)
 {
-
 	while (room && at.item < batch->nr_items) {
 		uint32_t left = batch->items[at.item].len_bytes - at.offset_bytes;
 
 		if (left > room) {
 			at.offset_bytes += room;
-			break;
+			return at;
 		}
 		room -= left;
 		at.item++;
@@ -114,14 +138,20 @@ static struct position grain_end(const struct engine_batch *batch, struct positi
 static bool take_grain(struct cpu_channel *channel, struct position *start, struct position *end)
 {
 	unsigned long long cursor = atomic_load_explicit(&channel->cursor, memory_order_relaxed);
+	struct position next;
 
 	do {
+		const struct engine_batch *batch;
+
 		*start = unpack(cursor);
-		if (start->item >= channel->batch->nr_items)
+		if (start->batch >= channel->nr_batches)
 			return false;
-		*end = grain_end(channel->batch, *start, channel->grain_bytes);
+		batch = channel->batches[start->batch];
+		*end = next = grain_end(batch, *start, channel->grain_bytes);
+		if (next.item == batch->nr_items)
+			next = (struct position){.batch = start->batch + 1};
 	} while (!atomic_compare_exchange_weak_explicit(
-		&channel->cursor, &cursor, pack(*end), memory_order_relaxed, memory_order_relaxed));
+		&channel->cursor, &cursor, pack(next), memory_order_relaxed, memory_order_relaxed));
 	return true;
 }
 
@@ -133,6 +163,18 @@ static bool in_step(const struct engine_item *items)
 		if (items[i].len_bytes != len || (uintptr_t)items[i].dst % CACHELINE)
 			return false;
 	return len % CACHELINE == 0 && len <= IN_STEP_MAX_BYTES;
+}
+
+/* Items that go on where the one before ends, at both sides, are one to a kernel. */
+static uint32_t nr_adjoining(const struct engine_item *items, uint32_t nr_items, size_t *len_bytes)
+{
+	uint32_t nr = 1;
+
+	*len_bytes = items->len_bytes;
+	while (nr < nr_items && items[nr].src == (const char *)items->src + *len_bytes &&
+	       items[nr].dst == (char *)items->dst + *len_bytes)
+		*len_bytes += items[nr++].len_bytes;
+	return nr;
 }
 
 static void copy_items(const struct copy_kernel *kernel, const struct engine_item *items,
@@ -148,9 +190,12 @@ static void copy_items(const struct copy_kernel *kernel, const struct engine_ite
 			items += 4;
 			nr_items -= 4;
 		} else {
-			kernel->copy(items->dst, items->src, items->len_bytes);
-			items++;
-			nr_items--;
+			size_t len;
+			uint32_t nr = nr_adjoining(items, nr_items, &len);
+
+			kernel->copy(items->dst, items->src, len);
+			items += nr;
+			nr_items -= nr;
 		}
 	}
 }
@@ -186,7 +231,7 @@ static bool share(struct crew_task *task, unsigned int worker)
 	bool any = false;
 
 	while (take_grain(channel, &start, &end)) {
-		copy_grain(cpu->kernel, channel->batch->items, start, end);
+		copy_grain(cpu->kernel, channel->batches[start.batch]->items, start, end);
 		any = true;
 	}
 	if (any)
@@ -194,29 +239,39 @@ static bool share(struct crew_task *task, unsigned int worker)
 	return false;
 }
 
-static void copy_shared(struct cpu_engine *cpu, struct cpu_channel *channel,
-			const struct engine_batch *batch)
-{
-	uint64_t grain = batch->bytes / (cpu->nr_threads * GRAINS_PER_THREAD);
+/* Batches that are copied as one. */
+struct load {
+	struct engine_batch *const *batches;
+	uint32_t nr_batches;
+	uint32_t nr_threads;
+	uint64_t bytes;
+};
 
-	channel->batch = batch;
+static void copy_shared(struct cpu_engine *cpu, struct cpu_channel *channel,
+			const struct load *load)
+{
+	uint64_t grain = load->bytes / (load->nr_threads * GRAINS_PER_THREAD);
+
+	channel->batches = load->batches;
+	channel->nr_batches = load->nr_batches;
 	grain = MIN(MAX(grain, GRAIN_MIN_BYTES), GRAIN_MAX_BYTES);
 	channel->grain_bytes = ALIGN_UP((uint32_t)grain, PAGE_BYTES);
 	atomic_store_explicit(&channel->cursor, 0, memory_order_relaxed);
 	atomic_store_explicit(&channel->nr_helpers, 0, memory_order_relaxed);
-	channel->task.nr_wanted = cpu->nr_threads - 1;
+	channel->task.nr_wanted = load->nr_threads - 1;
+	channel->task.wake_all = load->nr_batches > 1;
 	crew_run(cpu->crew, &channel->task, CREW_CALLER);
 
-	count(&channel->counters.nr_shared, 1);
+	count(&channel->counters.nr_shared, load->nr_batches);
 	if (atomic_load_explicit(&channel->nr_helpers, memory_order_relaxed) > 1)
-		count(&channel->counters.nr_helped, 1);
+		count(&channel->counters.nr_helped, load->nr_batches);
 }
 
-static void copy_alone(struct cpu_engine *cpu, struct cpu_channel *channel,
-		       const struct engine_batch *batch)
+static void copy_alone(struct cpu_engine *cpu, struct cpu_channel *channel, const struct load *load)
 {
-	copy_items(cpu->kernel, batch->items, batch->nr_items);
-	count(&channel->counters.nr_alone, 1);
+	for (uint32_t i = 0; i < load->nr_batches; i++)
+		copy_items(cpu->kernel, load->batches[i]->items, load->batches[i]->nr_items);
+	count(&channel->counters.nr_alone, load->nr_batches);
 }
 
 static struct pace *pace_of(struct cpu_channel *channel, uint64_t bytes)
@@ -228,19 +283,45 @@ static struct pace *pace_of(struct cpu_channel *channel, uint64_t bytes)
 	return &channel->paces[class];
 }
 
-/* Alone or shared, whichever has been faster for batches of this size. */
-static void copy_paced(struct cpu_engine *cpu, struct cpu_channel *channel,
-		       const struct engine_batch *batch)
+/* Alone or shared, whichever has been faster for loads of this size. */
+static void copy_paced(struct cpu_engine *cpu, struct cpu_channel *channel, const struct load *load)
 {
-	struct pace *pace = pace_of(channel, batch->bytes);
-	enum pace_way way = pace_choose(pace);
+	struct pace *pace = pace_of(channel, load->bytes);
+	unsigned int way = pace_choose(pace);
 	uint64_t start = now_ns();
 
-	if (way == PACE_SHARED)
-		copy_shared(cpu, channel, batch);
+	if (way == WAY_SHARED)
+		copy_shared(cpu, channel, load);
 	else
-		copy_alone(cpu, channel, batch);
-	pace_note(pace, way, batch->bytes, now_ns() - start);
+		copy_alone(cpu, channel, load);
+	pace_note(pace, way, load->bytes, now_ns() - start);
+}
+
+static void copy_load(struct cpu_engine *cpu, struct cpu_channel *channel,
+		      struct engine_batch *const *batches, uint32_t nr_batches)
+{
+	uint32_t asked = batches[0]->nr_threads;
+	struct load load = {
+		.batches = batches,
+		.nr_batches = nr_batches,
+		.nr_threads = asked ? MIN(asked, cpu->nr_threads) : cpu->nr_threads,
+	};
+
+	for (uint32_t i = 0; i < nr_batches; i++)
+		load.bytes += batches[i]->bytes;
+	if (load.nr_threads <= 1 || load.bytes < cpu->split_bytes || !crew_nr_idle(cpu->crew))
+		copy_alone(cpu, channel, &load);
+	else if (nr_batches > 1)
+		copy_shared(cpu, channel, &load); /* who asked to gather knows that it pays */
+	else
+		copy_paced(cpu, channel, &load);
+	for (uint32_t b = 0; b < nr_batches; b++) {
+		for (uint32_t i = 0; i < batches[b]->nr_items; i++) {
+			batches[b]->items[i].state = ENGINE_COPIED;
+			batches[b]->items[i].detail = 0;
+		}
+	}
+	count(&channel->counters.bytes, load.bytes);
 }
 
 static enum engine_verdict cpu_submit(struct engine_channel *base, struct engine_batch *batch)
@@ -248,17 +329,31 @@ static enum engine_verdict cpu_submit(struct engine_channel *base, struct engine
 	struct cpu_channel *channel = CONTAINER_OF(base, struct cpu_channel, channel);
 	struct cpu_engine *cpu = CONTAINER_OF(base->engine, struct cpu_engine, engine);
 
-	if (!batch->alone && cpu->nr_threads > 1 && batch->bytes >= cpu->split_bytes &&
-	    crew_nr_idle(cpu->crew))
-		copy_paced(cpu, channel, batch);
-	else
-		copy_alone(cpu, channel, batch);
-	for (uint32_t i = 0; i < batch->nr_items; i++) {
-		batch->items[i].state = ENGINE_COPIED;
-		batch->items[i].detail = 0;
+	if (batch->more && channel->nr_held < cpu->engine.hold && !channel->nr_copied) {
+		channel->held[channel->nr_held++] = batch;
+		return ENGINE_QUEUED;
 	}
-	count(&channel->counters.bytes, batch->bytes);
+	copy_load(cpu, channel, &batch, 1);
 	return ENGINE_DONE;
+}
+
+static uint32_t cpu_poll(struct engine_channel *base, uint64_t wait_ns, struct engine_batch **done,
+			 uint32_t max)
+{
+	struct cpu_channel *channel = CONTAINER_OF(base, struct cpu_channel, channel);
+	struct cpu_engine *cpu = CONTAINER_OF(base->engine, struct cpu_engine, engine);
+	uint32_t nr = 0;
+
+	if (channel->nr_held && !channel->nr_copied) {
+		copy_load(cpu, channel, channel->held, channel->nr_held);
+		channel->nr_copied = channel->nr_held;
+		channel->next_out = 0;
+	}
+	while (nr < max && channel->next_out < channel->nr_copied)
+		done[nr++] = channel->held[channel->next_out++];
+	if (channel->next_out == channel->nr_copied)
+		channel->nr_held = channel->nr_copied = channel->next_out = 0;
+	return nr;
 }
 
 static int cpu_channel_open(struct engine *engine, int near_node, struct engine_channel **out)
@@ -270,6 +365,7 @@ static int cpu_channel_open(struct engine *engine, int near_node, struct engine_
 		return -ENOMEM;
 	channel->channel.engine = engine;
 	channel->task.work = share;
+	channel->task.brief = true;
 	futex_lock(&cpu->lock);
 	channel->next = cpu->channels;
 	if (channel->next)
@@ -402,6 +498,7 @@ static int cpu_open(const struct engine_env *env, const char *text, struct engin
 	cpu->engine.ops = &cpu_engine_ops;
 	cpu->engine.depth = 1;
 	cpu->engine.batch_items = BATCH_ITEMS;
+	cpu->engine.hold = HOLD_MAX;
 	cpu->crew = env ? env->crew : NULL;
 	cpu->nr_threads = count_threads(cpu->crew, params.nr_threads);
 	cpu->split_bytes = params.split_bytes;
@@ -446,5 +543,6 @@ const struct engine_ops cpu_engine_ops = {
 	.channel_open = cpu_channel_open,
 	.channel_close = cpu_channel_close,
 	.submit = cpu_submit,
+	.poll = cpu_poll,
 	.counters = cpu_report,
 };

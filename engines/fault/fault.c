@@ -151,8 +151,9 @@ static void run_inner(struct fault_channel *channel, const struct engine_batch *
 		      uint32_t start, uint32_t end)
 {
 	const struct engine_ops *ops = fault_of(channel)->inner->ops;
-	struct engine_batch batch = {
-		.items = &whole->items[start], .nr_items = end - start, .alone = whole->alone};
+	struct engine_batch batch = {.items = &whole->items[start],
+				     .nr_items = end - start,
+				     .nr_threads = whole->nr_threads};
 	struct engine_batch *done;
 
 	if (start == end)
@@ -422,6 +423,7 @@ static int fault_open(const struct engine_env *env, const char *text, struct eng
 	fault->engine.ops = &fault_engine_ops;
 	fault->engine.depth = DEPTH;
 	fault->engine.batch_items = fault->inner->batch_items;
+	fault->engine.hold = fault->inner->hold;
 	*out = &fault->engine;
 	return 0;
 }

@@ -270,12 +270,90 @@ static void test_alone_wish(void)
 
 	lot_open(&lot, 3);
 	lot_fill(&lot, 100000);
-	lot.batch.alone = true;
+	lot.batch.nr_threads = 1;
 	good = copies(channel, &lot);
 	engine->ops->counters(engine, note_counter, &counted);
 	tap_ok(good && counted.alone == 1 && !counted.shared,
 	       "a batch that asks for it is copied by its thread alone");
 	lot_close(&lot);
+	engine->ops->channel_close(channel);
+	engine_close(engine);
+}
+
+#define NR_HELD 5
+
+static bool untouched(const struct lot *lot)
+{
+	for (size_t i = 0; i < AREA_BYTES; i++)
+		if (lot->dst[i] != 0x55)
+			return false;
+	return true;
+}
+
+static uint32_t poll_some(struct engine_channel *channel, struct engine_batch **done, uint32_t max)
+{
+	return channel->engine->ops->poll(channel, 0, done, max);
+}
+
+/* Batches that more follow are held back, then copied together, in whatever portions poll wants. */
+static void test_held(const char *spec, uint32_t nr_threads)
+{
+	struct engine *engine = open_engine(spec, crew);
+	struct engine_channel *channel = open_channel(engine);
+	struct engine_batch *done[NR_HELD];
+	struct lot lots[NR_HELD];
+	uint32_t nr = 0;
+	bool good = true;
+
+	for (unsigned int i = 0; i < NR_HELD; i++) {
+		lot_open(&lots[i], 1 + 7 * i);
+		lot_fill(&lots[i], i == 2 ? 4096 : 123457 + i);
+		lots[i].batch.more = true;
+		lots[i].batch.nr_threads = nr_threads;
+		good &= engine->ops->submit(channel, &lots[i].batch) == ENGINE_QUEUED;
+	}
+	for (unsigned int i = 0; i < NR_HELD; i++)
+		good &= untouched(&lots[i]);
+	tap_ok(good, "%s, %u threads: batches that more follow are held back", spec, nr_threads);
+	for (uint32_t got; nr < NR_HELD && (got = poll_some(channel, done + nr, 2)) > 0; nr += got)
+		good &= got <= 2;
+	good &= nr == NR_HELD && !poll_some(channel, done, 1);
+	for (unsigned int i = 0; i < nr; i++) {
+		good &= done[i] == &lots[i].batch;
+		good &= lot_copied(&lots[i]);
+	}
+	tap_ok(good, "%s, %u threads: poll copies them and hands out each once", spec, nr_threads);
+	for (unsigned int i = 0; i < NR_HELD; i++)
+		lot_close(&lots[i]);
+	engine->ops->channel_close(channel);
+	engine_close(engine);
+}
+
+/* One that finds no room is copied at once: it is never refused. */
+static void test_held_too_many(void)
+{
+	struct engine *engine = open_engine("cpu", crew);
+	struct engine_channel *channel = open_channel(engine);
+	struct engine_batch *done[64];
+	struct lot lots[40];
+	uint32_t nr_queued = 0;
+	bool good = true;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(lots); i++) {
+		lot_open(&lots[i], 1);
+		lot_fill(&lots[i], 5000);
+		lots[i].batch.more = true;
+		if (engine->ops->submit(channel, &lots[i].batch) == ENGINE_QUEUED)
+			nr_queued++;
+		else
+			good &= lot_copied(&lots[i]);
+	}
+	good &= nr_queued == engine->hold && poll_some(channel, done, 64) == nr_queued;
+	for (unsigned int i = 0; i < ARRAY_SIZE(lots); i++) {
+		good &= lot_copied(&lots[i]);
+		lot_close(&lots[i]);
+	}
+	tap_ok(good, "no more are held than the engine says, and none is lost");
 	engine->ops->channel_close(channel);
 	engine_close(engine);
 }
@@ -324,7 +402,7 @@ static int open_crew(void)
 
 int main(void)
 {
-	tap_plan(10);
+	tap_plan(17);
 	if (open_crew())
 		return 1;
 	test_params();
@@ -333,6 +411,10 @@ int main(void)
 	test_lanes();
 	test_workers_as_lanes();
 	test_alone_wish();
+	test_held("cpu", 0);
+	test_held("cpu:split=0", 1);
+	test_held("cpu:split=0", 2);
+	test_held_too_many();
 	crew_close(crew);
 	return tap_done();
 }

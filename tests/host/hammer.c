@@ -292,6 +292,7 @@ static void *move_often(void *arg)
 	struct ferry *ferry = h.ferry[(size_t)arg % 2];
 
 	while (going()) {
+		static const unsigned int lanes[] = {0, FERRY_MOVE_TOGETHER, FERRY_MOVE_APART};
 		size_t len = next_random(&state) % 2 ? ARENA_LEN : WRITTEN_LEN;
 		size_t from = next_random(&state) % (len / PAGE_BYTES) * PAGE_BYTES;
 		struct move move = {
@@ -300,6 +301,7 @@ static void *move_often(void *arg)
 			.len = len,
 			.mover = next_random(&state) % 4 ? FERRY_MOVER_EXCHANGE : FERRY_MOVER_AUTO,
 			.chunk_bytes = h.chunk_bytes,
+			.flags = lanes[next_random(&state) % ARRAY_SIZE(lanes)],
 			.nr_workers = (unsigned int)(next_random(&state) % 4),
 		};
 		int err;
@@ -379,7 +381,8 @@ static void run_phase(const struct phase *phase, double seconds)
 		pthread_create(&threads[nr++], NULL, move_often, (void *)i);
 	pthread_create(&threads[nr++], NULL, read_all, NULL);
 	pthread_create(&threads[nr++], NULL, fork_often, NULL);
-	for (double left = seconds; left > 0 && going(); left -= 0.05)
+	/* On a crowded machine it may take a while until anything gets moved. */
+	for (double left = seconds; (left > 0 || !atomic_load(&h.moved)) && going(); left -= 0.05)
 		usleep(50000);
 	atomic_store(&h.stop, true);
 	for (unsigned int i = 0; i < nr; i++)

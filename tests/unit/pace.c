@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <criterion/criterion.h>
 
-#include "engines/cpu/pace.h"
+#include "base/pace.h"
 
 #define MIB (1UL << 20)
+
+enum { PACE_SHARED, PACE_ALONE };
 
 /* A host where copying a MiB takes so long; returns how many of the copies were shared. */
 static unsigned int live(struct pace *pace, unsigned int nr_copies, uint64_t shared_ns,
@@ -12,7 +14,7 @@ static unsigned int live(struct pace *pace, unsigned int nr_copies, uint64_t sha
 	unsigned int nr_shared = 0;
 
 	for (unsigned int i = 0; i < nr_copies; i++) {
-		enum pace_way way = pace_choose(pace);
+		unsigned int way = pace_choose(pace);
 
 		nr_shared += way == PACE_SHARED;
 		pace_note(pace, way, 2 * MIB, 2 * (way == PACE_SHARED ? shared_ns : alone_ns));
@@ -66,7 +68,7 @@ Test(pace, one_interruption_changes_nothing)
 /* The first copy after a pause takes long: helpers wake up. */
 Test(pace, a_slow_start_does_not_hide_what_sharing_is_worth)
 {
-	enum pace_way way, before = PACE_ALONE;
+	unsigned int way, before = PACE_ALONE;
 	struct pace pace = {0};
 	unsigned int nr_shared = 0;
 

@@ -93,15 +93,23 @@ Test(policy, hands_within_what_there_is)
 			.exchange_pages = (uint64_t)rand() % (1ULL << rand() % 30),
 			.kernel_pages = (uint64_t)rand() % (1ULL << rand() % 30),
 			.asked_workers = (unsigned int)rand() % 80,
+			.way = (enum policy_way)(rand() % 2),
 		};
 		struct policy_hands hands;
 
+		machine.max_gather = (unsigned int)rand() % 3 * 16;
 		machine.max_chunk_bytes = PAGE_BYTES << rand() % 10;
 		hands = policy_hands(&machine, &load);
 		cr_assert_geq(hands.nr_lanes, 1);
 		cr_assert_leq(hands.nr_lanes, machine.nr_workers);
+		cr_assert_geq(hands.nr_copiers, 1);
+		cr_assert_leq(hands.nr_copiers, machine.nr_workers);
 		if (load.asked_workers)
-			cr_assert_leq(hands.nr_lanes, load.asked_workers);
+			cr_assert_leq(MAX(hands.nr_lanes, hands.nr_copiers), load.asked_workers);
+		cr_assert_geq(hands.gather, 1);
+		cr_assert_leq(hands.gather, MAX(machine.max_gather, 1));
+		/* Several lanes that also copy together would be too many threads. */
+		cr_assert(hands.nr_lanes == 1 || (hands.nr_copiers == 1 && hands.gather == 1));
 		if (!load.exchange_pages)
 			continue;
 		cr_assert_leq(hands.chunk_bytes, machine.max_chunk_bytes);
@@ -139,4 +147,59 @@ Test(policy, slices_follow_the_time_of_a_call)
 		cr_assert_leq(policy_next_slice(nr, 0, 4096), 4096);
 		cr_assert_geq(policy_next_slice(nr, UINT64_MAX, 4096), 1);
 	}
+}
+
+Test(policy, together_one_lane_gathers_for_all)
+{
+	struct policy_machine machine = machine_of(8, true);
+	struct policy_load load = {.exchange_pages = 1 << 16, .way = POLICY_TOGETHER};
+	struct policy_hands hands;
+
+	machine.max_gather = 16;
+	hands = policy_hands(&machine, &load);
+	cr_assert_eq(hands.nr_lanes, 1);
+	cr_assert_eq(hands.nr_copiers, 8);
+	cr_assert_eq(hands.gather, 16);
+	load.asked_workers = 1;
+	cr_assert_eq(policy_hands(&machine, &load).gather, 1, "nobody to copy with");
+	load.asked_workers = 0;
+	load.way = POLICY_APART;
+	cr_assert_eq(policy_hands(&machine, &load).nr_lanes, 8);
+	machine.max_gather = 0;
+	load.way = POLICY_TOGETHER;
+	cr_assert_eq(policy_hands(&machine, &load).nr_lanes, 8, "an engine that can't hold back");
+}
+
+Test(policy, as_much_is_gathered_as_the_stall_bound_allows)
+{
+	struct policy_machine machine = machine_of(4, true);
+	unsigned int gather = 1;
+
+	machine.max_gather = 32;
+	/* Each chunk takes an eighth of the bound. */
+	for (int i = 0; i < 50; i++)
+		gather = policy_next_gather(&machine, gather, gather * machine.stall_bound_ns / 8);
+	cr_assert_eq(gather, 8);
+	cr_assert_eq(policy_next_gather(&machine, 8, 100 * machine.stall_bound_ns), 4,
+		     "one odd time halves it at most");
+	for (int i = 0; i < 50; i++)
+		gather = policy_next_gather(&machine, gather, 2 * machine.stall_bound_ns);
+	cr_assert_eq(gather, 1);
+	for (int i = 0; i < 50; i++)
+		gather = policy_next_gather(&machine, gather, 0);
+	cr_assert_eq(gather, 32);
+}
+
+Test(policy, short_jobs_tell_nothing)
+{
+	struct policy_machine machine = machine_of(4, true);
+
+	machine.max_gather = 32;
+	cr_assert(!policy_tells(&machine, 1000));
+	cr_assert(policy_tells(&machine, 1 << 16));
+	machine.nr_workers = 1;
+	cr_assert(!policy_tells(&machine, 1 << 16));
+	machine = machine_of(4, false);
+	machine.max_gather = 32;
+	cr_assert(!policy_tells(&machine, 1 << 16));
 }

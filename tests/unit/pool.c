@@ -2,6 +2,7 @@
 /* The books of a pool, against a model of what each span holds. The kernel's part is played here.
  */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -80,8 +81,8 @@ Test(pool, spans_never_overlap_and_frames_are_counted, .init = open_small, .fini
 			continue;
 		}
 		new->frames = rand() & 1;
-		if (new->frames ? pool_take_frames(&pool, pages, 1, &new->span, &made)
-				: pool_take_slot(&pool, pages, &new->span))
+		if (new->frames ? pool_take_frames(&pool, pages, 1, true, &new->span, &made)
+				: pool_take_slot(&pool, pages, true, &new->span))
 			continue;
 		nr_made += made;
 		cr_assert_eq(new->span.nr_pages, pages);
@@ -104,7 +105,7 @@ Test(pool, cap_is_kept, .init = open_small, .fini = shut)
 	struct span span;
 	uint64_t made = 0;
 
-	while (!pool_take_frames(&pool, PAGES_PER_HUGE, 1, &span, &made))
+	while (!pool_take_frames(&pool, PAGES_PER_HUGE, 1, true, &span, &made))
 		;
 	cr_assert_leq(pool_held_bytes(&pool), CAP_BYTES);
 	cr_assert_eq(made * PAGE_BYTES, pool_held_bytes(&pool));
@@ -118,11 +119,42 @@ Test(pool, trim_spares_what_is_handed_out, .init = open_small, .fini = shut)
 	struct span span;
 
 	map_set_range(&all, 0, 100);
-	cr_assert_eq(pool_take_frames(&pool, 100, 1, &span, &made), 0);
+	cr_assert_eq(pool_take_frames(&pool, 100, 1, true, &span, &made), 0);
 	pool_trim(&pool, 0);
 	cr_assert_gt(pool_held_bytes(&pool), 0);
 	pool_put(&pool, &span, &all, 1);
 	pool_trim(&pool, 0);
 	cr_assert_eq(pool_held_bytes(&pool), 0);
 	cr_assert_eq(pool_held_bytes(NULL), 0);
+}
+
+Test(pool, grows_only_where_it_may, .init = open_small, .fini = shut)
+{
+	struct page_map all;
+	uint64_t made = 0;
+	struct span frames, slot;
+
+	memset(&all, 0xff, sizeof(all));
+	cr_assert_eq(pool_take_frames(&pool, PAGES_PER_HUGE, 1, false, &frames, &made), -EAGAIN);
+	cr_assert_eq(pool_take_slot(&pool, PAGES_PER_HUGE, false, &slot), -EAGAIN);
+	cr_assert_eq(made + pool_held_bytes(&pool), 0);
+	pool_make_ready(&pool, 3, 5, 1, &made);
+	cr_assert_geq(made, 3 * PAGES_PER_HUGE);
+	cr_assert_eq(made * PAGE_BYTES, pool_held_bytes(&pool));
+	for (int i = 0; i < 3; i++)
+		cr_assert_eq(pool_take_frames(&pool, PAGES_PER_HUGE, 1, false, &frames, &made), 0);
+	for (int i = 0; i < 5; i++)
+		cr_assert_eq(pool_take_slot(&pool, PAGES_PER_HUGE, false, &slot), 0);
+	pool_put(&pool, &frames, &all, 1);
+	pool_make_ready(&pool, 1, 0, 1, &made);
+	cr_assert_eq(made * PAGE_BYTES, pool_held_bytes(&pool), "what is there is enough");
+}
+
+Test(pool, made_ready_within_the_cap, .init = open_small, .fini = shut)
+{
+	uint64_t made = 0;
+
+	pool_make_ready(&pool, 10000, 0, 1, &made);
+	cr_assert_leq(pool_held_bytes(&pool), CAP_BYTES);
+	cr_assert_eq(made * PAGE_BYTES, pool_held_bytes(&pool));
 }

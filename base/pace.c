@@ -1,42 +1,37 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "engines/cpu/pace.h"
+#include "base/pace.h"
 
 #define GAP_MIN 8
 #define GAP_MAX 128
 
-/* Copies of a trial that count; the one before them does not. */
-#define TRIAL_COPIES 3
+/* Turns of a trial that count; the one before them does not. */
+#define TRIAL_TURNS 3
 
-/* A copy counts for an eighth, and one that was interrupted for no more than twice the average. */
+/* A turn counts for an eighth, and one that was interrupted for no more than twice the average. */
 #define WEIGHT 8
 #define CLAMP  2
 
-static enum pace_way other(enum pace_way way)
-{
-	return way == PACE_SHARED ? PACE_ALONE : PACE_SHARED;
-}
-
-enum pace_way pace_choose(struct pace *pace)
+unsigned int pace_choose(struct pace *pace)
 {
 	if (!pace->gap)
 		pace->gap = pace->nr_left = GAP_MIN;
 	if (pace->nr_trial)
-		return other(pace->way);
+		return !pace->way;
 	if (pace->nr_left) {
 		pace->nr_left--;
 		return pace->way;
 	}
-	pace->nr_trial = 1 + TRIAL_COPIES;
+	pace->nr_trial = 1 + TRIAL_TURNS;
 	pace->trial = 0;
-	return other(pace->way);
+	return !pace->way;
 }
 
 static void end_trial(struct pace *pace)
 {
-	uint64_t average = pace->trial / TRIAL_COPIES;
+	uint64_t average = pace->trial / TRIAL_TURNS;
 
 	if (average < pace->usual) {
-		pace->way = other(pace->way);
+		pace->way = !pace->way;
 		pace->usual = average;
 		pace->gap = GAP_MIN;
 	} else {
@@ -45,7 +40,7 @@ static void end_trial(struct pace *pace)
 	pace->nr_left = pace->gap;
 }
 
-void pace_note(struct pace *pace, enum pace_way way, uint64_t bytes, uint64_t ns)
+void pace_note(struct pace *pace, unsigned int way, uint64_t bytes, uint64_t ns)
 {
 	uint64_t sample = ns * (1U << 20) / MAX(bytes, 1) + 1;
 
@@ -54,7 +49,7 @@ void pace_note(struct pace *pace, enum pace_way way, uint64_t bytes, uint64_t ns
 	if (way == pace->way) {
 		pace->usual = pace->usual ? (pace->usual * (WEIGHT - 1) + sample) / WEIGHT : sample;
 	} else if (pace->nr_trial) {
-		if (pace->nr_trial <= TRIAL_COPIES)
+		if (pace->nr_trial <= TRIAL_TURNS)
 			pace->trial += sample;
 		if (!--pace->nr_trial)
 			end_trial(pace);
