@@ -35,6 +35,8 @@ static const struct opt opts[] = {
 	    .max = 1ULL << 40),
 	OPT(FLAG, "scattered", copy_options, scattered, NULL,
 	    "folios in random order on both sides"),
+	OPT(FLAG, "stats", copy_options, stats, NULL,
+	    "also show what the engine counted: descriptors, faults, fallbacks, statuses"),
 	ROUND_OPTS(copy_options, rounds),
 	{.name = NULL},
 };
@@ -129,6 +131,8 @@ static int open_configs(struct copy_bench *bench)
 static void close_configs(struct copy_bench *bench)
 {
 	for (unsigned int i = 0; i < bench->nr_configs; i++) {
+		if (bench->configs[i].run.engine)
+			counters_add_engine(&bench->counters, bench->configs[i].run.engine);
 		engine_run_close(&bench->configs[i].run);
 		samples_free(&bench->configs[i].gb_per_s);
 		samples_free(&bench->configs[i].cpu_s_per_gib);
@@ -273,6 +277,8 @@ static int write_results(struct copy_bench *bench)
 		&bench->report,
 		"Limit: the best of plain pinned copy loops on the same memory in the same run. "
 		"x LOOP: against one plain loop.");
+	if (copy_options.stats)
+		counters_report(&bench->report, copy_options.engine, &bench->counters);
 	if (report_write(&bench->report, &copy_options.output))
 		return CLI_FAILED;
 	return copy_options.output.plot && plot_write(&bench->plot, copy_options.output.plot)
@@ -314,6 +320,7 @@ static int run(void)
 	loops_close(bench->loops);
 	placement_close(bench->placement);
 	report_close(&bench->report);
+	counters_free(&bench->counters);
 	free(bench);
 	return code;
 }

@@ -3,6 +3,7 @@
 #ifndef MIGBENCH_COPY_H
 #define MIGBENCH_COPY_H
 
+#include "cli/counters.h"
 #include "cli/engine_run.h"
 #include "cli/limit.h"
 #include "cli/measure.h"
@@ -15,7 +16,7 @@ struct copy_options {
 	struct text_list kernels;
 	const char *engine;
 	uint64_t total_bytes;
-	bool scattered;
+	bool scattered, stats;
 	struct round_options rounds;
 };
 
@@ -47,6 +48,7 @@ struct copy_bench {
 	struct copy_config *configs;
 	unsigned int nr_configs;
 	struct samples loop_gb_per_s; /* one plain loop over the same items */
+	struct counters counters;     /* of the engines of all rows */
 	bool failed;
 };
 

@@ -43,15 +43,17 @@ static void report_fallbacks(const uint64_t *total, engine_counter_fn fn, void *
 	}
 }
 
-/* Only those that were seen: there are too many. */
+/* Only those that were seen: there are too many. A code's writes stand behind its reads. */
 static void report_statuses(const uint64_t *total, engine_counter_fn fn, void *arg)
 {
 	char name[NAME_BYTES], key[DSA_STATUS_KEY_BYTES];
 
-	for (unsigned int status = 0; status < 256; status++) {
+	for (unsigned int i = 0; i < 256; i++) {
+		uint8_t status = (uint8_t)(i >> 1 | (i & 1 ? DSA_COMP_STATUS_WRITE : 0));
+
 		if (!total[DSA_CTR_STATUS + status])
 			continue;
-		snprintf(name, sizeof(name), "status.%s", dsa_status_key((uint8_t)status, key));
+		snprintf(name, sizeof(name), "status.%s", dsa_status_key(status, key));
 		fn(arg, name, total[DSA_CTR_STATUS + status]);
 	}
 }
