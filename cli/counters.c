@@ -75,8 +75,7 @@ void counters_free(struct counters *counters)
 /* True if any is not zero. */
 static bool add_table(struct report *report, const char *caption, const struct counters *counters)
 {
-	struct table *table =
-		report_table(report, "stats", caption, columns, ARRAY_SIZE(columns));
+	struct table *table = report_table(report, "stats", caption, columns, ARRAY_SIZE(columns));
 
 	table->text_only = true;
 	for (unsigned int i = 0; i < counters->nr; i++) {
@@ -109,8 +108,7 @@ void counters_report(struct report *report, const char *spec, const struct count
 {
 	if (!counters->nr)
 		report_note(report, "Engine %s keeps no counters.", spec);
-	else if (!add_table(report, "What the engine counted in the whole run:",
-			    counters))
+	else if (!add_table(report, "What the engine counted in the whole run:", counters))
 		report_note(report, "All counters of engine %s are zero: it was not used.", spec);
 	add_json(report, "engine", counters);
 }
@@ -149,7 +147,8 @@ void counters_report_ferry(struct report *report, const char *spec, struct ferry
 		   reason_name);
 	take(&library, "bytes_by_engine", stats.bytes_by_engine);
 	take(&library, "bytes_by_cpu", stats.bytes_by_cpu);
-	if (!add_table(report, "What the library counted in the whole run, in pages of 4 KiB:", &library))
+	if (!add_table(report,
+		       "What the library counted in the whole run, in pages of 4 KiB:", &library))
 		report_note(report, "The library has moved no page.");
 	add_json(report, "library", &library);
 	counters_free(&engine);

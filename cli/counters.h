@@ -12,7 +12,7 @@ struct counters {
 	struct counter {
 		char *name;
 		uint64_t value;
-	} *list;
+	} * list;
 	unsigned int nr, cap;
 	unsigned int at; /* behind the one that was added to last */
 };
