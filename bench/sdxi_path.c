@@ -6,52 +6,20 @@
  *
  * sdxi_path [ROUNDS]: the best of ROUNDS (default 20), since a neighbour only adds.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/vault.h"
-#include "engines/sdxi/channel.h"
+#include "engines/engine.h"
 
 #define BATCH   32
 #define BATCHES 2000
 
 static void *buffer;
 
-static int instant_start(struct sdxi_way *way, struct sdxi_context *cxt)
-{
-	cxt->shared->sts.state = SDXI_CXT_RUN;
-	return 0;
-}
-
-static void instant_doorbell(struct sdxi_context *cxt, uint64_t write_index)
-{
-	struct sdxi_shared *shared = cxt->shared;
-
-	for (uint64_t i = shared->sts.read_index; i < write_index; i++)
-		sdxi_store(&shared->csbs[i % SDXI_RING_ENTRIES].signal, 0);
-	sdxi_store(&shared->sts.read_index, write_index);
-}
-
-static void instant_stop(struct sdxi_context *cxt)
-{
-	cxt->shared->sts.state = SDXI_CXT_STOP_SW;
-}
-
-static void instant_release(struct sdxi_context *cxt)
-{
-}
-
-static const struct sdxi_way_ops instant_ops = {
-	.start = instant_start,
-	.doorbell = instant_doorbell,
-	.stop = instant_stop,
-	.release = instant_release,
-};
-
-static double run_batches(struct engine *engine, struct engine_channel *channel, uint32_t len)
+static double run_batches(struct engine_channel *channel, uint32_t len)
 {
 	static struct engine_item items[BATCH];
 	struct engine_batch batch, *done;
@@ -65,9 +33,9 @@ static double run_batches(struct engine *engine, struct engine_channel *channel,
 							.len_bytes = len};
 		batch = (struct engine_batch){
 			.items = items, .nr_items = BATCH, .bytes = BATCH * len};
-		if (sdxi_channel_submit(channel, &batch) != ENGINE_QUEUED)
+		if (channel->engine->ops->submit(channel, &batch) != ENGINE_QUEUED)
 			abort();
-		while (!sdxi_channel_poll(channel, NS_PER_MS, &done, 1))
+		while (!channel->engine->ops->poll(channel, NS_PER_MS, &done, 1))
 			;
 	}
 	return (double)(thread_cpu_ns() - start_ns) / (BATCHES * BATCH);
@@ -78,13 +46,13 @@ static double best_of(unsigned int rounds, struct engine *engine, uint32_t len)
 	struct engine_channel *channel;
 	double best = 1e9, ns;
 
-	if (sdxi_channel_open(engine, -1, &channel))
+	if (engine->ops->channel_open(engine, -1, &channel))
 		abort();
 	while (rounds--) {
-		ns = run_batches(engine, channel, len);
+		ns = run_batches(channel, len);
 		best = MIN(best, ns);
 	}
-	sdxi_channel_close(channel);
+	engine->ops->channel_close(channel);
 	return best;
 }
 
@@ -112,21 +80,21 @@ int main(int argc, char **argv)
 {
 	unsigned int rounds = argc > 1 ? (unsigned int)atoi(argv[1]) : 20;
 	const struct engine_env env = {0};
-	struct sdxi_way instant = {.ops = &instant_ops};
-	struct sdxi_engine path = {.way = &instant, .timeout_ns = NS_PER_SEC};
-	struct engine *model;
+	struct engine *path, *model;
 	char why[256];
 
 	if (vault_alloc(2 * BATCH * PAGE_BYTES, &buffer) ||
-	    engine_open("sdxi:model,null", &env, &model, why, sizeof(why)))
+	    engine_open("sdxi:model,null", &env, &path, why, sizeof(why)) ||
+	    engine_open("sdxi:model,inline", &env, &model, why, sizeof(why)))
 		return 1;
 	printf("ns of CPU per 4 KiB descriptor, batches of %u\n", BATCH);
 	printf("  path: built, published, rung, reaped  %6.1f\n",
-	       best_of(rounds, &path.engine, PAGE_BYTES));
+	       best_of(rounds, path, PAGE_BYTES));
 	printf("  path and strict model, 1 byte copied  %6.1f\n", best_of(rounds, model, 1));
 	printf("  path and strict model, 4 KiB copied   %6.1f\n",
 	       best_of(rounds, model, PAGE_BYTES));
 	printf("  one memcpy of 4 KiB                   %6.1f\n", best_memcpy(rounds));
+	engine_close(path);
 	engine_close(model);
 	vault_free(buffer, 2 * BATCH * PAGE_BYTES);
 	return 0;

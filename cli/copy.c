@@ -8,10 +8,11 @@
 #include "base/clock.h"
 #include "cli/copy.h"
 
+static const struct uint_list folios_default = {{4096, 16384, 65536, 262144, 1048576, 2097152}, 6};
+static const struct uint_list batches_default = {{64 << 20}, 1};
+
 struct copy_options copy_options = {
-	.folios = {{4096, 16384, 65536, 262144, 1048576, 2097152}, 6},
 	.kernels = {{"auto"}, 1},
-	.batches = {{64 << 20}, 1},
 	.engine = "cpu",
 	.total_bytes = 256 << 20,
 	.rounds = ROUND_DEFAULTS,
@@ -19,7 +20,8 @@ struct copy_options copy_options = {
 
 static const struct opt opts[] = {
 	OPT(SIZES, "folio", copy_options, folios, "LIST",
-	    "folio sizes, the pieces that are copied; default 4k,16k,64k,256k,1M,2M",
+	    "folio sizes, the pieces that are copied; default 4k,16k,64k,256k,1M,2M, with a null "
+	    "device 4k",
 	    .min = PAGE_BYTES, .max = HUGE_BYTES, .power_of_two = true),
 	OPT(UINTS, "threads", copy_options, threads, "LIST",
 	    "threads that copy, the caller's included; default 1, 2, 4 … all CPUs", .min = 1,
@@ -31,10 +33,13 @@ static const struct opt opts[] = {
 	OPT(SIZE, "total", copy_options, total_bytes, "SIZE", "bytes per round; default 256M",
 	    .min = HUGE_BYTES, .max = 1ULL << 40),
 	OPT(SIZES, "batch", copy_options, batches, "LIST",
-	    "bytes handed to the engine at a time, at least one folio; default 64M", .min = 1,
-	    .max = 1ULL << 40),
+	    "bytes handed to the engine at a time, at least one folio; default 64M, to a null "
+	    "device 32 folios",
+	    .min = 1, .max = 1ULL << 40),
 	OPT(FLAG, "scattered", copy_options, scattered, NULL,
 	    "folios in random order on both sides"),
+	OPT(FLAG, "stats", copy_options, stats, NULL,
+	    "also show what the engine counted: descriptors, faults, fallbacks, statuses"),
 	ROUND_OPTS(copy_options, rounds),
 	{.name = NULL},
 };
@@ -90,25 +95,31 @@ static char *engine_spec(const struct copy_config *config)
 			  more && more[1] ? "," : "", more ? more + 1 : "");
 }
 
+int copy_open_engine(struct copy_bench *bench, struct engine_run *run, const char *spec,
+		     unsigned int nr_threads)
+{
+	char why[256] = "";
+	int err = engine_run_open(run, spec, nr_threads, bench->placement, why, sizeof(why));
+
+	if (!err)
+		return CLI_OK;
+	cli_error("--engine %s: %s", spec, *why ? why : strerror(-err));
+	return err == -EINVAL || err == -ENOENT || err == -EPROTO ? CLI_USAGE : CLI_UNSUPPORTED;
+}
+
 /* 0 or an exit code. */
 static int open_config(struct copy_bench *bench, struct copy_config *config)
 {
 	char *spec = engine_spec(config);
-	char why[256] = "";
-	int err = engine_run_open(&config->run, spec, config->nr_threads, bench->placement, why,
-				  sizeof(why));
+	int code = copy_open_engine(bench, &config->run, spec, config->nr_threads);
 
-	if (err)
-		cli_error("--engine %s: %s", spec, *why ? why : strerror(-err));
 	free(spec);
-	if (!err)
-		return CLI_OK;
-	return err == -EINVAL || err == -ENOENT || err == -EPROTO ? CLI_USAGE : CLI_UNSUPPORTED;
+	return code;
 }
 
 static int open_configs(struct copy_bench *bench)
 {
-	unsigned int nr_max = bench->kernels.nr * bench->threads.nr * copy_options.batches.nr;
+	unsigned int nr_max = bench->kernels.nr * bench->threads.nr * bench->batches.nr;
 	int code = CLI_OK;
 
 	bench->configs = cli_alloc(nr_max, sizeof(*bench->configs));
@@ -116,11 +127,10 @@ static int open_configs(struct copy_bench *bench)
 	for (unsigned int i = 0; i < nr_max && !code; i++) {
 		struct copy_config *config = &bench->configs[bench->nr_configs++];
 
-		config->batch_bytes = copy_options.batches.v[i % copy_options.batches.nr];
+		config->batch_bytes = bench->batches.v[i % bench->batches.nr];
 		config->nr_threads =
-			(unsigned int)
-				bench->threads.v[i / copy_options.batches.nr % bench->threads.nr];
-		config->kernel = bench->kernels.v[i / copy_options.batches.nr / bench->threads.nr];
+			(unsigned int)bench->threads.v[i / bench->batches.nr % bench->threads.nr];
+		config->kernel = bench->kernels.v[i / bench->batches.nr / bench->threads.nr];
 		code = open_config(bench, config);
 	}
 	return code;
@@ -129,6 +139,8 @@ static int open_configs(struct copy_bench *bench)
 static void close_configs(struct copy_bench *bench)
 {
 	for (unsigned int i = 0; i < bench->nr_configs; i++) {
+		if (bench->configs[i].run.engine)
+			counters_add_engine(&bench->counters, bench->configs[i].run.engine);
 		engine_run_close(&bench->configs[i].run);
 		samples_free(&bench->configs[i].gb_per_s);
 		samples_free(&bench->configs[i].cpu_s_per_gib);
@@ -235,10 +247,9 @@ static void measure(struct copy_bench *bench)
 		check_config(bench, &bench->configs[i]);
 }
 
-static int bench_folio(struct copy_bench *bench, size_t folio_bytes)
+int copy_open_folio(struct copy_bench *bench, size_t folio_bytes)
 {
 	int err = area_open(&bench->src, copy_options.total_bytes, folio_bytes, -1);
-	int code = CLI_OK;
 
 	if (!err)
 		err = area_open(&bench->dst, copy_options.total_bytes, folio_bytes, -1);
@@ -248,7 +259,23 @@ static int bench_folio(struct copy_bench *bench, size_t folio_bytes)
 	}
 	area_fill(&bench->src, folio_bytes);
 	make_items(bench, folio_bytes);
-	code = open_configs(bench);
+	return CLI_OK;
+}
+
+void copy_close_folio(struct copy_bench *bench)
+{
+	free(bench->items);
+	bench->items = NULL;
+	area_close(&bench->src);
+	area_close(&bench->dst);
+}
+
+static int bench_folio(struct copy_bench *bench, size_t folio_bytes)
+{
+	int code = copy_open_folio(bench, folio_bytes);
+
+	if (!code)
+		code = open_configs(bench);
 	if (!code) {
 		limit_open(&bench->limit, bench->loops, &bench->dst, &bench->src);
 		measure(bench);
@@ -259,20 +286,37 @@ static int bench_folio(struct copy_bench *bench, size_t folio_bytes)
 	}
 	close_configs(bench);
 	samples_free(&bench->loop_gb_per_s);
-	free(bench->items);
-	area_close(&bench->src);
-	area_close(&bench->dst);
+	copy_close_folio(bench);
 	return code;
 }
 
-static int write_results(struct copy_bench *bench)
+/* 0 or an exit code. */
+static int copy_rows(struct copy_bench *bench)
 {
+	struct uint_list folios = copy_options.folios.nr ? copy_options.folios : folios_default;
+	int code = choose_kernels(bench);
+
+	bench->results = copy_table(&bench->report);
+	bench->batches = copy_options.batches.nr ? copy_options.batches : batches_default;
+	if (!code)
+		choose_threads(bench);
+	for (unsigned int i = 0; i < folios.nr && !code; i++)
+		code = bench_folio(bench, folios.v[i]);
+	if (code)
+		return code;
 	json_object_set_new(bench->report.facts, "limit_gb_per_s",
 			    json_real(copy_table_best_limit(bench->results)));
 	report_note(
 		&bench->report,
 		"Limit: the best of plain pinned copy loops on the same memory in the same run. "
 		"x LOOP: against one plain loop.");
+	return CLI_OK;
+}
+
+static int write_results(struct copy_bench *bench)
+{
+	if (copy_options.stats)
+		counters_report(&bench->report, copy_options.engine, &bench->counters);
 	if (report_write(&bench->report, &copy_options.output))
 		return CLI_FAILED;
 	return copy_options.output.plot && plot_write(&bench->plot, copy_options.output.plot)
@@ -285,9 +329,9 @@ static int run(void)
 	struct copy_bench *bench = cli_alloc(1, sizeof(*bench));
 	char total[SIZE_TEXT_BYTES];
 	int code = CLI_OK;
+	bool is_null = false;
 
 	report_open(&bench->report, "copy");
-	bench->results = copy_table(&bench->report);
 	plot_init(&bench->plot, "How fast the copy engine copies pages",
 		  "folio size (what is copied at a time)",
 		  "GB/s (1e9 bytes per second), more is better");
@@ -303,17 +347,16 @@ static int run(void)
 		code = CLI_FAILED;
 	}
 	if (!code)
-		code = choose_kernels(bench);
+		code = copy_path_find(bench, &is_null);
 	if (!code)
-		choose_threads(bench);
-	for (unsigned int i = 0; i < copy_options.folios.nr && !code; i++)
-		code = bench_folio(bench, copy_options.folios.v[i]);
+		code = is_null ? copy_path(bench) : copy_rows(bench);
 	if (!code)
 		code = write_results(bench);
 	cli_progress_end();
 	loops_close(bench->loops);
 	placement_close(bench->placement);
 	report_close(&bench->report);
+	counters_free(&bench->counters);
 	free(bench);
 	return code;
 }
@@ -324,7 +367,9 @@ const struct command copy_command = {
 	.about =
 		"Copies memory by an engine, without moving any page, and compares with the copy\n"
 		"limit: the best that plain pinned copy loops reach on touched memory of the same\n"
-		"folio size, over copy kernels and numbers of threads, in the same run.",
+		"folio size, over copy kernels and numbers of threads, in the same run.\n"
+		"With a null device (dsa:model,null, sdxi:model,null), which copies nothing, it\n"
+		"measures the CPU time of the way to it instead.",
 	.opts = opts,
 	.options = &copy_options,
 	.run = run,

@@ -3,6 +3,7 @@
 #ifndef MIGBENCH_COPY_H
 #define MIGBENCH_COPY_H
 
+#include "cli/counters.h"
 #include "cli/engine_run.h"
 #include "cli/limit.h"
 #include "cli/measure.h"
@@ -11,11 +12,11 @@
 
 struct copy_options {
 	struct output_options output;
-	struct uint_list folios, threads, batches;
+	struct uint_list folios, threads, batches; /* empty: not given */
 	struct text_list kernels;
 	const char *engine;
 	uint64_t total_bytes;
-	bool scattered;
+	bool scattered, stats;
 	struct round_options rounds;
 };
 
@@ -37,7 +38,7 @@ struct copy_bench {
 	struct plot plot;
 	struct placement *placement;
 	struct loops *loops;
-	struct uint_list threads;
+	struct uint_list threads, batches;
 	struct text_list kernels;
 	/* for the folio size at hand */
 	struct area src, dst;
@@ -47,11 +48,23 @@ struct copy_bench {
 	struct copy_config *configs;
 	unsigned int nr_configs;
 	struct samples loop_gb_per_s; /* one plain loop over the same items */
+	struct counters counters;     /* of the engines of all rows */
 	bool failed;
 };
 
 /* Kernels and threads are the CPU engine's parameters; others have their own. */
 bool copy_by_cpu(void);
+
+/* 0 or an exit code, and said why. On failure the run is as zeroed. */
+int copy_open_engine(struct copy_bench *bench, struct engine_run *run, const char *spec,
+		     unsigned int nr_threads);
+/* Source, destination and items of this folio size. 0 or an exit code. Closed either way. */
+int copy_open_folio(struct copy_bench *bench, size_t folio_bytes);
+void copy_close_folio(struct copy_bench *bench);
+
+/* copy_path.c: with a null device, what the way to it costs. 0 or an exit code. */
+int copy_path_find(struct copy_bench *bench, bool *is_null);
+int copy_path(struct copy_bench *bench);
 
 /* copy_table.c */
 struct table *copy_table(struct report *report);

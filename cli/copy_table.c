@@ -75,7 +75,7 @@ static void add_bar(struct copy_bench *bench, const struct copy_config *config, 
 	snprintf(series, sizeof(series), "%s%s%s, %u thread%s", copy_options.engine,
 		 config->kernel ? " " : "", config->kernel ? config->kernel : "",
 		 config->nr_threads, config->nr_threads == 1 ? "" : "s");
-	if (copy_options.batches.nr > 1) {
+	if (bench->batches.nr > 1) {
 		char batch[SIZE_TEXT_BYTES];
 		size_t len = strlen(series);
 

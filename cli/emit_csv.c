@@ -62,7 +62,7 @@ int emit_csv(const struct report *report, FILE *to)
 	for (unsigned int i = 0; i < report->nr_tables; i++) {
 		const struct table *table = &report->tables[i];
 
-		if (!table->nr_rows)
+		if (!table->nr_rows || table->text_only)
 			continue;
 		if (!first)
 			fputc('\n', to);

@@ -85,8 +85,12 @@ int emit_json(const struct report *report, FILE *to)
 	if (!root)
 		return -ENOMEM;
 	json_object_update(root, report->facts);
-	for (unsigned int i = 0; i < report->nr_tables; i++)
-		json_object_set_new(root, report->tables[i].key, table_array(&report->tables[i]));
+	for (unsigned int i = 0; i < report->nr_tables; i++) {
+		const struct table *table = &report->tables[i];
+
+		if (!table->text_only)
+			json_object_set_new(root, table->key, table_array(table));
+	}
 	if (json_array_size(report->notes))
 		json_object_set(root, "notes", report->notes);
 	err = json_dumpf(root, to, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) ? -EIO : 0;

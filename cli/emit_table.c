@@ -86,6 +86,7 @@ static int emit_one(const struct table *table, FILE *to)
 
 int emit_tables(const struct report *report, FILE *to)
 {
+	bool first = true;
 	size_t index;
 	json_t *note;
 
@@ -95,8 +96,9 @@ int emit_tables(const struct report *report, FILE *to)
 
 		if (!table->nr_rows)
 			continue;
-		if (i)
+		if (!first)
 			fputc('\n', to);
+		first = false;
 		if (table->caption)
 			fprintf(to, "%s\n", table->caption);
 		err = emit_one(table, to);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/counters.h"
 #include "cli/machine.h"
 #include "cli/move.h"
 
@@ -46,6 +47,9 @@ static const struct opt opts[] = {
 	    .min = PAGE_BYTES, .max = 1ULL << 40),
 	OPT(FLAG, "stall", move_options, stall, NULL,
 	    "also measure how long a concurrent reader's and writer's accesses take"),
+	OPT(FLAG, "stats", move_options, stats, NULL,
+	    "also show what the engine and the library counted: descriptors, faults, fallbacks, "
+	    "statuses"),
 	OPT(TEXT, "engine", move_options, engine, "SPEC",
 	    "engine and its parameters; default the best; `migbench doctor` lists them"),
 	OPT(SIZE, "chunk", move_options, chunk_bytes, "SIZE",
@@ -314,6 +318,10 @@ static int write_results(struct bench *bench)
 	if (!move_options.no_limit)
 		json_object_set_new(bench->report.facts, "limit_gb_per_s",
 				    json_real(move_table_best_limit(bench->results)));
+	if (move_options.stats)
+		counters_report_ferry(&bench->report,
+				      move_options.engine ? move_options.engine : "auto",
+				      bench->ferry);
 	if (report_write(&bench->report, &move_options.output))
 		return CLI_FAILED;
 	if (!move_options.output.plot)

@@ -19,7 +19,7 @@ struct move_options {
 	const char *lanes;
 	uint64_t total_bytes, chunk_bytes;
 	int from, to; /* -1: chosen */
-	bool fresh, scattered, stall, no_limit, no_check;
+	bool fresh, scattered, stall, stats, no_limit, no_check;
 	struct round_options rounds;
 };
 

@@ -40,6 +40,7 @@ struct table {
 	unsigned int nr_columns;
 	struct cell *cells;
 	unsigned int nr_rows, rows_cap;
+	bool text_only; /* not in JSON and CSV */
 };
 
 #define REPORT_TABLES_MAX 4

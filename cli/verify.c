@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cli/counters.h"
 #include "cli/machine.h"
 #include "cli/report.h"
 #include "cli/verify.h"
@@ -59,6 +60,9 @@ static const struct opt opts[] = {
 	    .words = with_words),
 	OPT(TEXT, "engine", verify_options, engine, "SPEC",
 	    "engine and its parameters, such as fault:every=7; `migbench doctor` lists them"),
+	OPT(FLAG, "stats", verify_options, stats, NULL,
+	    "also show what the engine and the library counted: descriptors, faults, fallbacks, "
+	    "statuses"),
 	OPT(NODE, "from", verify_options, from, "NODE", "one node; default the first"),
 	OPT(NODE, "to", verify_options, to, "NODE", "the other node; default the next"),
 	OPT(FLAG, "fresh", verify_options, fresh, NULL,
@@ -239,6 +243,10 @@ static int conclude(struct verify *verify, const struct sum *sums)
 	} else {
 		say_verdict(&report, verify);
 	}
+	if (verify_options.stats)
+		counters_report_ferry(&report,
+				      verify_options.engine ? verify_options.engine : "auto",
+				      verify->ferry);
 	if (report_write(&report, &verify_options.output))
 		code = CLI_FAILED;
 	report_close(&report);

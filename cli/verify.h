@@ -24,7 +24,7 @@ struct verify_options {
 	const char *engine, *dir;
 	uint64_t total_bytes, time_ns, nr_writers, nr_requesters, seed;
 	int from, to; /* -1: chosen */
-	bool fresh;
+	bool fresh, stats;
 };
 
 extern struct verify_options verify_options;

@@ -100,7 +100,12 @@ struct engine_channel {
 	struct engine *engine;
 };
 
-/* One counter, for reports: "descriptors", "retries", "fault.read" … Totals since open. */
+/*
+ * One counter, for reports: "descriptors", "retries", "fault.read" … Totals since open. Names that
+ * engines share: fallback.REASON, items that were left to the CPU, and fallback.REASON.bytes, their
+ * bytes; status.NAME, what the device said, in words. A device that says yes and copies nothing
+ * (only to measure the way to it) has its items NOT_ATTEMPTED and counted as fallback.null.
+ */
 typedef void (*engine_counter_fn)(void *arg, const char *name, uint64_t value);
 
 struct engine_ops {
@@ -136,7 +141,12 @@ struct engine_ops {
 	/* True once no STRAY item of this channel can be written any more. NULL: never STRAY. */
 	bool (*quiet)(struct engine_channel *channel);
 
-	void (*counters)(struct engine *engine, engine_counter_fn fn, void *arg); /* may be NULL */
+	/*
+	 * From any thread, while channels are in use; so it may wait for channel_open and
+	 * channel_close, and they for it, but nothing else. No lock is held when fn is called. May
+	 * be NULL.
+	 */
+	void (*counters)(struct engine *engine, engine_counter_fn fn, void *arg);
 };
 
 /* The static table, by falling priority; NULL-terminated. */

@@ -301,6 +301,21 @@ struct ferry_stats {
 FERRY_API int ferry_get_stats(struct ferry *ferry, struct ferry_stats *out);
 
 /*
+ * Calls fn for each counter of the context's engine: totals since it was opened, such as
+ * "descriptors", "retries", "fault.write", "fallback.hung" (items left to the CPU),
+ * "fallback.hung.bytes", "status.page_fault". Which there are is the engine's affair, and may grow;
+ * an engine that keeps none is no error, fn is not called then. Counters that other threads are
+ * raising meanwhile are read one by one, so that a sum may be off by what happens during the call.
+ *
+ * Thread-safe. fn runs in the calling thread and may call the library, but not close this context.
+ * name lives until fn returns. 0; -EINVAL ferry or fn is NULL; -ECHILD in a forked child, where the
+ * engine is still the parent's.
+ */
+FERRY_API int ferry_engine_counters(struct ferry *ferry,
+				    void (*fn)(void *arg, const char *name, uint64_t value),
+				    void *arg);
+
+/*
  * One thing that matters for speed, and whether it can be used here.
  * remedy: the command or setting that mends it; NULL where nothing is to be done.
  */

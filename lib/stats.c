@@ -77,3 +77,15 @@ int ferry_get_stats(struct ferry *ferry, struct ferry_stats *out)
 	memcpy(out, &stats, MIN(out->size, sizeof(stats)));
 	return 0;
 }
+
+int ferry_engine_counters(struct ferry *ferry,
+			  void (*fn)(void *arg, const char *name, uint64_t value), void *arg)
+{
+	if (!ferry || !fn)
+		return -EINVAL;
+	if (fork_is_parents(ferry))
+		return -ECHILD;
+	if (ferry->engine->ops->counters)
+		ferry->engine->ops->counters(ferry->engine, fn, arg);
+	return 0;
+}

@@ -10,10 +10,10 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "base/futex.h"
 #include "base/pace.h"
 #include "base/vault.h"
 #include "crew/crew.h"
+#include "engines/counts.h"
 #include "engines/cpu/kernels.h"
 #include "engines/engine.h"
 #include "engines/params.h"
@@ -44,11 +44,16 @@ extern const struct engine_ops cpu_engine_ops;
 enum { WAY_SHARED, WAY_ALONE };
 
 /*
- * Counted by channel, with one writer: a locked instruction would wait for the streaming stores
- * before it, which a small batch would feel.
+ * A locked instruction would wait for the streaming stores before it, which a small batch would
+ * feel: counted by channel.
  */
-struct cpu_counters {
-	atomic_ullong nr_alone, nr_shared, nr_helped, bytes;
+enum cpu_count { CPU_ALONE, CPU_SHARED, CPU_HELPED, CPU_BYTES, NR_CPU_COUNTS };
+
+static const char *const count_names[NR_CPU_COUNTS] = {
+	[CPU_ALONE] = "batches.alone",
+	[CPU_SHARED] = "batches.shared",
+	[CPU_HELPED] = "batches.helped",
+	[CPU_BYTES] = "bytes",
 };
 
 struct cpu_engine {
@@ -57,16 +62,15 @@ struct cpu_engine {
 	unsigned int nr_threads; /* the caller's included */
 	uint64_t split_bytes;    /* smaller batches are the caller's alone */
 	const struct copy_kernel *kernel;
-	struct futex_lock lock; /* for the two below */
-	struct cpu_channel *channels;
-	struct cpu_counters closed; /* of channels that are gone */
+	struct counts_sum counts;
+	uint64_t closed_counts[NR_CPU_COUNTS];
 };
 
 struct cpu_channel {
 	struct engine_channel channel;
 	struct crew_task task;
-	struct cpu_channel *prev, *next;
-	struct cpu_counters counters;
+	struct counts counts;
+	_Atomic uint64_t count_values[NR_CPU_COUNTS];
 	struct pace paces[NR_PACES]; /* by size */
 	struct engine_batch *held[HOLD_MAX];
 	uint32_t nr_held;
@@ -91,13 +95,6 @@ struct position {
 /* How a position is packed: an item has at most 2^30 bytes. */
 #define OFFSET_BITS 31
 #define ITEM_BITS   26
-
-static void count(atomic_ullong *counter, uint64_t add)
-{
-	uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
-
-	atomic_store_explicit(counter, value + add, memory_order_relaxed);
-}
 
 static struct position unpack(unsigned long long cursor)
 {
@@ -262,16 +259,16 @@ static void copy_shared(struct cpu_engine *cpu, struct cpu_channel *channel,
 	channel->task.wake_all = load->nr_batches > 1;
 	crew_run(cpu->crew, &channel->task, CREW_CALLER);
 
-	count(&channel->counters.nr_shared, load->nr_batches);
+	counts_add(&channel->counts, CPU_SHARED, load->nr_batches);
 	if (atomic_load_explicit(&channel->nr_helpers, memory_order_relaxed) > 1)
-		count(&channel->counters.nr_helped, load->nr_batches);
+		counts_add(&channel->counts, CPU_HELPED, load->nr_batches);
 }
 
 static void copy_alone(struct cpu_engine *cpu, struct cpu_channel *channel, const struct load *load)
 {
 	for (uint32_t i = 0; i < load->nr_batches; i++)
 		copy_items(cpu->kernel, load->batches[i]->items, load->batches[i]->nr_items);
-	count(&channel->counters.nr_alone, load->nr_batches);
+	counts_add(&channel->counts, CPU_ALONE, load->nr_batches);
 }
 
 static struct pace *pace_of(struct cpu_channel *channel, uint64_t bytes)
@@ -321,7 +318,7 @@ static void copy_load(struct cpu_engine *cpu, struct cpu_channel *channel,
 			batches[b]->items[i].detail = 0;
 		}
 	}
-	count(&channel->counters.bytes, load.bytes);
+	counts_add(&channel->counts, CPU_BYTES, load.bytes);
 }
 
 static enum engine_verdict cpu_submit(struct engine_channel *base, struct engine_batch *batch)
@@ -366,22 +363,9 @@ static int cpu_channel_open(struct engine *engine, int near_node, struct engine_
 	channel->channel.engine = engine;
 	channel->task.work = share;
 	channel->task.brief = true;
-	futex_lock(&cpu->lock);
-	channel->next = cpu->channels;
-	if (channel->next)
-		channel->next->prev = channel;
-	cpu->channels = channel;
-	futex_unlock(&cpu->lock);
+	counts_open(&cpu->counts, &channel->counts, channel->count_values);
 	*out = &channel->channel;
 	return 0;
-}
-
-static void add_counters(struct cpu_counters *sum, const struct cpu_counters *more)
-{
-	count(&sum->nr_alone, atomic_load_explicit(&more->nr_alone, memory_order_relaxed));
-	count(&sum->nr_shared, atomic_load_explicit(&more->nr_shared, memory_order_relaxed));
-	count(&sum->nr_helped, atomic_load_explicit(&more->nr_helped, memory_order_relaxed));
-	count(&sum->bytes, atomic_load_explicit(&more->bytes, memory_order_relaxed));
 }
 
 static void cpu_channel_close(struct engine_channel *base)
@@ -393,12 +377,7 @@ static void cpu_channel_close(struct engine_channel *base)
 		return;
 	channel = CONTAINER_OF(base, struct cpu_channel, channel);
 	cpu = CONTAINER_OF(base->engine, struct cpu_engine, engine);
-	futex_lock(&cpu->lock);
-	*(channel->prev ? &channel->prev->next : &cpu->channels) = channel->next;
-	if (channel->next)
-		channel->next->prev = channel->prev;
-	add_counters(&cpu->closed, &channel->counters);
-	futex_unlock(&cpu->lock);
+	counts_close(&cpu->counts, &channel->counts);
 	vault_free(channel, sizeof(*channel));
 }
 
@@ -499,6 +478,7 @@ static int cpu_open(const struct engine_env *env, const char *text, struct engin
 	cpu->engine.depth = 1;
 	cpu->engine.batch_items = BATCH_ITEMS;
 	cpu->engine.hold = HOLD_MAX;
+	counts_init(&cpu->counts, cpu->closed_counts, NR_CPU_COUNTS);
 	cpu->crew = env ? env->crew : NULL;
 	cpu->nr_threads = count_threads(cpu->crew, params.nr_threads);
 	cpu->split_bytes = params.split_bytes;
@@ -516,18 +496,11 @@ static void cpu_close(struct engine *engine)
 
 static void cpu_report(struct engine *engine, engine_counter_fn fn, void *arg)
 {
-	struct cpu_engine *cpu = CONTAINER_OF(engine, struct cpu_engine, engine);
-	struct cpu_counters sum = {0};
+	uint64_t total[NR_CPU_COUNTS];
 
-	futex_lock(&cpu->lock);
-	add_counters(&sum, &cpu->closed);
-	for (struct cpu_channel *channel = cpu->channels; channel; channel = channel->next)
-		add_counters(&sum, &channel->counters);
-	futex_unlock(&cpu->lock);
-	fn(arg, "batches.alone", sum.nr_alone);
-	fn(arg, "batches.shared", sum.nr_shared);
-	fn(arg, "batches.helped", sum.nr_helped);
-	fn(arg, "bytes", sum.bytes);
+	counts_total(&CONTAINER_OF(engine, struct cpu_engine, engine)->counts, total);
+	for (unsigned int i = 0; i < NR_CPU_COUNTS; i++)
+		fn(arg, count_names[i], total[i]);
 }
 
 const struct engine_ops cpu_engine_ops = {

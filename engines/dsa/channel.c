@@ -112,6 +112,7 @@ int dsa_channel_open(struct engine *base, int near_node, struct engine_channel *
 	choose_portals(ch, near_node);
 	if (engine->options.cpu_percent != DSA_CPU_AUTO)
 		ch->cpu_percent = engine->options.cpu_percent;
+	counts_open(&engine->counts, &ch->counts, ch->count_values);
 	*out = &ch->channel;
 	return 0;
 }
@@ -130,6 +131,7 @@ void dsa_channel_close(struct engine_channel *base)
 	deadline_ns = now_ns() + ch->engine->options.timeout_ns;
 	while (!(released = dsa_channel_is_released(ch)) && now_ns() < deadline_ns)
 		dsa_relax(ch, &nr_rounds);
+	counts_close(&ch->engine->counts, &ch->counts);
 	if (released)
 		vault_free(ch, ch->map_bytes);
 }
@@ -140,15 +142,6 @@ static bool any_alive(const struct dsa_channel *ch)
 		if (!dsa_portal_is_dead(ch->portals[i].portal))
 			return true;
 	return false;
-}
-
-static void decline(struct dsa_channel *ch, struct engine_batch *batch)
-{
-	for (uint32_t i = 0; i < batch->nr_items; i++) {
-		batch->items[i].state = ENGINE_NOT_ATTEMPTED;
-		batch->items[i].detail = 0;
-	}
-	dsa_engine_count(ch->engine, DSA_CTR_FB_NO_DEVICE, batch->nr_items);
 }
 
 static uint32_t cpu_share(const struct dsa_channel *ch, const struct engine_batch *batch)
@@ -170,7 +163,7 @@ static void copy_by_cpu(struct dsa_channel *ch, struct engine_batch *batch, uint
 		item->detail = 0;
 		bytes += item->len_bytes;
 	}
-	dsa_engine_count(ch->engine, DSA_CTR_CPU_BYTES, bytes);
+	dsa_count(ch, DSA_CTR_CPU_BYTES, bytes);
 }
 
 /* Whoever had to wait for the other gets less next time. */
@@ -194,7 +187,7 @@ enum engine_verdict dsa_submit(struct engine_channel *base, struct engine_batch 
 	if (!batch->nr_items)
 		return ENGINE_DONE;
 	if (!any_alive(ch)) {
-		decline(ch, batch);
+		dsa_batch_declined(ch, batch);
 		return ENGINE_DONE;
 	}
 	if (ch->nr_batches == MAX_BATCHES)

@@ -176,8 +176,6 @@ static inline bool dsa_status_is_partial(uint8_t status)
 	return code == DSA_COMP_PAGE_FAULT_NOBOF || code == DSA_COMP_PAGE_FAULT_IR;
 }
 
-/* "page fault", "hardware error on read" …; "unknown status" for what no specification names. */
-const char *dsa_status_name(uint8_t status);
 /* "memmove", "batch" …; "unknown" */
 const char *dsa_opcode_name(uint8_t opcode);
 

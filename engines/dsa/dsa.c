@@ -7,30 +7,6 @@
 
 extern const struct engine_ops dsa_engine_ops;
 
-static const char *const counter_names[NR_DSA_CTRS] = {
-	[DSA_CTR_DESCRIPTORS] = "descriptors",
-	[DSA_CTR_BATCHES] = "batches",
-	[DSA_CTR_SINGLES] = "singles",
-	[DSA_CTR_BYTES] = "bytes",
-	[DSA_CTR_FULL] = "retries",
-	[DSA_CTR_DRAINS] = "drains",
-	[DSA_CTR_RESUMED] = "resumed",
-	[DSA_CTR_CPU_BYTES] = "cpu_bytes",
-	[DSA_CTR_FAULT_READ] = "fault.read",
-	[DSA_CTR_FAULT_WRITE] = "fault.write",
-	[DSA_CTR_FAULT_LIST] = "fault.list",
-	[DSA_CTR_TIMEOUTS] = "timeouts",
-	[DSA_CTR_STRAY] = "strays",
-	[DSA_CTR_FB_FAULT] = "fallback.fault",
-	[DSA_CTR_FB_ERROR] = "fallback.error",
-	[DSA_CTR_FB_REFUSED] = "fallback.refused",
-	[DSA_CTR_FB_NOT_EXECUTED] = "fallback.not_executed",
-	[DSA_CTR_FB_FULL] = "fallback.queue_full",
-	[DSA_CTR_FB_NO_DEVICE] = "fallback.no_device",
-	[DSA_CTR_FB_HUNG] = "fallback.hung",
-	[DSA_CTR_FB_VERIFY] = "fallback.verify",
-};
-
 static size_t portals_at(void)
 {
 	return ALIGN_UP(sizeof(struct dsa_engine), (size_t)CACHELINE);
@@ -69,6 +45,7 @@ static int dsa_open(const struct engine_env *env, const char *params, struct eng
 	engine = memory;
 	engine->engine.ops = &dsa_engine_ops;
 	engine->options = options;
+	counts_init(&engine->counts, engine->closed_counts, NR_DSA_CTRS);
 	engine->portals = (void *)((char *)memory + portals_at());
 	engine->can_umwait = dsa_cpu_has_waitpkg() && !options.use_model;
 	err = dsa_open_portals(engine, why, why_bytes);
@@ -97,55 +74,6 @@ static int dsa_probe(const char *params, char *why, size_t why_bytes)
 	if (!err)
 		dsa_close(engine);
 	return err;
-}
-
-static void report_statuses(const struct dsa_engine *engine, engine_counter_fn fn, void *arg)
-{
-	char name[96];
-
-	for (unsigned int code = 0; code < ARRAY_SIZE(engine->statuses); code++) {
-		uint64_t nr = atomic_load(&engine->statuses[code]);
-
-		if (!nr)
-			continue;
-		snprintf(name, sizeof(name), "status.0x%02x %s", code,
-			 dsa_status_name((uint8_t)code));
-		fn(arg, name, nr);
-	}
-}
-
-static void report_model(const struct dsa_engine *engine, engine_counter_fn fn, void *arg)
-{
-	char name[96];
-
-	for (unsigned int i = 0; i < NR_DSA_COUNTERS; i++) {
-		snprintf(name, sizeof(name), "model.%s", dsa_model_counter_name(i));
-		fn(arg, name, dsa_model_count(engine->model, i));
-	}
-	for (unsigned int i = 0; i < NR_DSA_FAULTS; i++) {
-		snprintf(name, sizeof(name), "model.fault.%s", dsa_fault_names[i]);
-		fn(arg, name, dsa_model_faults(engine->model, i));
-	}
-	for (unsigned int i = 0; i < NR_DSA_RULES; i++) {
-		uint64_t nr = dsa_model_breaches(engine->model, i);
-
-		if (!nr)
-			continue;
-		snprintf(name, sizeof(name), "model.breach.%s", dsa_rule_name(i));
-		fn(arg, name, nr);
-	}
-	fn(arg, "model.breaches", dsa_model_all_breaches(engine->model));
-}
-
-static void dsa_counters(struct engine *base, engine_counter_fn fn, void *arg)
-{
-	struct dsa_engine *engine = CONTAINER_OF(base, struct dsa_engine, engine);
-
-	for (unsigned int i = 0; i < NR_DSA_CTRS; i++)
-		fn(arg, counter_names[i], atomic_load(&engine->counters[i]));
-	report_statuses(engine, fn, arg);
-	if (engine->model)
-		report_model(engine, fn, arg);
 }
 
 /* Preferred over the CPU, but only ever available where hardware answered a NOOP. */

@@ -13,13 +13,26 @@
 #ifndef FERRY_DSA_H
 #define FERRY_DSA_H
 
-#include <stdatomic.h>
-
+#include "engines/counts.h"
 #include "engines/dsa/portal.h"
 #include "engines/engine.h"
 #include "models/dsa/dsa_model.h"
 
 #define DSA_MAX_PORTALS 64
+
+/* Why an item was left to the CPU. */
+enum dsa_reason {
+	DSA_REASON_FAULT, /* page faults past resuming */
+	DSA_REASON_ERROR,
+	DSA_REASON_REFUSED,      /* the device would not have the descriptor */
+	DSA_REASON_NOT_EXECUTED, /* no record although the batch is over */
+	DSA_REASON_FULL,
+	DSA_REASON_NO_DEVICE,
+	DSA_REASON_HUNG,
+	DSA_REASON_VERIFY,
+	DSA_REASON_NULL, /* the null device says yes and copies nothing */
+	NR_DSA_REASONS
+};
 
 enum dsa_counter {
 	DSA_CTR_DESCRIPTORS, /* copies and checks sent */
@@ -35,15 +48,10 @@ enum dsa_counter {
 	DSA_CTR_FAULT_LIST,
 	DSA_CTR_TIMEOUTS, /* ops given up */
 	DSA_CTR_STRAY,    /* ops that the device may still write for */
-	DSA_CTR_FB_FAULT, /* items left to the CPU, by reason: page faults past resuming */
-	DSA_CTR_FB_ERROR,
-	DSA_CTR_FB_REFUSED,      /* the device would not have the descriptor */
-	DSA_CTR_FB_NOT_EXECUTED, /* no record although the batch is over */
-	DSA_CTR_FB_FULL,
-	DSA_CTR_FB_NO_DEVICE,
-	DSA_CTR_FB_HUNG,
-	DSA_CTR_FB_VERIFY,
-	NR_DSA_CTRS
+	DSA_CTR_FB,       /* items left to the CPU, by reason; then their bytes */
+	DSA_CTR_FB_BYTES = DSA_CTR_FB + NR_DSA_REASONS,
+	DSA_CTR_STATUS = DSA_CTR_FB_BYTES + NR_DSA_REASONS, /* completion records, by status */
+	NR_DSA_CTRS = DSA_CTR_STATUS + 256
 };
 
 enum dsa_verify { DSA_VERIFY_NONE, DSA_VERIFY_CRC };
@@ -70,8 +78,8 @@ struct dsa_engine {
 	uint32_t nr_portals;
 	uint32_t max_piece_bytes; /* what every queue takes */
 	bool can_umwait;
-	_Atomic uint64_t counters[NR_DSA_CTRS];
-	_Atomic uint64_t statuses[64]; /* unsuccessful records by code */
+	struct counts_sum counts;
+	uint64_t closed_counts[NR_DSA_CTRS];
 };
 
 enum dsa_piece_kind {
@@ -152,12 +160,18 @@ struct dsa_channel {
 	struct engine_batch *done, **done_tail;
 	uint32_t nr_batches; /* accepted and not handed back */
 	uint32_t cpu_percent;
+
+	struct counts counts;
+	_Atomic uint64_t count_values[NR_DSA_CTRS];
 };
 
-static inline void dsa_engine_count(struct dsa_engine *engine, enum dsa_counter counter, uint64_t n)
+static inline void dsa_count(struct dsa_channel *channel, unsigned int counter, uint64_t n)
 {
-	atomic_fetch_add_explicit(&engine->counters[counter], n, memory_order_relaxed);
+	counts_add(&channel->counts, counter, n);
 }
+
+/* counters.c */
+void dsa_counters(struct engine *engine, engine_counter_fn fn, void *arg);
 
 /* params.c: 0, or -EINVAL with the bad word in why. */
 int dsa_parse_params(const char *params, struct dsa_options *options, char *why, size_t why_bytes);
@@ -178,15 +192,13 @@ void dsa_requeue_piece(struct dsa_channel *channel, uint32_t piece);
 void dsa_piece_answered(struct dsa_channel *channel, uint32_t piece, uint8_t status,
 			const struct dsa_completion_record *cr);
 /* It will not be done by a device, for this reason. */
-void dsa_piece_abandoned(struct dsa_channel *channel, uint32_t piece, enum dsa_counter reason);
+void dsa_piece_abandoned(struct dsa_channel *channel, uint32_t piece, enum dsa_reason reason);
+/* No device is left: nothing of the batch was taken. */
+void dsa_batch_declined(struct dsa_channel *channel, struct engine_batch *batch);
 void dsa_piece_stray(struct dsa_channel *channel, uint32_t piece);
 /* Gives up what waits and has waited too long, or everything. */
 void dsa_abandon_waiting(struct dsa_channel *channel, uint64_t older_than_ns,
-			 enum dsa_counter reason);
-void dsa_item_ends(struct dsa_channel *channel, struct engine_batch *batch, uint32_t item,
-		   enum engine_state state, uint8_t detail);
-void dsa_batch_parts_end(struct dsa_channel *channel, struct engine_batch *batch,
-			 uint32_t nr_parts);
+			 enum dsa_reason reason);
 
 /* ops.c: sending pieces and reaping what comes back. */
 void dsa_send_waiting(struct dsa_channel *channel);

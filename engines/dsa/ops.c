@@ -93,9 +93,9 @@ static void ground(struct dsa_channel *ch, struct dsa_op *op)
 static void count_sent(struct dsa_channel *ch, enum dsa_counter kind, uint32_t nr_ops,
 		       uint32_t nr_pieces, uint64_t nr_bytes)
 {
-	dsa_engine_count(ch->engine, kind, nr_ops);
-	dsa_engine_count(ch->engine, DSA_CTR_DESCRIPTORS, nr_pieces);
-	dsa_engine_count(ch->engine, DSA_CTR_BYTES, nr_bytes);
+	dsa_count(ch, kind, nr_ops);
+	dsa_count(ch, DSA_CTR_DESCRIPTORS, nr_pieces);
+	dsa_count(ch, DSA_CTR_BYTES, nr_bytes);
 }
 
 /* Up to a batch, but no more than this device's share of what waits. */
@@ -192,15 +192,15 @@ void dsa_send_waiting(struct dsa_channel *ch)
 
 		if (!sent) {
 			full |= 1ULL << portal;
-			dsa_engine_count(ch->engine, DSA_CTR_FULL, 1);
+			dsa_count(ch, DSA_CTR_FULL, 1);
 		}
 	}
 	if (!dsa_pieces_wait(ch))
 		return;
 	if (!any_alive(ch))
-		dsa_abandon_waiting(ch, UINT64_MAX, DSA_CTR_FB_NO_DEVICE);
+		dsa_abandon_waiting(ch, UINT64_MAX, DSA_REASON_NO_DEVICE);
 	else if (now > timeout_ns)
-		dsa_abandon_waiting(ch, now - timeout_ns, DSA_CTR_FB_FULL);
+		dsa_abandon_waiting(ch, now - timeout_ns, DSA_REASON_FULL);
 }
 
 /*
@@ -223,20 +223,45 @@ static void answer_silent(struct dsa_channel *ch, uint32_t piece, uint8_t batch_
 	}
 }
 
+static void count_status(struct dsa_channel *ch, uint8_t status, uint32_t nr)
+{
+	dsa_count(ch, DSA_CTR_STATUS + status, nr);
+}
+
+/* Success of the batch stands for the records of all in it, which need not be looked at. */
+static void answer_success(struct dsa_channel *ch, const struct dsa_op *op)
+{
+	count_status(ch, DSA_COMP_SUCCESS, op->nr_pieces);
+	for (uint32_t i = 0; i < op->nr_pieces; i++)
+		dsa_piece_answered(ch, op->pieces[i], DSA_COMP_SUCCESS, &op->crs[1 + i]);
+}
+
 static void answer_batch(struct dsa_channel *ch, const struct dsa_op *op, uint8_t batch_status)
 {
 	if (dsa_status_code(batch_status) == DSA_COMP_BATCH_PAGE_FAULT)
-		dsa_engine_count(ch->engine, DSA_CTR_FAULT_LIST, 1);
+		dsa_count(ch, DSA_CTR_FAULT_LIST, 1);
 	for (uint32_t i = 0; i < op->nr_pieces; i++) {
 		const struct dsa_completion_record *cr = &op->crs[1 + i];
-		uint8_t status =
-			batch_status == DSA_COMP_SUCCESS ? batch_status : dsa_cr_status(cr);
+		uint8_t status = dsa_cr_status(cr);
 
-		if (status)
-			dsa_piece_answered(ch, op->pieces[i], status, cr);
-		else
+		if (!status) {
 			answer_silent(ch, op->pieces[i], batch_status, cr);
+			continue;
+		}
+		count_status(ch, status, 1);
+		dsa_piece_answered(ch, op->pieces[i], status, cr);
 	}
+}
+
+static void answer(struct dsa_channel *ch, const struct dsa_op *op, uint8_t status)
+{
+	count_status(ch, status, 1);
+	if (!op->is_batch)
+		dsa_piece_answered(ch, op->pieces[0], status, &op->crs[0]);
+	else if (status == DSA_COMP_SUCCESS)
+		answer_success(ch, op);
+	else
+		answer_batch(ch, op, status);
 }
 
 /*
@@ -245,8 +270,8 @@ static void answer_batch(struct dsa_channel *ch, const struct dsa_op *op, uint8_
  */
 static void give_up(struct dsa_channel *ch, struct dsa_op *op)
 {
-	dsa_engine_count(ch->engine, DSA_CTR_TIMEOUTS, 1);
-	dsa_engine_count(ch->engine, DSA_CTR_STRAY, 1);
+	dsa_count(ch, DSA_CTR_TIMEOUTS, 1);
+	dsa_count(ch, DSA_CTR_STRAY, 1);
 	atomic_store_explicit(&portal_of(ch, op)->dead, true, memory_order_relaxed);
 	op->state = DSA_OP_STRAY;
 	ch->nr_stray++;
@@ -254,10 +279,12 @@ static void give_up(struct dsa_channel *ch, struct dsa_op *op)
 		const struct dsa_completion_record *cr = &op->crs[1 + i];
 		uint8_t status = op->is_batch ? dsa_cr_status(cr) : 0;
 
-		if (status)
-			dsa_piece_answered(ch, op->pieces[i], status, cr);
-		else
+		if (!status) {
 			dsa_piece_stray(ch, op->pieces[i]);
+			continue;
+		}
+		count_status(ch, status, 1);
+		dsa_piece_answered(ch, op->pieces[i], status, cr);
 	}
 }
 
@@ -279,10 +306,7 @@ void dsa_reap(struct dsa_channel *ch)
 			give_up(ch, op);
 			continue;
 		}
-		if (op->is_batch)
-			answer_batch(ch, op, status);
-		else
-			dsa_piece_answered(ch, op->pieces[0], status, &op->crs[0]);
+		answer(ch, op, status);
 		dsa_portal_retire(portal_of(ch, op), 1);
 		free_op(ch, op);
 	}

@@ -20,14 +20,27 @@
 /* Not an engine_state: nothing has been said about the item. */
 #define STATE_OPEN 0xff
 
+/* The null device says yes to everything and copies nothing: its items are the CPU's. */
+static void count_null(struct dsa_channel *ch, const struct engine_batch *batch)
+{
+	uint64_t bytes = batch->bytes;
+
+	for (uint64_t i = batch->scratch[3]; i < batch->nr_items; i++)
+		bytes -= batch->items[i].len_bytes;
+	dsa_count(ch, DSA_CTR_FB + DSA_REASON_NULL, batch->scratch[3]);
+	dsa_count(ch, DSA_CTR_FB_BYTES + DSA_REASON_NULL, bytes);
+}
+
 static void push_done(struct dsa_channel *ch, struct engine_batch *batch)
 {
+	if (ch->engine->options.model.null)
+		count_null(ch, batch);
 	batch->next = NULL;
 	*ch->done_tail = batch;
 	ch->done_tail = &batch->next;
 }
 
-void dsa_batch_parts_end(struct dsa_channel *ch, struct engine_batch *batch, uint32_t nr_parts)
+static void batch_parts_end(struct dsa_channel *ch, struct engine_batch *batch, uint32_t nr_parts)
 {
 	batch->nr_left -= nr_parts;
 	if (!batch->nr_left)
@@ -46,11 +59,8 @@ static enum engine_state worse(enum engine_state a, enum engine_state b)
 	return ENGINE_ERROR;
 }
 
-void dsa_item_ends(struct dsa_channel *ch, struct engine_batch *batch, uint32_t index,
-		   enum engine_state state, uint8_t detail)
+static void item_ends(struct engine_item *item, enum engine_state state, uint8_t detail)
 {
-	struct engine_item *item = &batch->items[index];
-
 	if (item->state == STATE_OPEN) {
 		item->state = (uint8_t)state;
 		item->detail = detail;
@@ -59,6 +69,25 @@ void dsa_item_ends(struct dsa_channel *ch, struct engine_batch *batch, uint32_t 
 	item->state = (uint8_t)worse(item->state, state);
 	if (state != ENGINE_COPIED)
 		item->detail = detail;
+}
+
+/* Some of it, or all, was not copied: it is the CPU's then, for the reason that came first. */
+static void item_left(struct dsa_channel *ch, struct engine_item *item, enum engine_state state,
+		      uint8_t detail, enum dsa_reason reason)
+{
+	if (item->state == STATE_OPEN || item->state == ENGINE_COPIED) {
+		dsa_count(ch, DSA_CTR_FB + reason, 1);
+		dsa_count(ch, DSA_CTR_FB_BYTES + reason, item->len_bytes);
+	}
+	item_ends(item, state, detail);
+}
+
+void dsa_batch_declined(struct dsa_channel *ch, struct engine_batch *batch)
+{
+	for (uint32_t i = 0; i < batch->nr_items; i++) {
+		batch->items[i].state = STATE_OPEN;
+		item_left(ch, &batch->items[i], ENGINE_NOT_ATTEMPTED, 0, DSA_REASON_NO_DEVICE);
+	}
 }
 
 /* nr_items: the first of the batch's; the rest is somebody else's to copy. */
@@ -85,7 +114,7 @@ static void end_feeding(struct dsa_channel *ch)
 	ch->feeding = batch->next;
 	if (!ch->feeding)
 		ch->feeding_tail = &ch->feeding;
-	dsa_batch_parts_end(ch, batch, 1);
+	batch_parts_end(ch, batch, 1);
 }
 
 uint32_t dsa_nr_near_alive(const struct dsa_channel *ch)
@@ -177,28 +206,40 @@ void dsa_requeue_piece(struct dsa_channel *ch, uint32_t index)
 	ch->waiting_bytes += bytes_left(&ch->pieces[index]);
 }
 
-static void end_piece(struct dsa_channel *ch, uint32_t index, enum engine_state state,
-		      uint8_t detail)
+static void end_piece(struct dsa_channel *ch, uint32_t index)
 {
-	struct dsa_piece *piece = &ch->pieces[index];
-
-	dsa_item_ends(ch, piece->batch, piece->item, state, detail);
 	ch->free_pieces[ch->nr_free_pieces++] = index;
-	dsa_batch_parts_end(ch, piece->batch, 1);
+	batch_parts_end(ch, ch->pieces[index].batch, 1);
 }
 
-void dsa_piece_abandoned(struct dsa_channel *ch, uint32_t index, enum dsa_counter reason)
+static struct engine_item *item_of(const struct dsa_piece *piece)
 {
-	struct dsa_piece *piece = &ch->pieces[index];
+	return &piece->batch->items[piece->item];
+}
 
-	dsa_engine_count(ch->engine, reason, 1);
-	end_piece(ch, index, piece->touched ? ENGINE_ERROR : ENGINE_NOT_ATTEMPTED, 0);
+static void piece_done(struct dsa_channel *ch, uint32_t index, enum engine_state state)
+{
+	item_ends(item_of(&ch->pieces[index]), state, DSA_COMP_SUCCESS);
+	end_piece(ch, index);
+}
+
+static void piece_left(struct dsa_channel *ch, uint32_t index, enum engine_state state,
+		       uint8_t detail, enum dsa_reason reason)
+{
+	item_left(ch, item_of(&ch->pieces[index]), state, detail, reason);
+	end_piece(ch, index);
+}
+
+void dsa_piece_abandoned(struct dsa_channel *ch, uint32_t index, enum dsa_reason reason)
+{
+	bool touched = ch->pieces[index].touched;
+
+	piece_left(ch, index, touched ? ENGINE_ERROR : ENGINE_NOT_ATTEMPTED, 0, reason);
 }
 
 void dsa_piece_stray(struct dsa_channel *ch, uint32_t index)
 {
-	dsa_engine_count(ch->engine, DSA_CTR_FB_HUNG, 1);
-	end_piece(ch, index, ENGINE_STRAY, 0);
+	piece_left(ch, index, ENGINE_STRAY, 0, DSA_REASON_HUNG);
 }
 
 static void copied(struct dsa_channel *ch, uint32_t index, const struct dsa_completion_record *cr)
@@ -206,21 +247,18 @@ static void copied(struct dsa_channel *ch, uint32_t index, const struct dsa_comp
 	struct dsa_piece *piece = &ch->pieces[index];
 
 	if (piece->kind == DSA_PIECE_CHECK) {
-		if ((uint32_t)cr->crc_val == piece->crc) {
-			end_piece(ch, index, ENGINE_COPIED, DSA_COMP_SUCCESS);
-			return;
-		}
-		dsa_engine_count(ch->engine, DSA_CTR_FB_VERIFY, 1);
-		end_piece(ch, index, ENGINE_ERROR, DSA_COMP_SUCCESS);
+		if ((uint32_t)cr->crc_val == piece->crc)
+			piece_done(ch, index, ENGINE_COPIED);
+		else
+			piece_left(ch, index, ENGINE_ERROR, DSA_COMP_SUCCESS, DSA_REASON_VERIFY);
 		return;
 	}
-	/* The null device says yes to everything and copies nothing: that is what is passed on. */
 	if (ch->engine->options.model.null) {
-		end_piece(ch, index, ENGINE_NOT_ATTEMPTED, DSA_COMP_SUCCESS);
+		piece_done(ch, index, ENGINE_NOT_ATTEMPTED);
 		return;
 	}
 	if (ch->engine->options.verify == DSA_VERIFY_NONE) {
-		end_piece(ch, index, ENGINE_COPIED, DSA_COMP_SUCCESS);
+		piece_done(ch, index, ENGINE_COPIED);
 		return;
 	}
 	piece->kind = DSA_PIECE_CHECK;
@@ -275,17 +313,14 @@ static void partial(struct dsa_channel *ch, uint32_t index, uint8_t status,
 	bool resume = ch->engine->options.on_partial == DSA_PARTIAL_RESUME &&
 		      piece->nr_resumes++ < MAX_RESUMES;
 
-	dsa_engine_count(ch->engine,
-			 status & DSA_COMP_STATUS_WRITE ? DSA_CTR_FAULT_WRITE : DSA_CTR_FAULT_READ,
-			 1);
+	dsa_count(ch, status & DSA_COMP_STATUS_WRITE ? DSA_CTR_FAULT_WRITE : DSA_CTR_FAULT_READ, 1);
 	piece->touched = true;
 	if (resume && advance(piece, cr) && piece->from < piece->to && mend(piece)) {
-		dsa_engine_count(ch->engine, DSA_CTR_RESUMED, 1);
+		dsa_count(ch, DSA_CTR_RESUMED, 1);
 		dsa_requeue_piece(ch, index);
 		return;
 	}
-	dsa_engine_count(ch->engine, DSA_CTR_FB_FAULT, 1);
-	end_piece(ch, index, ENGINE_FAULT, status);
+	piece_left(ch, index, ENGINE_FAULT, status, DSA_REASON_FAULT);
 }
 
 /* Refusals come before the device has touched anything. */
@@ -304,37 +339,31 @@ void dsa_piece_answered(struct dsa_channel *ch, uint32_t index, uint8_t status,
 		return;
 	}
 	if (!status) {
-		dsa_piece_abandoned(ch, index, DSA_CTR_FB_NOT_EXECUTED);
+		dsa_piece_abandoned(ch, index, DSA_REASON_NOT_EXECUTED);
 		return;
 	}
-	atomic_fetch_add_explicit(&ch->engine->statuses[dsa_status_code(status)], 1,
-				  memory_order_relaxed);
-	if (dsa_status_is_partial(status)) {
+	if (dsa_status_is_partial(status))
 		partial(ch, index, status, cr);
-	} else if (is_refusal(status) && !piece->touched) {
-		dsa_engine_count(ch->engine, DSA_CTR_FB_REFUSED, 1);
-		end_piece(ch, index, ENGINE_NOT_ATTEMPTED, status);
-	} else {
-		dsa_engine_count(ch->engine, DSA_CTR_FB_ERROR, 1);
-		end_piece(ch, index, ENGINE_ERROR, status);
-	}
+	else if (is_refusal(status) && !piece->touched)
+		piece_left(ch, index, ENGINE_NOT_ATTEMPTED, status, DSA_REASON_REFUSED);
+	else
+		piece_left(ch, index, ENGINE_ERROR, status, DSA_REASON_ERROR);
 }
 
-static void abandon_feeding(struct dsa_channel *ch, enum dsa_counter reason)
+static void abandon_feeding(struct dsa_channel *ch, enum dsa_reason reason)
 {
 	struct engine_batch *batch = ch->feeding;
 	uint64_t cut_bytes = batch->scratch[2];
 
 	for (uint64_t i = batch->scratch[1]; i < batch->scratch[3]; i++) {
-		dsa_engine_count(ch->engine, reason, 1);
 		ch->waiting_bytes -= batch->items[i].len_bytes - cut_bytes;
 		cut_bytes = 0;
-		dsa_item_ends(ch, batch, (uint32_t)i, ENGINE_NOT_ATTEMPTED, 0);
+		item_left(ch, &batch->items[i], ENGINE_NOT_ATTEMPTED, 0, reason);
 	}
 	end_feeding(ch);
 }
 
-void dsa_abandon_waiting(struct dsa_channel *ch, uint64_t older_than_ns, enum dsa_counter reason)
+void dsa_abandon_waiting(struct dsa_channel *ch, uint64_t older_than_ns, enum dsa_reason reason)
 {
 	for (uint32_t left = ch->requeued.nr; left; left--) {
 		uint32_t index = (uint32_t)dsa_next_piece(ch);

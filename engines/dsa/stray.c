@@ -24,12 +24,13 @@ static void drain(struct dsa_channel *ch, struct dsa_portal_ref *ref)
 		dsa_desc_drain(desc, 0, &ref->drain.cr);
 		ref->drain.sent = dsa_portal_submit_drain(ref->portal, desc);
 		if (ref->drain.sent)
-			dsa_engine_count(ch->engine, DSA_CTR_DRAINS, 1);
+			dsa_count(ch, DSA_CTR_DRAINS, 1);
 		return;
 	}
 	status = dsa_cr_status(&ref->drain.cr);
 	if (!status)
 		return;
+	dsa_count(ch, DSA_CTR_STATUS + status, 1);
 	dsa_portal_retire(ref->portal, 1);
 	ref->drain.sent = false;
 	ref->drain.done = status == DSA_COMP_SUCCESS;

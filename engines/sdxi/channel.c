@@ -23,10 +23,19 @@ static struct flight *flight_of(struct engine_batch *batch)
 	return (struct flight *)batch->scratch;
 }
 
-static void add(struct sdxi_channel *ch, enum sdxi_count which, uint64_t n)
+static void add(struct sdxi_channel *ch, unsigned int which, uint64_t n)
 {
-	if (n)
-		atomic_fetch_add_explicit(&ch->engine->counts[which], n, memory_order_relaxed);
+	counts_add(&ch->counts, which, n);
+}
+
+/* It is the CPU's. */
+static void leave(struct sdxi_channel *ch, struct engine_item *item, enum engine_state state,
+		  enum sdxi_detail detail, enum sdxi_reason reason)
+{
+	item->state = (uint8_t)state;
+	item->detail = (uint8_t)detail;
+	add(ch, SDXI_COUNT_LEFT + reason, 1);
+	add(ch, SDXI_COUNT_LEFT_BYTES + reason, item->len_bytes);
 }
 
 static struct sdxi_cst_blk *csb_at(const struct sdxi_channel *ch, uint64_t index)
@@ -64,7 +73,7 @@ static bool feed_batch(struct sdxi_channel *ch, struct engine_batch *batch, int 
 {
 	struct flight *flight = flight_of(batch);
 	uint32_t nr = MIN(batch->nr_items - flight->fed, room(ch));
-	uint64_t index;
+	uint64_t index, bytes = 0;
 
 	if (!nr)
 		return false;
@@ -73,11 +82,14 @@ static bool feed_batch(struct sdxi_channel *ch, struct engine_batch *batch, int 
 		return false;
 	if (!flight->fed)
 		flight->first = index;
-	for (uint32_t i = 0; i < nr; i++)
+	for (uint32_t i = 0; i < nr; i++) {
 		put_item(ch, &batch->items[flight->fed + i], index + i);
+		bytes += batch->items[flight->fed + i].len_bytes;
+	}
 	flight->fed += nr;
 	ch->next_index = index + nr;
 	add(ch, SDXI_COUNT_DESCRIPTORS, nr);
+	add(ch, SDXI_COUNT_BYTES, bytes);
 	return flight->fed == batch->nr_items;
 }
 
@@ -105,27 +117,35 @@ static void feed(struct sdxi_channel *ch)
 		ask_to_stop(ch, now_ns());
 }
 
+static void end_item(struct sdxi_channel *ch, struct engine_item *item, uint32_t flags)
+{
+	if (flags & SDXI_CST_BLK_ER) {
+		leave(ch, item, ENGINE_ERROR, SDXI_DETAIL_ERROR_BIT, SDXI_REASON_ERROR);
+		return;
+	}
+	add(ch, SDXI_COUNT_SUCCESS, 1);
+	if (ch->cxt.way->ops->copies_nothing) {
+		leave(ch, item, ENGINE_NOT_ATTEMPTED, SDXI_DETAIL_NULL, SDXI_REASON_NULL);
+		return;
+	}
+	item->state = ENGINE_COPIED;
+	item->detail = SDXI_DETAIL_NONE;
+}
+
 /* Gives every item its state whose descriptor has ended, up to the first that has not. */
 static void reap(struct sdxi_channel *ch, struct engine_batch *batch)
 {
 	struct flight *flight = flight_of(batch);
-	uint32_t before = flight->reaped, nr_errors = 0;
 
 	while (flight->reaped < flight->fed) {
-		struct engine_item *item = &batch->items[flight->reaped];
 		struct sdxi_cst_blk *csb = csb_at(ch, flight->first + flight->reaped);
-		bool er;
 
 		if (sdxi_load(&csb->signal))
 			break;
-		er = __atomic_load_n(&csb->flags, __ATOMIC_RELAXED) & SDXI_CST_BLK_ER;
-		item->state = er ? ENGINE_ERROR : ENGINE_COPIED;
-		item->detail = er ? SDXI_DETAIL_ERROR_BIT : SDXI_DETAIL_NONE;
-		nr_errors += er;
+		end_item(ch, &batch->items[flight->reaped],
+			 __atomic_load_n(&csb->flags, __ATOMIC_RELAXED));
 		flight->reaped++;
 	}
-	add(ch, SDXI_COUNT_ERROR_BIT, nr_errors);
-	add(ch, SDXI_COUNT_COPIED, flight->reaped - before - nr_errors);
 }
 
 static uint32_t take_finished(struct sdxi_channel *ch, struct engine_batch **done, uint32_t max)
@@ -153,22 +173,15 @@ static uint32_t take_finished(struct sdxi_channel *ch, struct engine_batch **don
 	return nr;
 }
 
-static void end_item(struct sdxi_channel *ch, struct engine_item *item, uint64_t index, bool fed,
-		     bool stopped)
+static void give_up(struct sdxi_channel *ch, struct engine_item *item, uint64_t index, bool fed,
+		    bool stopped)
 {
-	if (!fed || (stopped && index >= sdxi_load(&ch->cxt.shared->sts.read_index))) {
-		item->state = ENGINE_NOT_ATTEMPTED;
-		item->detail = SDXI_DETAIL_NONE;
-		add(ch, SDXI_COUNT_NOT_ATTEMPTED, 1);
-	} else if (stopped) {
-		item->state = ENGINE_ERROR;
-		item->detail = SDXI_DETAIL_STOPPED;
-		add(ch, SDXI_COUNT_ERROR_STOPPED, 1);
-	} else {
-		item->state = ENGINE_STRAY;
-		item->detail = SDXI_DETAIL_STRAY;
-		add(ch, SDXI_COUNT_STRAY, 1);
-	}
+	if (!fed || (stopped && index >= sdxi_load(&ch->cxt.shared->sts.read_index)))
+		leave(ch, item, ENGINE_NOT_ATTEMPTED, SDXI_DETAIL_NONE, SDXI_REASON_UNREAD);
+	else if (stopped)
+		leave(ch, item, ENGINE_ERROR, SDXI_DETAIL_STOPPED, SDXI_REASON_STOPPED);
+	else
+		leave(ch, item, ENGINE_STRAY, SDXI_DETAIL_STRAY, SDXI_REASON_HUNG);
 }
 
 /*
@@ -182,8 +195,8 @@ static void end_all(struct sdxi_channel *ch, bool stopped)
 
 		reap(ch, batch);
 		while (flight->reaped < batch->nr_items) {
-			end_item(ch, &batch->items[flight->reaped], flight->first + flight->reaped,
-				 flight->reaped < flight->fed, stopped);
+			give_up(ch, &batch->items[flight->reaped], flight->first + flight->reaped,
+				flight->reaped < flight->fed, stopped);
 			flight->reaped++;
 			reap(ch, batch);
 		}
@@ -213,12 +226,16 @@ static bool overdue(const struct sdxi_channel *ch, uint64_t now)
 
 static void watch(struct sdxi_channel *ch, uint64_t now)
 {
-	if (sdxi_context_state(&ch->cxt) != SDXI_CXT_RUN)
+	uint8_t state = sdxi_context_state(&ch->cxt);
+
+	if (state != SDXI_CXT_RUN) {
+		add(ch, SDXI_COUNT_STATE + state, 1);
 		add(ch, SDXI_COUNT_STOPPED_BY_FUNCTION, 1);
-	else if (overdue(ch, now))
+	} else if (overdue(ch, now)) {
 		add(ch, SDXI_COUNT_TIMEOUTS, 1);
-	else
+	} else {
 		return;
+	}
 	ask_to_stop(ch, now);
 }
 
@@ -246,8 +263,8 @@ enum engine_verdict sdxi_channel_submit(struct engine_channel *channel, struct e
 	step(ch, now);
 	if (ch->phase != SDXI_RUNNING || !batch->nr_items) {
 		for (uint32_t i = 0; i < batch->nr_items; i++)
-			batch->items[i].state = ENGINE_NOT_ATTEMPTED;
-		add(ch, SDXI_COUNT_REFUSED, batch->nr_items);
+			leave(ch, &batch->items[i], ENGINE_NOT_ATTEMPTED, SDXI_DETAIL_NONE,
+			      SDXI_REASON_REFUSED);
 		return ENGINE_DONE;
 	}
 	if (ch->nr_queued == SDXI_DEPTH) {
@@ -331,11 +348,13 @@ int sdxi_channel_open(struct engine *engine, int near_node, struct engine_channe
 	ch->channel.engine = engine;
 	ch->engine = CONTAINER_OF(engine, struct sdxi_engine, engine);
 	err = sdxi_context_open(ch->engine->way, &ch->cxt);
-	if (err)
+	if (err) {
 		vault_free(ch, sizeof(*ch));
-	else
-		*out = &ch->channel;
-	return err;
+		return err;
+	}
+	counts_open(&ch->engine->counts, &ch->counts, ch->count_values);
+	*out = &ch->channel;
+	return 0;
 }
 
 static void free_channel(struct sdxi_channel *ch)
@@ -357,6 +376,7 @@ void sdxi_channel_close(struct engine_channel *channel)
 		ch->cxt.way->ops->stop(&ch->cxt);
 	for (unsigned int i = 0; !sdxi_context_stopped(&ch->cxt) && now_ns() < deadline_ns; i++)
 		relax(i);
+	counts_close(&ch->engine->counts, &ch->counts);
 	if (sdxi_context_stopped(&ch->cxt)) {
 		ch->cxt.way->ops->release(&ch->cxt);
 		free_channel(ch);

@@ -22,27 +22,38 @@
 
 #include <stdatomic.h>
 
+#include "engines/counts.h"
 #include "engines/engine.h"
 #include "engines/sdxi/context.h"
 
 #define SDXI_DEPTH 8 /* batches in flight per channel */
 
+/* Why an item was left to the CPU. */
+enum sdxi_reason {
+	SDXI_REASON_ERROR,   /* er in the completion status block */
+	SDXI_REASON_STOPPED, /* read by the function, not ended when the context stopped */
+	SDXI_REASON_UNREAD,  /* not read by the function, or never in the ring, at that time */
+	SDXI_REASON_HUNG,    /* not ended, and the stop was not confirmed */
+	SDXI_REASON_REFUSED, /* the context was not running */
+	SDXI_REASON_NULL,    /* the null device says yes and copies nothing */
+	SDXI_NR_REASONS,
+};
+
 enum sdxi_count {
 	SDXI_COUNT_DESCRIPTORS,
 	SDXI_COUNT_BATCHES,
+	SDXI_COUNT_BYTES,
 	SDXI_COUNT_DOORBELLS,
 	SDXI_COUNT_RING_FULL,
 	SDXI_COUNT_BUSY,
-	SDXI_COUNT_REFUSED, /* items answered NOT_ATTEMPTED because the context was not running */
-	SDXI_COUNT_COPIED,
-	SDXI_COUNT_NOT_ATTEMPTED,
-	SDXI_COUNT_ERROR_BIT,
-	SDXI_COUNT_ERROR_STOPPED,
-	SDXI_COUNT_STRAY,
 	SDXI_COUNT_TIMEOUTS,
 	SDXI_COUNT_STOPPED_BY_FUNCTION,
 	SDXI_COUNT_RESTARTS,
-	SDXI_NR_COUNTS,
+	SDXI_COUNT_LEFT, /* items left to the CPU, by reason; then their bytes */
+	SDXI_COUNT_LEFT_BYTES = SDXI_COUNT_LEFT + SDXI_NR_REASONS,
+	SDXI_COUNT_SUCCESS = SDXI_COUNT_LEFT_BYTES + SDXI_NR_REASONS, /* blocks without er */
+	SDXI_COUNT_STATE, /* states of the context other than RUN, met while it was in use */
+	SDXI_NR_COUNTS = SDXI_COUNT_STATE + SDXI_CXT_STATE_MASK + 1,
 };
 
 /* Values of engine_item.detail. */
@@ -51,13 +62,15 @@ enum sdxi_detail {
 	SDXI_DETAIL_ERROR_BIT, /* er in the completion status block */
 	SDXI_DETAIL_STOPPED,   /* read by the function, not ended when the context stopped */
 	SDXI_DETAIL_STRAY,     /* not ended, and the stop was not confirmed */
+	SDXI_DETAIL_NULL,      /* ended by a device that copies nothing */
 };
 
 struct sdxi_engine {
 	struct engine engine;
 	struct sdxi_way *way;
 	uint64_t timeout_ns;
-	_Atomic uint64_t counts[SDXI_NR_COUNTS];
+	struct counts_sum counts;
+	uint64_t closed_counts[SDXI_NR_COUNTS];
 	_Atomic(struct sdxi_channel *) unstopped; /* closed while the function held on to them */
 };
 
@@ -75,7 +88,12 @@ struct sdxi_channel {
 	struct engine_batch *head, *tail; /* by age, linked through next */
 	struct engine_batch *unfed;       /* the first that is not wholly in the ring */
 	struct sdxi_channel *next_unstopped;
+	struct counts counts;
+	_Atomic uint64_t count_values[SDXI_NR_COUNTS];
 };
+
+/* counters.c */
+void sdxi_counters(struct engine *engine, engine_counter_fn fn, void *arg);
 
 int sdxi_channel_open(struct engine *engine, int near_node, struct engine_channel **out);
 void sdxi_channel_close(struct engine_channel *channel);

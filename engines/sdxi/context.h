@@ -3,7 +3,7 @@
  * One SDXI context: the memory it shares with a function, its ring, and the way in to the function.
  *
  * The way in is a seam: the channel works on memory and the calls below, whoever is behind them.
- * Today that is the model (way_model.c).
+ * Today that is the model (way_model.c), or nobody (way_null.c).
  */
 #ifndef FERRY_SDXI_CONTEXT_H
 #define FERRY_SDXI_CONTEXT_H
@@ -24,6 +24,7 @@ struct sdxi_way {
 
 /* Called while pages are out, except start and close: engine.h's rules hold. */
 struct sdxi_way_ops {
+	bool copies_nothing; /* says that all went well, and did nothing */
 	/* Lets the function run the context's memory. 0, -ENOSPC all contexts in use, -EINVAL. */
 	int (*start)(struct sdxi_way *way, struct sdxi_context *cxt);
 	/* From index 0 again; only in state STOP_SW. 0 or -errno: it stays stopped. */
@@ -73,6 +74,8 @@ static inline bool sdxi_context_stopped(const struct sdxi_context *cxt)
 {
 	return sdxi_context_state(cxt) == SDXI_CXT_STOP_SW;
 }
+
+extern struct sdxi_way sdxi_way_null;
 
 struct sdxi_model_config;
 int __must_check sdxi_way_model_open(const struct sdxi_model_config *config, struct sdxi_way **out);

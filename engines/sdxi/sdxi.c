@@ -21,11 +21,13 @@ extern const struct engine_ops sdxi_engine_ops;
 #define BATCH_ITEMS        128
 #define PARAMS_HELP                                                             \
 	"model[,gbps=N,latency_ns=N,jitter_ns=N,engines=N,seed=N,timeout_ms=N," \
-	"faults=all|KIND[:PER_MILLION]+KIND… of error stop lost hang stray delay,null]"
+	"faults=all|KIND[:PER_MILLION]+KIND… of error stop lost hang stray delay,inline,null]"
 
 struct params {
 	struct sdxi_model_config model;
 	uint64_t timeout_ms;
+	bool in_line; /* executed inside submit, by no thread */
+	bool null;    /* not executed at all */
 };
 
 /* True if the parameter is a number's, then *ok says whether the number is good. */
@@ -69,12 +71,14 @@ static bool set_faults(const struct engine_param *param, struct params *params)
 				   params->model.fault_ppm, &bad);
 }
 
-static bool set_param(const struct engine_param *param, struct params *params, bool *null)
+static bool set_param(const struct engine_param *param, struct params *params)
 {
 	bool ok;
 
 	if (engine_param_key(param, "null") && param->value_len == 0)
-		return *null = true;
+		return params->null = true;
+	if (engine_param_key(param, "inline") && param->value_len == 0)
+		return params->in_line = true;
 	if (engine_param_key(param, "faults"))
 		return set_faults(param, params);
 	return set_number(param, params, &ok) && ok;
@@ -84,23 +88,21 @@ static bool set_param(const struct engine_param *param, struct params *params, b
 static int parse(const char *text, struct params *params, char *why, size_t why_bytes)
 {
 	struct engine_param param;
-	bool null = false;
 
 	*params = (struct params){.model.nr_engines = 1, .timeout_ms = DEFAULT_TIMEOUT_MS};
 	engine_param_next(&text, &param);
 	while (engine_param_next(&text, &param))
-		if (!set_param(&param, params, &null))
+		if (!set_param(&param, params))
 			return engine_param_bad(&param, "sdxi", "bad parameter", PARAMS_HELP, why,
 						why_bytes);
-	if (!null)
+	if (!params->in_line)
 		return 0;
 	params->model.nr_engines = 0;
 	if (!params->model.fault_ppm[SDXI_FAULT_STRAY])
 		return 0;
-	snprintf(
-		why, why_bytes,
-		"engine sdxi: a model that works inside submit (null) can't stray: leave out null, "
-		"or name the faults one by one without stray");
+	snprintf(why, why_bytes,
+		 "engine sdxi: a model that works inside submit (inline) can't stray: leave out "
+		 "inline, or name the faults one by one without stray");
 	return -EINVAL;
 }
 
@@ -155,7 +157,11 @@ static int sdxi_open(const struct engine_env *env, const char *params, struct en
 	self->engine = (struct engine){
 		.ops = &sdxi_engine_ops, .depth = SDXI_DEPTH, .batch_items = BATCH_ITEMS};
 	self->timeout_ns = parsed.timeout_ms * NS_PER_MS;
-	err = sdxi_way_model_open(&parsed.model, &self->way);
+	counts_init(&self->counts, self->closed_counts, SDXI_NR_COUNTS);
+	if (parsed.null)
+		self->way = &sdxi_way_null;
+	else
+		err = sdxi_way_model_open(&parsed.model, &self->way);
 	if (err) {
 		sdxi_close(&self->engine);
 		goto fail;
@@ -165,34 +171,6 @@ static int sdxi_open(const struct engine_env *env, const char *params, struct en
 fail:
 	snprintf(why, why_bytes, "sdxi: no memory or no threads for the model: %s", strerror(-err));
 	return err;
-}
-
-static const char *const count_names[SDXI_NR_COUNTS] = {
-	[SDXI_COUNT_DESCRIPTORS] = "descriptors",
-	[SDXI_COUNT_BATCHES] = "batches",
-	[SDXI_COUNT_DOORBELLS] = "doorbells",
-	[SDXI_COUNT_RING_FULL] = "ring_full",
-	[SDXI_COUNT_BUSY] = "busy",
-	[SDXI_COUNT_REFUSED] = "items.refused",
-	[SDXI_COUNT_COPIED] = "items.copied",
-	[SDXI_COUNT_NOT_ATTEMPTED] = "items.not_attempted",
-	[SDXI_COUNT_ERROR_BIT] = "items.error_bit",
-	[SDXI_COUNT_ERROR_STOPPED] = "items.error_stopped",
-	[SDXI_COUNT_STRAY] = "items.stray",
-	[SDXI_COUNT_TIMEOUTS] = "timeouts",
-	[SDXI_COUNT_STOPPED_BY_FUNCTION] = "stopped_by_function",
-	[SDXI_COUNT_RESTARTS] = "restarts",
-};
-
-static void sdxi_counters(struct engine *engine, engine_counter_fn fn, void *arg)
-{
-	struct sdxi_engine *self = CONTAINER_OF(engine, struct sdxi_engine, engine);
-
-	for (unsigned int i = 0; i < SDXI_NR_COUNTS; i++)
-		fn(arg, count_names[i],
-		   atomic_load_explicit(&self->counts[i], memory_order_relaxed));
-	if (self->way->ops->counters)
-		self->way->ops->counters(self->way, fn, arg);
 }
 
 /* Only by name: there is no hardware way in yet, and a model is never chosen silently. */

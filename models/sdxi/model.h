@@ -64,7 +64,7 @@ extern const uint32_t sdxi_fault_default_ppm[SDXI_NR_FAULTS];
 
 struct sdxi_model_config {
 	uint64_t seed;
-	unsigned int nr_engines;  /* threads; 0: execute inside the doorbell ("null") */
+	unsigned int nr_engines;  /* threads; 0: execute inside the doorbell ("inline") */
 	struct model_speed speed; /* of the whole function, shared by its engines */
 	uint32_t fault_ppm[SDXI_NR_FAULTS];
 	uint64_t stray_ns; /* 0: 20 ms */

@@ -347,19 +347,81 @@ static void *many(void *arg)
 	return (void *)bad;
 }
 
+static void take_bytes(void *arg, const char *name, uint64_t value)
+{
+	if (!strcmp(name, "bytes"))
+		*(uint64_t *)arg = value;
+}
+
+/* A total that somebody looks at meanwhile only grows. */
+static bool counters_only_grow(void)
+{
+	uint64_t before = 0, now = 0;
+	bool ok = true;
+
+	for (int i = 0; i < 1000 && ok; i++) {
+		ok = !ferry_engine_counters(ferry, take_bytes, &now) && now >= before;
+		before = now;
+	}
+	return ok;
+}
+
 static bool many_at_once(void)
 {
 	pthread_t threads[4];
-	bool ok = true;
+	bool ok;
 
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
 		pthread_create(&threads[i], NULL, many, (void *)i);
+	ok = counters_only_grow();
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
 		void *bad;
 
 		pthread_join(threads[i], &bad);
 		ok &= !bad;
 	}
+	return ok && is_intact(mem, LEN, 3);
+}
+
+struct null_counts {
+	uint64_t descriptors, left_bytes;
+};
+
+static void take_count(void *arg, const char *name, uint64_t value)
+{
+	struct null_counts *counts = arg;
+
+	if (!strcmp(name, "descriptors"))
+		counts->descriptors = value;
+	else if (!strcmp(name, "fallback.null.bytes"))
+		counts->left_bytes = value;
+}
+
+/* A device that copies nothing leaves everything to the CPU: the two accounts are of the same. */
+static bool engine_counts_agree(void)
+{
+	struct ferry_options options = FERRY_OPTIONS_INIT;
+	struct ferry_result result = FERRY_RESULT_INIT;
+	struct ferry_range range = whole();
+	struct ferry_request request = request_of(&range);
+	struct null_counts counts = {0};
+	struct ferry *null;
+	struct ferry_job *job = NULL;
+	bool ok;
+
+	options.engine = "dsa:model,null";
+	if (ferry_open(&null, &options))
+		return false;
+	ok = !ferry_submit(null, &request, &job);
+	ok = ok && !ferry_job_wait(job, WAIT_NS) && !ferry_job_result(job, &result) &&
+	     !ferry_engine_counters(null, take_count, &counts);
+	tap_note("%lu descriptors, %lu bytes left to the CPU; the job says %lu",
+		 (unsigned long)counts.descriptors, (unsigned long)counts.left_bytes,
+		 (unsigned long)result.bytes_by_cpu);
+	ok &= counts.left_bytes == result.bytes_by_cpu && !result.bytes_by_engine &&
+	      !counts.descriptors == !result.bytes_by_cpu;
+	ferry_job_close(job);
+	ferry_close(null);
 	return ok && is_intact(mem, LEN, 3);
 }
 
@@ -379,6 +441,7 @@ static const struct {
 	{"a list, in its own order", takes_lists},
 	{"no pages at all", takes_nothing},
 	{"many at once", many_at_once},
+	{"the engine's counters and the job's agree", engine_counts_agree},
 };
 
 int main(void)

@@ -214,6 +214,63 @@ run copy $QUICK --total 4M --folio 4k --threads 1 --json /no/such/place/x.json
 ends 'a file that cannot be written' 1
 says 'which is named' /no/such/place/x.json "$tmp/err"
 
+# --stats
+run copy $QUICK --total 4M --folio 4k --threads 1 --engine dsa:model,faults=error:100000 --stats \
+	--json "$tmp/stats.json" --csv "$tmp/stats.csv"
+ends 'copy --stats' 0
+holds 'the engine sent descriptors and says what came of them' '.stats.engine | .descriptors >= 1024
+	and .batches > 0 and .["status.success"] > 0 and .["fallback.error"] > 0 and
+	.["fallback.error.bytes"] == 4096 * .["fallback.error"] and has("retries") and
+	has("fault.read") and has("fault.write")' "$tmp/stats.json"
+holds 'statuses are told by name' '[.stats.engine | keys[] | select(startswith("status."))] |
+	length > 1 and all(test("^status\\.(success|batch_failed|hw_error\\.(read|write)|translation_failed)$"))' \
+	"$tmp/stats.json"
+says 'the text has them too' 'fallback.error.bytes' "$tmp/out"
+if grep -q ' 0$' <(sed -n '/^COUNTER/,/^$/p' "$tmp/out"); then
+	not_ok 'zeroes are left out of the text' "$(cat "$tmp/out")"
+else
+	ok 'zeroes are left out of the text'
+fi
+if [ "$(wc -l < "$tmp/stats.csv")" -eq 2 ] && ! grep -q descriptors "$tmp/stats.csv"; then
+	ok 'CSV has no stats'
+else
+	not_ok 'CSV has no stats' "$(cat "$tmp/stats.csv")"
+fi
+run copy $QUICK --total 4M --folio 4k --threads 1 --json -
+holds 'no stats unless asked for' 'has("stats") | not' "$tmp/out"
+
+# A device that copies nothing: the cost of the way to it, and nothing that looks like a rate.
+for engine in dsa:model,null sdxi:model,null; do
+	run copy $QUICK --total 4M --engine $engine --stats --json "$tmp/path.json"
+	ends "copy by $engine" 0
+	says 'the table says what it is' 'Path cost' "$tmp/out"
+	says 'and that no byte was checked' 'no bytes to check' "$tmp/out"
+	if grep -qE 'GB/s|LEFT TO CPU' "$tmp/out"; then
+		not_ok 'nothing is called a rate of copying' "$(cat "$tmp/out")"
+	else
+		ok 'nothing is called a rate of copying'
+	fi
+	holds 'a row for batches of 32 of 4 KiB' "(.path_cost | length) == 1 and (.path_cost[0] |
+		.engine == \"$engine\" and .folio_bytes == 4096 and .batch_descriptors == 32 and
+		.rounds == 2 and (.kernel | length) > 0)" "$tmp/path.json"
+	holds 'cost of a descriptor, of a copy, and of a GiB by both' '.path_cost[0] |
+		.ns_per_descriptor > 0 and has("ns_per_descriptor_mad") and .ns_per_cpu_copy > 0 and
+		.cpu_s_per_gib > 0 and .cpu_engine_cpu_s_per_gib > 0 and
+		(.copy_ratio * .ns_per_cpu_copy / .ns_per_descriptor - 1 | fabs < 0.001) and
+		(.cpu_s_per_gib / .ns_per_descriptor * 1e9 / 262144 - 1 | fabs < 0.001)' \
+		"$tmp/path.json"
+	holds 'no results, no limit' '(has("results") or has("limit_gb_per_s")) | not' \
+		"$tmp/path.json"
+	holds 'every descriptor was answered, in all three rounds' '.stats.engine |
+		.descriptors == 3 * 1024 and .["fallback.null"] == .descriptors' "$tmp/path.json"
+done
+run copy $QUICK --total 4M --engine dsa:model,null --folio 4k,64k --batch 4k,128k --json -
+ends 'path cost by folio and batch' 0
+holds 'a row for each, a batch is a folio at least' '[.path_cost[] |
+	[.folio_bytes, .batch_descriptors]] == [[4096, 1], [4096, 32], [65536, 1], [65536, 2]]' \
+	"$tmp/out"
+refuses 'nothing to draw' copy --engine dsa:model,null --plot "$tmp/x.svg"
+
 if command -v gnuplot > /dev/null; then
 	run copy $QUICK --total 4M --folio 4k,64k --threads 1 --plot "$tmp/copy.svg"
 	ends 'copy --plot' 0
@@ -258,9 +315,21 @@ if has_exchange; then
 		| any)) | not' "$tmp/stall.json"
 	run move --fresh $QUICK --total 4M --folio 4k --workers 2 --engine fault:every=5,what=mix
 	ends 'move by an engine that fails' 0
+	run move --fresh $QUICK --total 4M --folio 4k --workers 1 --no-limit --stats \
+		--engine dsa:model,faults=error:100000 --json "$tmp/stats.json"
+	ends 'move --stats' 0
+	holds 'engine and library agree on what the CPU copied' '.stats |
+		.library.bytes_by_cpu > 0 and .library.bytes_by_engine > 0 and
+		.library.bytes_by_cpu == ([.engine | to_entries[] |
+		select(.key | test("^fallback\\..*\\.bytes$")) | .value] | add) and
+		.library["pages_by_reason.engine"] * 4096 == .library.bytes_by_cpu' \
+		"$tmp/stats.json"
+	says 'the text has the reason' 'pages_by_reason.engine' "$tmp/out"
 else
 	skip 'move --fresh' "no exchange mover: $exchange"
 fi
+run topo --stats
+ends 'topo has no --stats' 2
 run move --fresh $QUICK --total 4M --mover kernel
 ends 'only the kernel, and nothing for it to do' 77
 if [ "$nr_nodes" -gt 1 ]; then
@@ -298,6 +367,13 @@ if ! ${CC:-cc} -std=gnu17 -O2 -D_GNU_SOURCE -I. -shared -fPIC -o "$liar" \
 	tests/host/migbench_parts/liar_engine.c 2> "$tmp/err"; then
 	not_ok 'the lying engine builds' "$(cat "$tmp/err")"
 elif has_exchange; then
+	run verify --time 1s --total 4M --folio 4k --with none --mover kernel --engine "$liar" \
+		--stats --quiet
+	says 'an engine without counters: said so' "Engine $liar keeps no counters." "$tmp/out"
+	run verify --time 1s --total 4M --folio 4k --with none --mover kernel --engine sdxi:model \
+		--stats --quiet
+	says 'an engine that was not used: said so' 'All counters of engine sdxi:model are zero' \
+		"$tmp/out"
 	run copy $QUICK --total 4M --folio 4k --threads 1 --engine "$liar"
 	ends 'copy finds a wrong byte' 1
 	says 'and where it is' 'copied bytes are wrong: at 0x' "$tmp/err"

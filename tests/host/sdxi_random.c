@@ -154,7 +154,7 @@ static void *work(void *arg)
 }
 
 struct tally {
-	uint64_t breaches;
+	uint64_t breaches, fallbacks;
 	unsigned int nr_faults_seen;
 };
 
@@ -165,6 +165,8 @@ static void note(void *arg, const char *name, uint64_t value)
 	tap_note("  %s %llu", name, (unsigned long long)value);
 	if (!strcmp(name, "model.breaches"))
 		tally->breaches = value;
+	if (!strncmp(name, "fallback.", 9) && !strstr(name, ".bytes"))
+		tally->fallbacks += value;
 	if (!strncmp(name, "model.fault.", 12))
 		tally->nr_faults_seen += value > 0;
 }
@@ -203,7 +205,9 @@ static void run_case(const char *spec, uint64_t seed, uint64_t nr_items, unsigne
 	engine->ops->counters(engine, note, &tally);
 	engine_close(engine);
 	tap_ok(!nr_wrong && !tally.breaches && states[ENGINE_COPIED] &&
-		       tally.nr_faults_seen >= nr_kinds,
+		       tally.nr_faults_seen >= nr_kinds &&
+		       tally.fallbacks == states[ENGINE_NOT_ATTEMPTED] + states[ENGINE_ERROR] +
+						  states[ENGINE_STRAY],
 	       "seed %llu: %llu copied, %llu not attempted, %llu errors, %llu strays, %llu wrong, "
 	       "%llu breaches",
 	       (unsigned long long)seed, (unsigned long long)states[ENGINE_COPIED],
@@ -240,7 +244,7 @@ int main(void)
 		run_case(spec, seed + engines, nr_items, nr_items >= 60000 ? 6 : 0);
 	}
 	snprintf(spec, sizeof(spec),
-		 "sdxi:model,null,seed=%llu,timeout_ms=5,"
+		 "sdxi:model,inline,seed=%llu,timeout_ms=5,"
 		 "faults=error:5000+stop:500+lost:300+hang:300",
 		 (unsigned long long)seed + 7);
 	run_case(spec, seed + 7, nr_items, nr_items >= 60000 ? 4 : 0);

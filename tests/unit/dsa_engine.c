@@ -43,9 +43,27 @@ static void close_engine(void)
 	engine_close(engine);
 }
 
-static uint64_t counted(enum dsa_counter counter)
+static uint64_t counted(unsigned int counter)
 {
-	return inner()->counters[counter];
+	uint64_t total[NR_DSA_CTRS];
+
+	counts_total(&inner()->counts, total);
+	return total[counter];
+}
+
+static uint64_t left(enum dsa_reason reason)
+{
+	return counted(DSA_CTR_FB + reason);
+}
+
+static uint64_t left_bytes(enum dsa_reason reason)
+{
+	return counted(DSA_CTR_FB_BYTES + reason);
+}
+
+static uint64_t seen(uint8_t status)
+{
+	return counted(DSA_CTR_STATUS + status);
 }
 
 static uint8_t *map(size_t len_bytes)
@@ -248,7 +266,8 @@ Test(dsa_engine, addresses_that_do_not_exist_are_faults)
 	for (uint32_t i = 0; i < 8; i++)
 		cr_expect_eq(items[i].state, i == 3 ? ENGINE_FAULT : ENGINE_COPIED);
 	cr_expect_eq(items[3].detail, 0x83);
-	cr_expect_eq(counted(DSA_CTR_FB_FAULT), 1);
+	cr_expect_eq(left(DSA_REASON_FAULT), 1);
+	cr_expect_eq(left_bytes(DSA_REASON_FAULT), PAGE_BYTES);
 	close_engine();
 }
 
@@ -262,7 +281,90 @@ Test(dsa_engine, faults_are_left_to_the_cpu_on_request)
 	cr_expect_eq(items[0].state, ENGINE_FAULT);
 	cr_expect_eq(items[1].state, ENGINE_COPIED);
 	cr_expect_eq(counted(DSA_CTR_RESUMED), 0);
-	cr_expect_eq(counted(DSA_CTR_FB_FAULT), 1);
+	cr_expect_eq(left(DSA_REASON_FAULT), 1);
+	cr_expect_eq(left_bytes(DSA_REASON_FAULT), PAGE_BYTES);
+	close_engine();
+}
+
+/* --- what is counted --- */
+
+/* A batch's own record and one for each descriptor, and nothing else. */
+Test(dsa_engine, statuses_are_counted_by_record)
+{
+	open_engine("dsa:model,stepped,on_partial=cpu");
+	move(32, PAGE_BYTES);
+	cr_expect_eq(seen(DSA_COMP_SUCCESS), 33);
+	make_batch(32, PAGE_BYTES);
+	madvise(dst, PAGE_BYTES, MADV_DONTNEED);
+	engine->ops->submit(channel, &batch);
+	finish();
+	cr_expect_eq(seen(DSA_COMP_SUCCESS), 33 + 31);
+	cr_expect_eq(seen(DSA_COMP_BATCH_FAIL), 1);
+	cr_expect_eq(seen(DSA_COMP_PAGE_FAULT_NOBOF | DSA_COMP_STATUS_WRITE), 1);
+	cr_expect_eq(counted(DSA_CTR_FAULT_WRITE), 1);
+	cr_expect_eq(counted(DSA_CTR_FAULT_READ), 0);
+	move(1, PAGE_BYTES);
+	cr_expect_eq(seen(DSA_COMP_SUCCESS), 33 + 31 + 1);
+	close_engine();
+}
+
+/* The CPU copies all of an item, however many of its pieces failed. */
+Test(dsa_engine, an_item_is_left_once)
+{
+	open_engine("dsa:model,stepped,devices=4,on_partial=cpu");
+	make_batch(1, HUGE_BYTES);
+	madvise(dst, HUGE_BYTES, MADV_DONTNEED);
+	engine->ops->submit(channel, &batch);
+	finish();
+	cr_expect_eq(items[0].state, ENGINE_FAULT);
+	cr_expect_geq(counted(DSA_CTR_FAULT_WRITE), 4);
+	cr_expect_eq(left(DSA_REASON_FAULT), 1);
+	cr_expect_eq(left_bytes(DSA_REASON_FAULT), HUGE_BYTES);
+	close_engine();
+}
+
+Test(dsa_engine, what_the_null_device_leaves_is_counted)
+{
+	open_engine("dsa:model,null");
+	move(40, PAGE_BYTES);
+	for (uint32_t i = 0; i < 40; i++)
+		cr_expect_eq(items[i].state, ENGINE_NOT_ATTEMPTED);
+	cr_expect_eq(left(DSA_REASON_NULL), 40);
+	cr_expect_eq(left_bytes(DSA_REASON_NULL), 40 * PAGE_BYTES);
+	close_engine();
+}
+
+/* Channels come and go; totals are the engine's. */
+Test(dsa_engine, counts_outlive_their_channel)
+{
+	open_engine("dsa:model,stepped");
+	move(32, PAGE_BYTES);
+	engine->ops->channel_close(channel);
+	cr_expect_eq(counted(DSA_CTR_DESCRIPTORS), 32);
+	cr_assert_eq(engine->ops->channel_open(engine, -1, &channel), 0);
+	move(32, PAGE_BYTES);
+	cr_expect_eq(counted(DSA_CTR_DESCRIPTORS), 64);
+	close_engine();
+}
+
+static void find_names(void *arg, const char *name, uint64_t value)
+{
+	unsigned int *found = arg;
+
+	*found |= !strcmp(name, "status.success") && value == 33 ? 1 : 0;
+	*found |= !strcmp(name, "descriptors") && value == 32 ? 2 : 0;
+	*found |= !strcmp(name, "fallback.queue_full.bytes") && value == 0 ? 4 : 0;
+	*found |= !strncmp(name, "status.", 7) && strcmp(name, "status.success") ? 8 : 0;
+}
+
+Test(dsa_engine, counters_have_names)
+{
+	unsigned int found = 0;
+
+	open_engine("dsa:model,stepped");
+	move(32, PAGE_BYTES);
+	engine->ops->counters(engine, find_names, &found);
+	cr_expect_eq(found, 7, "found %x", found);
 	close_engine();
 }
 
@@ -277,12 +379,14 @@ Test(dsa_engine, a_device_that_hangs_for_ever)
 	for (int i = 0; i < 100; i++)
 		cr_assert_not(engine->ops->quiet(channel), "it may still write");
 	cr_expect_eq(counted(DSA_CTR_DRAINS), 1, "one drain is asked for, not a hundred");
-	cr_expect_eq(counted(DSA_CTR_FB_HUNG), 32);
+	cr_expect_eq(left(DSA_REASON_HUNG), 32);
+	cr_expect_eq(left_bytes(DSA_REASON_HUNG), 32 * PAGE_BYTES);
 	make_batch(4, PAGE_BYTES);
 	cr_expect_eq(engine->ops->submit(channel, &batch), ENGINE_DONE, "nothing more is sent");
 	for (uint32_t i = 0; i < 4; i++)
 		cr_expect_eq(items[i].state, ENGINE_NOT_ATTEMPTED);
-	cr_expect_eq(counted(DSA_CTR_FB_NO_DEVICE), 4);
+	cr_expect_eq(left(DSA_REASON_NO_DEVICE), 4);
+	cr_expect_eq(left_bytes(DSA_REASON_NO_DEVICE), 4 * PAGE_BYTES);
 	close_engine();
 }
 
@@ -324,7 +428,8 @@ Test(dsa_engine, a_queue_that_stays_full)
 	move(8, PAGE_BYTES);
 	for (uint32_t i = 0; i < 8; i++)
 		cr_expect_eq(items[i].state, ENGINE_NOT_ATTEMPTED);
-	cr_expect_eq(counted(DSA_CTR_FB_FULL), 8);
+	cr_expect_eq(left(DSA_REASON_FULL), 8);
+	cr_expect_eq(left_bytes(DSA_REASON_FULL), 8 * PAGE_BYTES);
 	cr_expect(engine->ops->quiet(channel));
 	close_engine();
 }

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The engine's counters by name, and the model's behind them. */
+#include <stdio.h>
+
+#include "engines/dsa/dsa.h"
+#include "engines/dsa/status.h"
+
+#define NAME_BYTES 96
+
+static const char *const event_names[DSA_CTR_FB] = {
+	[DSA_CTR_DESCRIPTORS] = "descriptors",
+	[DSA_CTR_BATCHES] = "batches",
+	[DSA_CTR_SINGLES] = "singles",
+	[DSA_CTR_BYTES] = "bytes",
+	[DSA_CTR_FULL] = "retries",
+	[DSA_CTR_DRAINS] = "drains",
+	[DSA_CTR_RESUMED] = "resumed",
+	[DSA_CTR_CPU_BYTES] = "cpu_bytes",
+	[DSA_CTR_FAULT_READ] = "fault.read",
+	[DSA_CTR_FAULT_WRITE] = "fault.write",
+	[DSA_CTR_FAULT_LIST] = "fault.list",
+	[DSA_CTR_TIMEOUTS] = "timeouts",
+	[DSA_CTR_STRAY] = "strays",
+};
+
+static const char *const reason_names[NR_DSA_REASONS] = {
+	[DSA_REASON_FAULT] = "fault",     [DSA_REASON_ERROR] = "error",
+	[DSA_REASON_REFUSED] = "refused", [DSA_REASON_NOT_EXECUTED] = "not_executed",
+	[DSA_REASON_FULL] = "queue_full", [DSA_REASON_NO_DEVICE] = "no_device",
+	[DSA_REASON_HUNG] = "hung",       [DSA_REASON_VERIFY] = "verify",
+	[DSA_REASON_NULL] = "null",
+};
+
+static void report_fallbacks(const uint64_t *total, engine_counter_fn fn, void *arg)
+{
+	char name[NAME_BYTES];
+
+	for (unsigned int i = 0; i < NR_DSA_REASONS; i++) {
+		snprintf(name, sizeof(name), "fallback.%s", reason_names[i]);
+		fn(arg, name, total[DSA_CTR_FB + i]);
+		snprintf(name, sizeof(name), "fallback.%s.bytes", reason_names[i]);
+		fn(arg, name, total[DSA_CTR_FB_BYTES + i]);
+	}
+}
+
+/* Only those that were seen: there are too many. A code's writes stand behind its reads. */
+static void report_statuses(const uint64_t *total, engine_counter_fn fn, void *arg)
+{
+	char name[NAME_BYTES], key[DSA_STATUS_KEY_BYTES];
+
+	for (unsigned int i = 0; i < 256; i++) {
+		uint8_t status = (uint8_t)(i >> 1 | (i & 1 ? DSA_COMP_STATUS_WRITE : 0));
+
+		if (!total[DSA_CTR_STATUS + status])
+			continue;
+		snprintf(name, sizeof(name), "status.%s", dsa_status_key(status, key));
+		fn(arg, name, total[DSA_CTR_STATUS + status]);
+	}
+}
+
+static void report_model(const struct dsa_engine *engine, engine_counter_fn fn, void *arg)
+{
+	char name[NAME_BYTES];
+
+	for (unsigned int i = 0; i < NR_DSA_COUNTERS; i++) {
+		snprintf(name, sizeof(name), "model.%s", dsa_model_counter_name(i));
+		fn(arg, name, dsa_model_count(engine->model, i));
+	}
+	for (unsigned int i = 0; i < NR_DSA_FAULTS; i++) {
+		snprintf(name, sizeof(name), "model.fault.%s", dsa_fault_names[i]);
+		fn(arg, name, dsa_model_faults(engine->model, i));
+	}
+	for (unsigned int i = 0; i < NR_DSA_RULES; i++) {
+		uint64_t nr = dsa_model_breaches(engine->model, i);
+
+		if (!nr)
+			continue;
+		snprintf(name, sizeof(name), "model.breach.%s", dsa_rule_name(i));
+		fn(arg, name, nr);
+	}
+	fn(arg, "model.breaches", dsa_model_all_breaches(engine->model));
+}
+
+void dsa_counters(struct engine *base, engine_counter_fn fn, void *arg)
+{
+	struct dsa_engine *engine = CONTAINER_OF(base, struct dsa_engine, engine);
+	uint64_t total[NR_DSA_CTRS];
+
+	counts_total(&engine->counts, total);
+	for (unsigned int i = 0; i < ARRAY_SIZE(event_names); i++)
+		fn(arg, event_names[i], total[i]);
+	report_fallbacks(total, fn, arg);
+	report_statuses(total, fn, arg);
+	if (engine->model)
+		report_model(engine, fn, arg);
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The engine's counters by name, and what the way in has to add. */
+#include <stdio.h>
+
+#include "engines/sdxi/channel.h"
+#include "engines/sdxi/status.h"
+
+#define NAME_BYTES 64
+
+static const char *const event_names[SDXI_COUNT_LEFT] = {
+	[SDXI_COUNT_DESCRIPTORS] = "descriptors",
+	[SDXI_COUNT_BATCHES] = "batches",
+	[SDXI_COUNT_BYTES] = "bytes",
+	[SDXI_COUNT_DOORBELLS] = "doorbells",
+	[SDXI_COUNT_RING_FULL] = "retries",
+	[SDXI_COUNT_BUSY] = "busy",
+	[SDXI_COUNT_TIMEOUTS] = "timeouts",
+	[SDXI_COUNT_STOPPED_BY_FUNCTION] = "stopped_by_function",
+	[SDXI_COUNT_RESTARTS] = "restarts",
+};
+
+static const char *const reason_names[SDXI_NR_REASONS] = {
+	[SDXI_REASON_ERROR] = "error",     [SDXI_REASON_STOPPED] = "stopped",
+	[SDXI_REASON_UNREAD] = "unread",   [SDXI_REASON_HUNG] = "hung",
+	[SDXI_REASON_REFUSED] = "refused", [SDXI_REASON_NULL] = "null",
+};
+
+static void report_fallbacks(const uint64_t *total, engine_counter_fn fn, void *arg)
+{
+	char name[NAME_BYTES];
+
+	for (unsigned int i = 0; i < SDXI_NR_REASONS; i++) {
+		snprintf(name, sizeof(name), "fallback.%s", reason_names[i]);
+		fn(arg, name, total[SDXI_COUNT_LEFT + i]);
+		snprintf(name, sizeof(name), "fallback.%s.bytes", reason_names[i]);
+		fn(arg, name, total[SDXI_COUNT_LEFT_BYTES + i]);
+	}
+}
+
+/* Only what was seen. */
+static void report_statuses(const uint64_t *total, engine_counter_fn fn, void *arg)
+{
+	const uint64_t ended[2] = {total[SDXI_COUNT_SUCCESS],
+				   total[SDXI_COUNT_LEFT + SDXI_REASON_ERROR]};
+	char name[NAME_BYTES], key[SDXI_KEY_BYTES];
+
+	for (unsigned int er = 0; er < 2; er++) {
+		if (!ended[er])
+			continue;
+		snprintf(name, sizeof(name), "status.%s",
+			 sdxi_status_key(er ? SDXI_CST_BLK_ER : 0));
+		fn(arg, name, ended[er]);
+	}
+	for (uint8_t state = 0; state <= SDXI_CXT_STATE_MASK; state++) {
+		if (!total[SDXI_COUNT_STATE + state])
+			continue;
+		snprintf(name, sizeof(name), "status.context.%s", sdxi_state_key(state, key));
+		fn(arg, name, total[SDXI_COUNT_STATE + state]);
+	}
+}
+
+void sdxi_counters(struct engine *engine, engine_counter_fn fn, void *arg)
+{
+	struct sdxi_engine *self = CONTAINER_OF(engine, struct sdxi_engine, engine);
+	uint64_t total[SDXI_NR_COUNTS];
+
+	counts_total(&self->counts, total);
+	for (unsigned int i = 0; i < ARRAY_SIZE(event_names); i++)
+		fn(arg, event_names[i], total[i]);
+	report_fallbacks(total, fn, arg);
+	report_statuses(total, fn, arg);
+	if (self->way->ops->counters)
+		self->way->ops->counters(self->way, fn, arg);
+}
