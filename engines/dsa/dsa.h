@@ -15,6 +15,7 @@
 
 #include <stdatomic.h>
 
+#include "engines/dsa/patience.h"
 #include "engines/dsa/portal.h"
 #include "engines/engine.h"
 #include "models/dsa/dsa_model.h"
@@ -103,7 +104,7 @@ struct dsa_op {
 	bool is_batch; /* else a single, whose record is crs[0] */
 	uint8_t state;
 	uint32_t portal; /* in the channel's order */
-	uint64_t deadline_ns;
+	struct dsa_patience patience;
 };
 
 #define DSA_NR_PIECES 4096
@@ -149,6 +150,7 @@ struct dsa_channel {
 
 	struct engine_batch *feeding, **feeding_tail; /* not cut up completely */
 	uint64_t waiting_bytes;                       /* in those and in the requeued */
+	struct dsa_patience turn; /* of those while nothing flies; until 0: not begun */
 	struct engine_batch *done, **done_tail;
 	uint32_t nr_batches; /* accepted and not handed back */
 	uint32_t cpu_percent;
@@ -180,9 +182,8 @@ void dsa_piece_answered(struct dsa_channel *channel, uint32_t piece, uint8_t sta
 /* It will not be done by a device, for this reason. */
 void dsa_piece_abandoned(struct dsa_channel *channel, uint32_t piece, enum dsa_counter reason);
 void dsa_piece_stray(struct dsa_channel *channel, uint32_t piece);
-/* Gives up what waits and has waited too long, or everything. */
-void dsa_abandon_waiting(struct dsa_channel *channel, uint64_t older_than_ns,
-			 enum dsa_counter reason);
+/* Gives up what waits and came no later than this. */
+void dsa_abandon_waiting(struct dsa_channel *channel, uint64_t came_ns, enum dsa_counter reason);
 void dsa_item_ends(struct dsa_channel *channel, struct engine_batch *batch, uint32_t item,
 		   enum engine_state state, uint8_t detail);
 void dsa_batch_parts_end(struct dsa_channel *channel, struct engine_batch *batch,

@@ -42,6 +42,7 @@ struct dsa_portal {
 	uint32_t model_device;
 	atomic_uint slot;      /* of the portal's page, for the next MOVDIR64B */
 	atomic_uint in_flight; /* descriptors submitted and not yet retired */
+	atomic_uint nr_ended;  /* submissions answered, of all channels; wraps */
 	atomic_bool dead;      /* nothing more is submitted through it, drains excepted */
 	void *probe_page;
 	char refusals[512]; /* of the ways that were tried before, and of batches */
@@ -68,6 +69,13 @@ bool dsa_portal_submit_drain(struct dsa_portal *portal, const struct dsa_hw_desc
 static inline void dsa_portal_retire(struct dsa_portal *portal, uint32_t nr)
 {
 	atomic_fetch_sub_explicit(&portal->in_flight, nr, memory_order_relaxed);
+}
+
+/* The device has answered a submission in time: it works. */
+static inline void dsa_portal_answered(struct dsa_portal *portal)
+{
+	dsa_portal_retire(portal, 1);
+	atomic_fetch_add_explicit(&portal->nr_ended, 1, memory_order_relaxed);
 }
 
 static inline bool dsa_portal_is_dead(struct dsa_portal *portal)
