@@ -94,7 +94,7 @@ static char *engine_spec(const struct copy_config *config)
 static int open_config(struct copy_bench *bench, struct copy_config *config)
 {
 	char *spec = engine_spec(config);
-	char why[256] = "";
+	char why[1024] = "";
 	int err = engine_run_open(&config->run, spec, config->nr_threads, bench->placement, why,
 				  sizeof(why));
 

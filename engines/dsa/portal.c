@@ -199,6 +199,15 @@ int dsa_portal_open(struct dsa_portal *portal, const struct dsa_queue *queue,
 	return 0;
 }
 
+void dsa_portal_remedy(const struct dsa_portal *portal, int err, char *text, size_t text_bytes)
+{
+	if (err == -EACCES)
+		snprintf(text, text_bytes, "setfacl -m u:$USER:rw %s", portal->queue.path);
+	else
+		snprintf(text, text_bytes,
+			 "mend what is named there; dmesg | grep idxd may say more");
+}
+
 void dsa_portal_close(struct dsa_portal *portal)
 {
 	if (!portal->ops)

@@ -57,6 +57,8 @@ extern const struct dsa_portal_ops *const dsa_model_ways[];
  */
 int __must_check dsa_portal_open(struct dsa_portal *portal, const struct dsa_queue *queue,
 				 struct dsa_model *model, uint32_t model_device);
+/* The command that mends what dsa_portal_open answered with err. */
+void dsa_portal_remedy(const struct dsa_portal *portal, int err, char *text, size_t text_bytes);
 /* Takes zeroed and half-opened ones. The device must have been drained. */
 void dsa_portal_close(struct dsa_portal *portal);
 
