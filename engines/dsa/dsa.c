@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/vault.h"
 #include "engines/dsa/dsa.h"
@@ -114,6 +115,22 @@ static void report_statuses(const struct dsa_engine *engine, engine_counter_fn f
 	}
 }
 
+/* Queues that stopped taking anything: `error.wq0.0 Operation not permitted`. */
+static void report_errors(const struct dsa_engine *engine, engine_counter_fn fn, void *arg)
+{
+	char name[96];
+
+	for (uint32_t i = 0; i < engine->nr_portals; i++) {
+		int err = atomic_load(&engine->portals[i].error);
+
+		if (!err)
+			continue;
+		snprintf(name, sizeof(name), "error.%s %s", engine->portals[i].queue.name,
+			 strerror(-err));
+		fn(arg, name, 1);
+	}
+}
+
 static void report_model(const struct dsa_engine *engine, engine_counter_fn fn, void *arg)
 {
 	char name[96];
@@ -144,6 +161,7 @@ static void dsa_counters(struct engine *base, engine_counter_fn fn, void *arg)
 	for (unsigned int i = 0; i < NR_DSA_CTRS; i++)
 		fn(arg, counter_names[i], atomic_load(&engine->counters[i]));
 	report_statuses(engine, fn, arg);
+	report_errors(engine, fn, arg);
 	if (engine->model)
 		report_model(engine, fn, arg);
 }

@@ -44,6 +44,7 @@ static uint32_t submit_within(struct dsa_portal *portal, const struct dsa_hw_des
 		return 0;
 	taken = portal->ops->submit(portal, descs, room);
 	if (taken < 0) {
+		atomic_store_explicit(&portal->error, taken, memory_order_relaxed);
 		atomic_store_explicit(&portal->dead, true, memory_order_relaxed);
 		taken = 0;
 	}

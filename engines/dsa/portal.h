@@ -44,6 +44,7 @@ struct dsa_portal {
 	atomic_uint in_flight; /* descriptors submitted and not yet retired */
 	atomic_uint nr_ended;  /* submissions answered, of all channels; wraps */
 	atomic_bool dead;      /* nothing more is submitted through it, drains excepted */
+	atomic_int error;      /* -errno of the submission that made it so; 0: no answer did */
 	void *probe_page;
 	char refusals[512]; /* of the ways that were tried before, and of batches */
 };
