@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A worker that finds nothing it is wanted for sleeps on a futex that counts posts: it reads the
+ * count, looks at the queue, and sleeps only if the count is the same, so no post is missed.
+ */
+#include <linux/prctl.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "crew/internal.h"
+
+/* How many others a worker wakes that was woken itself. */
+#define WAKE_FAN 2
+
+/* True once there was a post. Spinning steals nothing only while a CPU is left over. */
+static bool spin(const struct crew *crew, unsigned int seen, uint64_t spin_ns)
+{
+	uint64_t start = now_ns();
+
+	do {
+		unsigned int awake = crew->nr_workers -
+				     atomic_load_explicit(&crew->nr_sleeping, memory_order_relaxed);
+
+		for (unsigned int i = 0; i < SPIN_TURNS; i++) {
+			if (atomic_load_explicit(&crew->nr_posts, memory_order_acquire) != seen)
+				return true;
+			cpu_relax();
+		}
+		if (awake >= crew->nr_cpus)
+			return false;
+	} while (now_ns() - start < spin_ns);
+	return false;
+}
+
+/*
+ * Spins only as long as spinning has been paying: a sleep shorter than the limit would have been
+ * better spent spinning, a longer one would not. A worker looks for a CPU of its own before it
+ * joins anything: from then on others wait for it.
+ */
+static void rest(struct worker *worker, unsigned int seen)
+{
+	struct crew *crew = worker->crew;
+	uint64_t start;
+
+	if (worker->spin_ns && spin(crew, seen, worker->spin_ns))
+		return;
+	spread_leave(&crew->spread, worker->cpu);
+	start = now_ns();
+	atomic_fetch_add(&crew->nr_sleeping, 1);
+	futex_wait(&crew->nr_posts, seen, FUTEX_FOREVER);
+	atomic_fetch_sub(&crew->nr_sleeping, 1);
+	worker->spin_ns = now_ns() - start < SPIN_MAX_NS ? SPIN_MAX_NS : worker->spin_ns / 2;
+	worker->cpu = crew->bind ? spread_enter_free(&crew->spread, &worker->place) : -1;
+}
+
+static void settle(struct worker *worker, unsigned int index)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "ferry/%u", index);
+	sys(SYS_prctl, PR_SET_NAME, name);
+	if (worker->crew->bind)
+		sys(SYS_sched_setaffinity, 0, sizeof(worker->place.cpus), &worker->place.cpus);
+}
+
+/* Counted as idle again before the task's owner can know that it left. */
+static void serve(struct crew *crew, struct crew_task *task, unsigned int index)
+{
+	bool more;
+
+	atomic_fetch_sub_explicit(&crew->nr_idle, 1, memory_order_relaxed);
+	more = task->work(task, index);
+	atomic_fetch_add_explicit(&crew->nr_idle, 1, memory_order_relaxed);
+	crew_leave(crew, task, more);
+}
+
+void *crew_worker_main(void *arg)
+{
+	struct worker *worker = arg;
+	struct crew *crew = worker->crew;
+	unsigned int index = (unsigned int)(worker - crew->workers);
+	bool closing = false;
+
+	settle(worker, index);
+	worker->cpu = -1;
+	while (!closing) {
+		unsigned int seen = atomic_load(&crew->nr_posts);
+		bool more = false;
+		struct crew_task *task = crew_join(crew, &closing, &more);
+
+		if (more)
+			crew_wake(crew, WAKE_FAN);
+		if (task)
+			serve(crew, task, index);
+		else if (!closing)
+			rest(worker, seen);
+	}
+	return NULL;
+}
