@@ -12,6 +12,7 @@
 #include "base/futex.h"
 #include "base/vault.h"
 #include "crew/crew.h"
+#include "engines/cpu/grain.h"
 #include "engines/cpu/kernels.h"
 #include "engines/cpu/pace.h"
 #include "engines/engine.h"
@@ -28,8 +29,6 @@
 #define GRAINS_PER_THREAD 8
 #define GRAIN_MIN_BYTES   (64U << 10)
 #define GRAIN_MAX_BYTES   (512U << 10)
-/* Larger items hide their latency themselves. */
-#define IN_STEP_MAX_BYTES (8U << 10)
 /* Copy rates stop growing here (reference: eight threads over eight chiplets). */
 #define THREADS_DEFAULT 8
 #define BATCH_ITEMS     1024
@@ -70,11 +69,6 @@ struct cpu_channel {
 	__cacheline_aligned atomic_ullong cursor;
 };
 
-struct position {
-	uint32_t item;
-	uint32_t offset_bytes;
-};
-
 static void count(atomic_ullong *counter, uint64_t add)
 {
 	uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
@@ -82,36 +76,17 @@ static void count(atomic_ullong *counter, uint64_t add)
 	atomic_store_explicit(counter, value + add, memory_order_relaxed);
 }
 
-static struct position unpack(unsigned long long cursor)
+static struct grain_at unpack(unsigned long long cursor)
 {
-	return (struct position){(uint32_t)(cursor >> 32), (uint32_t)cursor};
+	return (struct grain_at){(uint32_t)(cursor >> 32), (uint32_t)cursor};
 }
 
-static unsigned long long pack(struct position position)
+static unsigned long long pack(struct grain_at position)
 {
 	return (unsigned long long)position.item << 32 | position.offset_bytes;
 }
 
-/* Where a grain from here ends: in the midst of a large item, or after as many as make it up. */
-static struct position grain_end(const struct engine_batch *batch, struct position at,
-				 uint32_t room)
-{
-
-	while (room && at.item < batch->nr_items) {
-		uint32_t left = batch->items[at.item].len_bytes - at.offset_bytes;
-
-		if (left > room) {
-			at.offset_bytes += room;
-			break;
-		}
-		room -= left;
-		at.item++;
-		at.offset_bytes = 0;
-	}
-	return at;
-}
-
-static bool take_grain(struct cpu_channel *channel, struct position *start, struct position *end)
+static bool take_grain(struct cpu_channel *channel, struct grain_at *start, struct grain_at *end)
 {
 	unsigned long long cursor = atomic_load_explicit(&channel->cursor, memory_order_relaxed);
 
@@ -125,64 +100,11 @@ static bool take_grain(struct cpu_channel *channel, struct position *start, stru
 	return true;
 }
 
-static bool in_step(const struct engine_item *items)
-{
-	uint32_t len = items[0].len_bytes;
-
-	for (unsigned int i = 0; i < 4; i++)
-		if (items[i].len_bytes != len || (uintptr_t)items[i].dst % CACHELINE)
-			return false;
-	return len % CACHELINE == 0 && len <= IN_STEP_MAX_BYTES;
-}
-
-static void copy_items(const struct copy_kernel *kernel, const struct engine_item *items,
-		       uint32_t nr_items)
-{
-	while (nr_items) {
-		if (kernel->copy4 && nr_items >= 4 && in_step(items)) {
-			char *const to[] = {items[0].dst, items[1].dst, items[2].dst, items[3].dst};
-			const char *const from[] = {items[0].src, items[1].src, items[2].src,
-						    items[3].src};
-
-			kernel->copy4(to, from, items->len_bytes);
-			items += 4;
-			nr_items -= 4;
-		} else {
-			kernel->copy(items->dst, items->src, items->len_bytes);
-			items++;
-			nr_items--;
-		}
-	}
-}
-
-static void copy_part(const struct copy_kernel *kernel, const struct engine_item *item,
-		      uint32_t start, uint32_t end)
-{
-	kernel->copy((char *)item->dst + start, (const char *)item->src + start, end - start);
-}
-
-static void copy_grain(const struct copy_kernel *kernel, const struct engine_item *items,
-		       struct position at, struct position end)
-{
-	if (at.item == end.item) {
-		copy_part(kernel, &items[at.item], at.offset_bytes, end.offset_bytes);
-		return;
-	}
-	if (at.offset_bytes) {
-		const struct engine_item *item = &items[at.item++];
-
-		copy_part(kernel, item, at.offset_bytes, item->len_bytes);
-	}
-	copy_items(kernel, &items[at.item], end.item - at.item);
-	if (end.offset_bytes)
-		copy_part(kernel, &items[end.item], 0, end.offset_bytes);
-}
-
 static bool share(struct crew_task *task, unsigned int worker)
 {
 	struct cpu_channel *channel = CONTAINER_OF(task, struct cpu_channel, task);
 	struct cpu_engine *cpu = CONTAINER_OF(channel->channel.engine, struct cpu_engine, engine);
-	struct position start, end;
+	struct grain_at start, end;
 	bool any = false;
 
 	while (take_grain(channel, &start, &end)) {
