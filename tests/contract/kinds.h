@@ -307,8 +307,7 @@ static long nr_merged(void)
 	return nr;
 }
 
-/* Set where it has been switched on for as long as the tests take. */
-static bool ksm_runs;
+static bool ksm_runs; /* for as long as the tests take */
 
 /* step: how the content of one differs from that of the next. */
 static void add_ksm(struct scene *s, int node, int step)
