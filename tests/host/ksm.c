@@ -8,6 +8,7 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 
 #include "tests/host/tap.h"
@@ -62,10 +63,14 @@ static bool set(const struct setting *setting, long value)
 	return !fclose(f);
 }
 
+/* One test at a time has it, or the settings that another has made would be set back for good. */
 static bool switch_on(void)
 {
+	int lock = open("/sys/kernel/mm/ksm/run", O_RDONLY | O_CLOEXEC);
 	char path[128];
 
+	if (lock < 0 || flock(lock, LOCK_EX))
+		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
 		snprintf(path, sizeof(path), "/sys/kernel/mm/ksm/%s", settings[i].name);
 		settings[i].before = read_number(path);
