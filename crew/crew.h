@@ -44,7 +44,7 @@ struct crew_task {
 	bool attended; /* crew_run's caller works on it: it does not lack hands */
 	bool retracted;
 	bool ended;
-	atomic_uint idle; /* futex: enum in crew.c */
+	atomic_uint idle; /* futex: enum in tasks.c */
 	struct crew_task *prev, *next;
 };
 
@@ -95,8 +95,5 @@ bool crew_retract(struct crew *crew, struct crew_task *task);
  * are not waited for, so starved helpers cost nothing. crew NULL: alone.
  */
 void crew_run(struct crew *crew, struct crew_task *task, unsigned int worker);
-
-/* True for work() of a long task that could step aside: a posted task has no hands at all. */
-bool crew_wanted_elsewhere(const struct crew *crew);
 
 #endif

@@ -108,6 +108,9 @@ struct engine_channel {
  */
 typedef void (*engine_counter_fn)(void *arg, const char *name, uint64_t value);
 
+/* Parts what is missing from what mends it, where probe and open say why not. */
+#define ENGINE_REMEDY " -> "
+
 struct engine_ops {
 	uint32_t abi;  /* ENGINE_ABI */
 	uint32_t size; /* sizeof(struct engine_ops) */
@@ -117,8 +120,8 @@ struct engine_ops {
 	int priority;            /* higher is preferred by "auto"; negative: only by name */
 
 	/*
-	 * Can it be used here, now? 0, or -errno with one line in why: the first thing missing and
-	 * the command that mends it.
+	 * Can it be used here, now? 0, or -errno with one line in why: the first thing missing,
+	 * ENGINE_REMEDY, and the command that mends it; without the latter two if there is none.
 	 */
 	int (*probe)(const char *params, char *why, size_t why_bytes);
 	/* params: what stood behind "name:", NULL if nothing. -EINVAL: why names the bad one. */
@@ -163,5 +166,8 @@ const struct engine_ops *engine_find(const char *spec, const char **params);
 int __must_check engine_open(const char *spec, const struct engine_env *env, struct engine **out,
 			     char *why, size_t why_bytes);
 void engine_close(struct engine *engine);
+
+/* Ends the sentence before its remedy and returns that; NULL if it has none. */
+const char *engine_cut_remedy(char *why);
 
 #endif

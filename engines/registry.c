@@ -51,7 +51,7 @@ static int load(const char *path, const struct engine_ops **out, char *why, size
 	ops = dlsym(object, "engine_ops");
 	if (!ops || ops->abi != ENGINE_ABI || ops->size != sizeof(*ops)) {
 		snprintf(why, why_bytes, "%s: %s", path,
-			 ops ? "built for another version of pageferry: rebuild it"
+			 ops ? "built for another version of pageferry" ENGINE_REMEDY "rebuild it"
 			     : "exports no engine_ops: not a pageferry engine");
 		dlclose(object);
 		return -EPROTO;
@@ -109,11 +109,22 @@ int engine_open(const char *spec, const struct engine_env *env, struct engine **
 			return err;
 	}
 	if (!ops) {
-		snprintf(why, why_bytes, "no engine is called '%s': `migbench doctor` lists them",
+		snprintf(why, why_bytes,
+			 "no engine is called '%s'" ENGINE_REMEDY "migbench doctor lists them",
 			 spec);
 		return -ENOENT;
 	}
 	return open_by_ops(ops, params, env, out, why, why_bytes);
+}
+
+const char *engine_cut_remedy(char *why)
+{
+	char *arrow = strstr(why, ENGINE_REMEDY);
+
+	if (!arrow)
+		return NULL;
+	*arrow = '\0';
+	return arrow + strlen(ENGINE_REMEDY);
 }
 
 void engine_close(struct engine *engine)

@@ -22,7 +22,7 @@
 #define GATHER_START   8
 #define STALL_BOUND_NS (1 * NS_PER_MS)
 
-static __thread char open_error[256];
+static __thread char open_error[1024];
 
 const char *ferry_open_error(void)
 {

@@ -174,12 +174,12 @@ static void check_engines(const struct report *report)
 {
 	for (unsigned int i = 0; engine_table[i]; i++) {
 		const struct engine_ops *ops = engine_table[i];
-		char subject[64], why[256] = "";
+		char subject[64], why[1024] = "";
 		int err = ops->probe(NULL, why, sizeof(why));
+		const char *remedy = engine_cut_remedy(why);
 
 		snprintf(subject, sizeof(subject), "engine/%s", ops->name);
-		say(report, subject, !err, err && why[0] ? why : ops->summary,
-		    "the line says what is missing");
+		say(report, subject, !err, err && why[0] ? why : ops->summary, remedy);
 	}
 }
 

@@ -6,6 +6,8 @@
 #include "base/base.h"
 #include "base/bits.h"
 #include "base/sys.h"
+#include "include/pageferry.h"
+#include "lib/uapi.h"
 
 /* Pages per system call at most; a lane's scratch arrays hold as many. */
 #define SLICE_MAX_PAGES 20480U
@@ -21,6 +23,12 @@ struct slice {
 	int nodes[SLICE_MAX_PAGES];
 	int status[SLICE_MAX_PAGES];
 };
+
+/* request_flags: FERRY_MOVE_… of a request. */
+static inline int mpol_flags(unsigned int request_flags)
+{
+	return request_flags & FERRY_MOVE_ALL ? FERRY_MPOL_MF_MOVE_ALL : FERRY_MPOL_MF_MOVE;
+}
 
 static inline long raw_move_pages(int pid, unsigned long count, void *const *pages,
 				  const int *nodes, int *status, int flags)

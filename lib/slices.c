@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "lib/lane.h"
-#include "lib/uapi.h"
 
 /* ---- settled pages ---- */
 
@@ -115,7 +114,7 @@ void serve_slice(struct lane *lane)
 	if (!left->nr)
 		return;
 	slice->pid = job->pid;
-	slice->flags = job->flags & FERRY_MOVE_ALL ? FERRY_MPOL_MF_MOVE_ALL : FERRY_MPOL_MF_MOVE;
+	slice->flags = mpol_flags(job->flags);
 	slice->nr_pages = left->nr;
 	for (unsigned int i = 0; i < left->nr; i++) {
 		slice->pages[i] = (void *)left->pages[i];

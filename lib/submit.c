@@ -9,9 +9,9 @@
 #include "base/vault.h"
 #include "lib/call.h"
 #include "lib/job.h"
+#include "lib/kernel_mover.h"
 #include "lib/nodecheck.h"
 #include "lib/options.h"
-#include "lib/uapi.h"
 #include "lib/usermem.h"
 
 #define KNOWN_FLAGS                                                                  \
@@ -142,7 +142,7 @@ static int make_status(struct ferry_job *job, int *user_status)
 
 static int build(struct ferry_job *job, const struct ferry_request *request)
 {
-	int flags = request->flags & FERRY_MOVE_ALL ? FERRY_MPOL_MF_MOVE_ALL : FERRY_MPOL_MF_MOVE;
+	int flags = mpol_flags(request->flags);
 	int err = process_check(request->pid, flags);
 
 	if (err)

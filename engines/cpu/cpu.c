@@ -14,6 +14,7 @@
 #include "base/vault.h"
 #include "crew/crew.h"
 #include "engines/counts.h"
+#include "engines/cpu/grain.h"
 #include "engines/cpu/kernels.h"
 #include "engines/engine.h"
 #include "engines/params.h"
@@ -31,8 +32,6 @@
 #define GRAIN_MAX_BYTES   (256U << 10)
 /* Helpers that are woken once for so many batches cost next to nothing. */
 #define HOLD_MAX 32
-/* Larger items hide their latency themselves. */
-#define IN_STEP_MAX_BYTES (8U << 10)
 /* Copy rates stop growing here (reference: eight threads over eight chiplets). */
 #define THREADS_DEFAULT 8
 #define BATCH_ITEMS     1024
@@ -85,57 +84,29 @@ struct cpu_channel {
 	__cacheline_aligned atomic_ullong cursor;
 };
 
-/* Ordered by batch, item and offset. */
-struct position {
-	uint32_t batch;
-	uint32_t item;
-	uint32_t offset_bytes;
-};
-
-/* How a position is packed: an item has at most 2^30 bytes. */
+/* How a place is packed: an item has at most 2^30 bytes. */
 #define OFFSET_BITS 31
 #define ITEM_BITS   26
 
-static struct position unpack(unsigned long long cursor)
+static struct grain_at unpack(unsigned long long cursor)
 {
-	return (struct position){
+	return (struct grain_at){
 		.batch = (uint32_t)(cursor >> (OFFSET_BITS + ITEM_BITS)),
 		.item = (uint32_t)(cursor >> OFFSET_BITS) & ((1U << ITEM_BITS) - 1),
 		.offset_bytes = (uint32_t)cursor & ((1U << OFFSET_BITS) - 1),
 	};
 }
 
-static unsigned long long pack(struct position position)
+static unsigned long long pack(struct grain_at at)
 {
-	return (unsigned long long)position.batch << (OFFSET_BITS + ITEM_BITS) |
-	       (unsigned long long)position.item << OFFSET_BITS | position.offset_bytes;
+	return (unsigned long long)at.batch << (OFFSET_BITS + ITEM_BITS) |
+	       (unsigned long long)at.item << OFFSET_BITS | at.offset_bytes;
 }
 
-/*
- * Where a grain from here ends: in the midst of a large item, or after as many as make it up, but
- * in the same batch.
- */
-static struct position grain_end(const struct engine_batch *batch, struct position at,
-				 uint32_t room)
-{
-	while (room && at.item < batch->nr_items) {
-		uint32_t left = batch->items[at.item].len_bytes - at.offset_bytes;
-
-		if (left > room) {
-			at.offset_bytes += room;
-			return at;
-		}
-		room -= left;
-		at.item++;
-		at.offset_bytes = 0;
-	}
-	return at;
-}
-
-static bool take_grain(struct cpu_channel *channel, struct position *start, struct position *end)
+static bool take_grain(struct cpu_channel *channel, struct grain_at *start, struct grain_at *end)
 {
 	unsigned long long cursor = atomic_load_explicit(&channel->cursor, memory_order_relaxed);
-	struct position next;
+	struct grain_at next;
 
 	do {
 		const struct engine_batch *batch;
@@ -146,85 +117,17 @@ static bool take_grain(struct cpu_channel *channel, struct position *start, stru
 		batch = channel->batches[start->batch];
 		*end = next = grain_end(batch, *start, channel->grain_bytes);
 		if (next.item == batch->nr_items)
-			next = (struct position){.batch = start->batch + 1};
+			next = (struct grain_at){.batch = start->batch + 1};
 	} while (!atomic_compare_exchange_weak_explicit(
 		&channel->cursor, &cursor, pack(next), memory_order_relaxed, memory_order_relaxed));
 	return true;
-}
-
-static bool in_step(const struct engine_item *items)
-{
-	uint32_t len = items[0].len_bytes;
-
-	for (unsigned int i = 0; i < 4; i++)
-		if (items[i].len_bytes != len || (uintptr_t)items[i].dst % CACHELINE)
-			return false;
-	return len % CACHELINE == 0 && len <= IN_STEP_MAX_BYTES;
-}
-
-/* Items that go on where the one before ends, at both sides, are one to a kernel. */
-static uint32_t nr_adjoining(const struct engine_item *items, uint32_t nr_items, size_t *len_bytes)
-{
-	uint32_t nr = 1;
-
-	*len_bytes = items->len_bytes;
-	while (nr < nr_items && items[nr].src == (const char *)items->src + *len_bytes &&
-	       items[nr].dst == (char *)items->dst + *len_bytes)
-		*len_bytes += items[nr++].len_bytes;
-	return nr;
-}
-
-static void copy_items(const struct copy_kernel *kernel, const struct engine_item *items,
-		       uint32_t nr_items)
-{
-	while (nr_items) {
-		if (kernel->copy4 && nr_items >= 4 && in_step(items)) {
-			char *const to[] = {items[0].dst, items[1].dst, items[2].dst, items[3].dst};
-			const char *const from[] = {items[0].src, items[1].src, items[2].src,
-						    items[3].src};
-
-			kernel->copy4(to, from, items->len_bytes);
-			items += 4;
-			nr_items -= 4;
-		} else {
-			size_t len;
-			uint32_t nr = nr_adjoining(items, nr_items, &len);
-
-			kernel->copy(items->dst, items->src, len);
-			items += nr;
-			nr_items -= nr;
-		}
-	}
-}
-
-static void copy_part(const struct copy_kernel *kernel, const struct engine_item *item,
-		      uint32_t start, uint32_t end)
-{
-	kernel->copy((char *)item->dst + start, (const char *)item->src + start, end - start);
-}
-
-static void copy_grain(const struct copy_kernel *kernel, const struct engine_item *items,
-		       struct position at, struct position end)
-{
-	if (at.item == end.item) {
-		copy_part(kernel, &items[at.item], at.offset_bytes, end.offset_bytes);
-		return;
-	}
-	if (at.offset_bytes) {
-		const struct engine_item *item = &items[at.item++];
-
-		copy_part(kernel, item, at.offset_bytes, item->len_bytes);
-	}
-	copy_items(kernel, &items[at.item], end.item - at.item);
-	if (end.offset_bytes)
-		copy_part(kernel, &items[end.item], 0, end.offset_bytes);
 }
 
 static bool share(struct crew_task *task, unsigned int worker)
 {
 	struct cpu_channel *channel = CONTAINER_OF(task, struct cpu_channel, task);
 	struct cpu_engine *cpu = CONTAINER_OF(channel->channel.engine, struct cpu_engine, engine);
-	struct position start, end;
+	struct grain_at start, end;
 	bool any = false;
 
 	while (take_grain(channel, &start, &end)) {

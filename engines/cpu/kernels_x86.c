@@ -57,7 +57,47 @@ void copy_movsb(void *restrict dst, const void *restrict src, size_t len_bytes)
  */
 static const size_t step_bytes = 4 * PAGE_BYTES;
 
-__attribute__((target("avx2"))) static inline void line_avx2(char *to, const char *from)
+/* How one line goes from memory to memory; the loops around it are the same for all widths. */
+typedef void line_fn(char *to, const char *from);
+
+#define TEMPLATE static inline __attribute__((always_inline))
+
+TEMPLATE void stream(char *to, const char *from, size_t len_bytes, line_fn *line)
+{
+	size_t head = -(uintptr_t)to % CACHELINE;
+
+	if (len_bytes < STREAM_MIN_BYTES) {
+		copy_generic(to, from, len_bytes);
+		return;
+	}
+	copy_generic(to, from, head);
+	to += head;
+	from += head;
+	len_bytes -= head;
+	for (; len_bytes >= step_bytes; len_bytes -= step_bytes) {
+		for (size_t at = 0; at < PAGE_BYTES; at += CACHELINE)
+			for (size_t page = 0; page < step_bytes; page += PAGE_BYTES)
+				line(to + page + at, from + page + at);
+		to += step_bytes;
+		from += step_bytes;
+	}
+	for (; len_bytes >= CACHELINE; len_bytes -= CACHELINE, to += CACHELINE, from += CACHELINE)
+		line(to, from);
+	copy_generic(to, from, len_bytes);
+	_mm_sfence();
+}
+
+TEMPLATE void stream4(char *const to[4], const char *const from[4], size_t len_bytes, line_fn *line)
+{
+	for (size_t at = 0; at < len_bytes; at += CACHELINE)
+		for (unsigned int i = 0; i < 4; i++)
+			line(to[i] + at, from[i] + at);
+	_mm_sfence();
+}
+
+#define AVX2 __attribute__((target("avx2")))
+
+AVX2 static inline void line_avx2(char *to, const char *from)
 {
 	__m256i low = _mm256_loadu_si256((const __m256i *)from);
 	__m256i high = _mm256_loadu_si256((const __m256i *)(from + 32));
@@ -66,82 +106,30 @@ __attribute__((target("avx2"))) static inline void line_avx2(char *to, const cha
 	_mm256_stream_si256((__m256i *)(to + 32), high);
 }
 
-__attribute__((target("avx2"))) void copy4_avx2_nt(char *const to[4], const char *const from[4],
-						   size_t len_bytes)
+AVX2 void copy_avx2_nt(void *restrict dst, const void *restrict src, size_t len_bytes)
 {
-	for (size_t at = 0; at < len_bytes; at += CACHELINE)
-		for (unsigned int i = 0; i < 4; i++)
-			line_avx2(to[i] + at, from[i] + at);
-	_mm_sfence();
+	stream(dst, src, len_bytes, line_avx2);
 }
 
-__attribute__((target("avx2"))) void copy_avx2_nt(void *restrict dst, const void *restrict src,
-						  size_t len_bytes)
+AVX2 void copy4_avx2_nt(char *const to[4], const char *const from[4], size_t len_bytes)
 {
-	size_t head = -(uintptr_t)dst % CACHELINE;
-	const char *from = src;
-	char *to = dst;
-
-	if (len_bytes < STREAM_MIN_BYTES) {
-		copy_generic(to, from, len_bytes);
-		return;
-	}
-	copy_generic(to, from, head);
-	to += head;
-	from += head;
-	len_bytes -= head;
-	for (; len_bytes >= step_bytes; len_bytes -= step_bytes) {
-		for (size_t at = 0; at < PAGE_BYTES; at += CACHELINE)
-			for (size_t page = 0; page < step_bytes; page += PAGE_BYTES)
-				line_avx2(to + page + at, from + page + at);
-		to += step_bytes;
-		from += step_bytes;
-	}
-	for (; len_bytes >= CACHELINE; len_bytes -= CACHELINE, to += CACHELINE, from += CACHELINE)
-		line_avx2(to, from);
-	copy_generic(to, from, len_bytes);
-	_mm_sfence();
+	stream4(to, from, len_bytes, line_avx2);
 }
 
-__attribute__((target("avx512f"))) static inline void line_avx512(char *to, const char *from)
+#define AVX512 __attribute__((target("avx512f")))
+
+AVX512 static inline void line_avx512(char *to, const char *from)
 {
 	_mm512_stream_si512((__m512i *)to, _mm512_loadu_si512(from));
 }
 
-__attribute__((target("avx512f"))) void copy4_avx512_nt(char *const to[4],
-							const char *const from[4], size_t len_bytes)
+AVX512 void copy_avx512_nt(void *restrict dst, const void *restrict src, size_t len_bytes)
 {
-	for (size_t at = 0; at < len_bytes; at += CACHELINE)
-		for (unsigned int i = 0; i < 4; i++)
-			line_avx512(to[i] + at, from[i] + at);
-	_mm_sfence();
+	stream(dst, src, len_bytes, line_avx512);
 }
 
-__attribute__((target("avx512f"))) void copy_avx512_nt(void *restrict dst, const void *restrict src,
-						       size_t len_bytes)
+AVX512 void copy4_avx512_nt(char *const to[4], const char *const from[4], size_t len_bytes)
 {
-	size_t head = -(uintptr_t)dst % CACHELINE;
-	const char *from = src;
-	char *to = dst;
-
-	if (len_bytes < STREAM_MIN_BYTES) {
-		copy_generic(to, from, len_bytes);
-		return;
-	}
-	copy_generic(to, from, head);
-	to += head;
-	from += head;
-	len_bytes -= head;
-	for (; len_bytes >= step_bytes; len_bytes -= step_bytes) {
-		for (size_t at = 0; at < PAGE_BYTES; at += CACHELINE)
-			for (size_t page = 0; page < step_bytes; page += PAGE_BYTES)
-				line_avx512(to + page + at, from + page + at);
-		to += step_bytes;
-		from += step_bytes;
-	}
-	for (; len_bytes >= CACHELINE; len_bytes -= CACHELINE, to += CACHELINE, from += CACHELINE)
-		line_avx512(to, from);
-	copy_generic(to, from, len_bytes);
-	_mm_sfence();
+	stream4(to, from, len_bytes, line_avx512);
 }
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The engine's counters by name, and the model's behind them. */
 #include <stdio.h>
+#include <string.h>
 
 #include "engines/dsa/dsa.h"
 #include "engines/dsa/status.h"
@@ -58,6 +59,22 @@ static void report_statuses(const uint64_t *total, engine_counter_fn fn, void *a
 	}
 }
 
+/* Queues that stopped taking anything: `error.wq0.0 Operation not permitted`. */
+static void report_errors(const struct dsa_engine *engine, engine_counter_fn fn, void *arg)
+{
+	char name[NAME_BYTES];
+
+	for (uint32_t i = 0; i < engine->nr_portals; i++) {
+		int err = atomic_load(&engine->portals[i].error);
+
+		if (!err)
+			continue;
+		snprintf(name, sizeof(name), "error.%s %s", engine->portals[i].queue.name,
+			 strerror(-err));
+		fn(arg, name, 1);
+	}
+}
+
 static void report_model(const struct dsa_engine *engine, engine_counter_fn fn, void *arg)
 {
 	char name[NAME_BYTES];
@@ -91,6 +108,7 @@ void dsa_counters(struct engine *base, engine_counter_fn fn, void *arg)
 		fn(arg, event_names[i], total[i]);
 	report_fallbacks(total, fn, arg);
 	report_statuses(total, fn, arg);
+	report_errors(engine, fn, arg);
 	if (engine->model)
 		report_model(engine, fn, arg);
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "engines/dsa/queue.h"
+#include "engines/engine.h"
 
 #define DEVICES "bus/dsa/devices"
 
@@ -193,7 +194,8 @@ static int discover_sysfs(struct dsa_queue *queues, unsigned int max, char *why,
 	snprintf(path, sizeof(path), "%s/" DEVICES, dsa_sysfs_root());
 	dir = opendir(path);
 	if (!dir) {
-		snprintf(why, why_bytes, "%s: the idxd driver is not loaded: modprobe idxd", path);
+		snprintf(why, why_bytes,
+			 "%s: the idxd driver is not loaded" ENGINE_REMEDY "modprobe idxd", path);
 		return -ENOENT;
 	}
 	while ((entry = readdir(dir))) {
@@ -207,9 +209,14 @@ static int discover_sysfs(struct dsa_queue *queues, unsigned int max, char *why,
 	}
 	closedir(dir);
 	if (!nr) {
-		snprintf(why, why_bytes, "%s: %s", path,
-			 nr_devices ? "devices without work queues"
-				    : "no DSA device on this machine (lspci -d 8086:0b25)");
+		snprintf(
+			why, why_bytes, "%s: %s", path,
+			nr_devices
+				? "devices without work queues" ENGINE_REMEDY
+				  "accel-config list -i shows what they have"
+				: "no DSA device on this machine (lspci -d 8086:0b25)" ENGINE_REMEDY
+				  "enable DSA in the firmware, then "
+				  "accel-config list -i shows it");
 		return -ENOENT;
 	}
 	qsort(queues, nr, sizeof(*queues), by_device_and_number);

@@ -7,6 +7,7 @@
 
 #include "engines/dsa/doctor.h"
 #include "engines/dsa/portal.h"
+#include "engines/engine.h"
 
 struct doctor {
 	dsa_doctor_line_fn line;
@@ -53,13 +54,14 @@ static int check_module(const struct doctor *d)
 
 static int check_devices(struct doctor *d)
 {
-	char why[256] = "", detail[300];
-	const char *via;
+	char why[512] = "", detail[64];
+	const char *via, *remedy;
 
 	d->nr_queues = dsa_discover(d->queues, DSA_MAX_QUEUES, &via, why, sizeof(why));
-	if (d->nr_queues <= 0)
-		return tell(d, "DSA devices", false, why,
-			    "enable DSA in the firmware, then accel-config list -i shows it");
+	if (d->nr_queues <= 0) {
+		remedy = engine_cut_remedy(why);
+		return tell(d, "DSA devices", false, why, remedy);
+	}
 	snprintf(detail, sizeof(detail), "%d work queues, found by %s", d->nr_queues, via);
 	return tell(d, "DSA devices", true, detail, NULL);
 }
@@ -86,17 +88,36 @@ static int check_links(const struct doctor *d)
 	return err;
 }
 
+/* Only a mapped portal takes batches, and only by the instruction for its kind of queue. */
+void dsa_way_to_batches(const struct dsa_queue *queue, bool has_enqcmd, bool has_movdir64b,
+			char *text, size_t text_bytes)
+{
+	if (!has_enqcmd && !has_movdir64b)
+		snprintf(text, text_bytes,
+			 "nothing: with neither ENQCMD nor MOVDIR64B in this CPU it is write(), "
+			 "which takes single descriptors only");
+	else if (queue->shared ? has_enqcmd : has_movdir64b)
+		snprintf(text, text_bytes, SETCAP);
+	else
+		snprintf(text, text_bytes,
+			 "accel-config config-wq dsa%u/%s --mode=%s, since this CPU lacks %s; "
+			 "then " SETCAP,
+			 queue->device_id, queue->name, queue->shared ? "dedicated" : "shared",
+			 queue->shared ? "ENQCMD" : "MOVDIR64B");
+}
+
 static int tell_batches(const struct doctor *d, const struct dsa_portal *portal)
 {
-	char detail[64];
-	bool by_write = !strcmp(portal->ops->name, "write");
+	char detail[64], remedy[192] = "accel-config config-wq … --max-batch-size=32";
 
 	if (portal->max_batch > 1) {
 		snprintf(detail, sizeof(detail), "up to %u descriptors", portal->max_batch);
 		return tell(d, "batches", true, detail, NULL);
 	}
-	tell(d, "batches", false, portal->refusals,
-	     by_write ? SETCAP : "accel-config config-wq … --max-batch-size=32");
+	if (!strcmp(portal->ops->name, "write"))
+		dsa_way_to_batches(&portal->queue, dsa_cpu_has_enqcmd(), dsa_cpu_has_movdir64b(),
+				   remedy, sizeof(remedy));
+	tell(d, "batches", false, portal->refusals, remedy);
 	return 1;
 }
 
@@ -104,12 +125,9 @@ static int tell_refusal(const struct doctor *d, const struct dsa_portal *portal,
 {
 	char remedy[192];
 
-	if (err == -EACCES) {
-		snprintf(remedy, sizeof(remedy), "setfacl -m u:$USER:rw %s", portal->queue.path);
-		return tell(d, "permission of the node", false, portal->refusals, remedy);
-	}
-	return tell(d, "a NOOP through the queue", false, portal->refusals,
-		    "mend what is named there; dmesg | grep idxd may say more");
+	dsa_portal_remedy(portal, err, remedy, sizeof(remedy));
+	return tell(d, err == -EACCES ? "permission of the node" : "a NOOP through the queue",
+		    false, portal->refusals, remedy);
 }
 
 /* Of several usable queues the first that answers; if none does, what the last one said. */

@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#include "engines/dsa/queue.h"
+
 /* remedy: the command or deed that mends what is not ok; NULL if nothing needs mending. */
 typedef void (*dsa_doctor_line_fn)(void *arg, const char *step, bool ok, const char *detail,
 				   const char *remedy);
@@ -15,5 +17,10 @@ typedef void (*dsa_doctor_line_fn)(void *arg, const char *step, bool ok, const c
  * -ENODEV: not usable.
  */
 int dsa_doctor(dsa_doctor_line_fn line, void *arg);
+
+/* What brings batches where a queue is reached by write(), on a processor with these instructions.
+ */
+void dsa_way_to_batches(const struct dsa_queue *queue, bool has_enqcmd, bool has_movdir64b,
+			char *text, size_t text_bytes);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/vault.h"
 #include "engines/dsa/dsa.h"

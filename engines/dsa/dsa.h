@@ -13,7 +13,10 @@
 #ifndef FERRY_DSA_H
 #define FERRY_DSA_H
 
+#include <stdatomic.h>
+
 #include "engines/counts.h"
+#include "engines/dsa/patience.h"
 #include "engines/dsa/portal.h"
 #include "engines/engine.h"
 #include "models/dsa/dsa_model.h"
@@ -111,7 +114,7 @@ struct dsa_op {
 	bool is_batch; /* else a single, whose record is crs[0] */
 	uint8_t state;
 	uint32_t portal; /* in the channel's order */
-	uint64_t deadline_ns;
+	struct dsa_patience patience;
 };
 
 #define DSA_NR_PIECES 4096
@@ -157,6 +160,7 @@ struct dsa_channel {
 
 	struct engine_batch *feeding, **feeding_tail; /* not cut up completely */
 	uint64_t waiting_bytes;                       /* in those and in the requeued */
+	struct dsa_patience turn; /* of those while nothing flies; until 0: not begun */
 	struct engine_batch *done, **done_tail;
 	uint32_t nr_batches; /* accepted and not handed back */
 	uint32_t cpu_percent;
@@ -196,9 +200,8 @@ void dsa_piece_abandoned(struct dsa_channel *channel, uint32_t piece, enum dsa_r
 /* No device is left: nothing of the batch was taken. */
 void dsa_batch_declined(struct dsa_channel *channel, struct engine_batch *batch);
 void dsa_piece_stray(struct dsa_channel *channel, uint32_t piece);
-/* Gives up what waits and has waited too long, or everything. */
-void dsa_abandon_waiting(struct dsa_channel *channel, uint64_t older_than_ns,
-			 enum dsa_reason reason);
+/* Gives up what waits and came no later than this. */
+void dsa_abandon_waiting(struct dsa_channel *channel, uint64_t came_ns, enum dsa_reason reason);
 
 /* ops.c: sending pieces and reaping what comes back. */
 void dsa_send_waiting(struct dsa_channel *channel);

@@ -32,7 +32,7 @@ struct search {
 	struct dsa_queue *queues;
 	bool tried[DSA_MAX_QUEUES];
 	int nr_queues;
-	char reason[640]; /* of the last refusal */
+	char reason[768]; /* of the last refusal */
 };
 
 static bool try_queue(struct search *s, int i)
@@ -40,17 +40,22 @@ static bool try_queue(struct search *s, int i)
 	struct dsa_engine *engine = s->engine;
 	struct dsa_portal *portal = &engine->portals[engine->nr_portals];
 	struct dsa_trouble trouble;
+	char remedy[192];
+	int err;
 
 	s->tried[i] = true;
 	if (engine->nr_portals == DSA_MAX_PORTALS)
 		return false;
 	if (dsa_queue_check(&s->queues[i], &trouble) != DSA_LINKS_HOLD) {
-		snprintf(s->reason, sizeof(s->reason), "%s: %s", trouble.what, trouble.remedy);
+		snprintf(s->reason, sizeof(s->reason), "%s" ENGINE_REMEDY "%s", trouble.what,
+			 trouble.remedy);
 		return false;
 	}
-	if (dsa_portal_open(portal, &s->queues[i], NULL, 0)) {
-		snprintf(s->reason, sizeof(s->reason), "%s: %s", s->queues[i].name,
-			 portal->refusals);
+	err = dsa_portal_open(portal, &s->queues[i], NULL, 0);
+	if (err) {
+		dsa_portal_remedy(portal, err, remedy, sizeof(remedy));
+		snprintf(s->reason, sizeof(s->reason), "%s: %s" ENGINE_REMEDY "%s",
+			 s->queues[i].name, portal->refusals, remedy);
 		return false;
 	}
 	engine->nr_portals++;
@@ -100,7 +105,8 @@ static int open_named(struct search *s, const char *names, char *why, size_t why
 	}
 	if (nr_found == nr_wanted)
 		return 0;
-	snprintf(why, why_bytes, "dsa: %s: no such queue: accel-config list -i", names);
+	snprintf(why, why_bytes, "dsa: %s: no such queue" ENGINE_REMEDY "accel-config list -i",
+		 names);
 	return -ENODEV;
 }
 

@@ -59,14 +59,16 @@ static void describe(const struct dsa_channel *ch, const struct dsa_piece *piece
 				 len);
 }
 
-static struct dsa_op *take_op(struct dsa_channel *ch, uint32_t portal, uint64_t deadline_ns)
+static struct dsa_op *take_op(struct dsa_channel *ch, uint32_t portal, uint64_t until_ns)
 {
 	struct dsa_op *op = &ch->ops[ch->free_ops[--ch->nr_free_ops]];
+	struct dsa_portal *at = ch->portals[portal].portal;
 
 	op->nr_pieces = 0;
 	op->is_batch = false;
 	op->portal = portal;
-	op->deadline_ns = deadline_ns;
+	dsa_patience_begin(&op->patience, until_ns, atomic_load(&at->nr_ended),
+			   atomic_load(&at->in_flight));
 	return op;
 }
 
@@ -114,9 +116,9 @@ static uint64_t gather(struct dsa_channel *ch, struct dsa_op *op, uint32_t most)
 	return bytes;
 }
 
-static bool send_batch(struct dsa_channel *ch, uint32_t portal, uint64_t deadline_ns)
+static bool send_batch(struct dsa_channel *ch, uint32_t portal, uint64_t until_ns)
 {
-	struct dsa_op *op = take_op(ch, portal, deadline_ns);
+	struct dsa_op *op = take_op(ch, portal, until_ns);
 	struct dsa_hw_desc *desc = ch->stage;
 	uint64_t bytes = gather(ch, op, MIN(ch->op_descs, portal_of(ch, op)->max_batch));
 
@@ -139,7 +141,7 @@ static bool send_batch(struct dsa_channel *ch, uint32_t portal, uint64_t deadlin
 }
 
 /* Where batches are not to be had: as many singles as there is room for, in one go. */
-static bool send_singles(struct dsa_channel *ch, uint32_t portal, uint64_t deadline_ns)
+static bool send_singles(struct dsa_channel *ch, uint32_t portal, uint64_t until_ns)
 {
 	struct dsa_op *staged[DSA_STAGE];
 	uint32_t nr = 0, taken;
@@ -147,7 +149,7 @@ static bool send_singles(struct dsa_channel *ch, uint32_t portal, uint64_t deadl
 	int64_t piece;
 
 	while (nr < DSA_STAGE && ch->nr_free_ops && (piece = dsa_next_piece(ch)) >= 0) {
-		struct dsa_op *op = take_op(ch, portal, deadline_ns);
+		struct dsa_op *op = take_op(ch, portal, until_ns);
 
 		op->pieces[op->nr_pieces++] = (uint32_t)piece;
 		describe(ch, &ch->pieces[piece], &ch->stage[nr], &op->crs[0]);
@@ -176,6 +178,29 @@ static bool any_alive(const struct dsa_channel *ch)
 	return false;
 }
 
+/*
+ * What is in flight is waited for by itself, and makes room when it ends. With nothing in flight
+ * the queues are full of what others sent, or take nothing at all.
+ */
+static void await_turn(struct dsa_channel *ch, uint64_t now)
+{
+	uint64_t timeout_ns = ch->engine->options.timeout_ns;
+	uint32_t nr_ended = 0, nr_ahead = 0;
+
+	if (ch->nr_flying)
+		return;
+	for (uint32_t i = 0; i < ch->nr_portals; i++) {
+		nr_ended += atomic_load(&ch->portals[i].portal->nr_ended);
+		nr_ahead += atomic_load(&ch->portals[i].portal->in_flight);
+	}
+	if (ch->turn.until_ns) {
+		if (!dsa_patience_is_over(&ch->turn, now, timeout_ns, nr_ended))
+			return;
+		dsa_abandon_waiting(ch, now - MIN(now, timeout_ns), DSA_REASON_FULL);
+	}
+	dsa_patience_begin(&ch->turn, now + timeout_ns, nr_ended, nr_ahead);
+}
+
 void dsa_send_waiting(struct dsa_channel *ch)
 {
 	uint64_t timeout_ns = ch->engine->options.timeout_ns;
@@ -199,8 +224,8 @@ void dsa_send_waiting(struct dsa_channel *ch)
 		return;
 	if (!any_alive(ch))
 		dsa_abandon_waiting(ch, UINT64_MAX, DSA_REASON_NO_DEVICE);
-	else if (now > timeout_ns)
-		dsa_abandon_waiting(ch, now - timeout_ns, DSA_REASON_FULL);
+	else
+		await_turn(ch, now);
 }
 
 /*
@@ -290,6 +315,7 @@ static void give_up(struct dsa_channel *ch, struct dsa_op *op)
 
 void dsa_reap(struct dsa_channel *ch)
 {
+	uint64_t timeout_ns = ch->engine->options.timeout_ns;
 	uint64_t now = 0;
 
 	for (uint32_t i = ch->nr_flying; i-- > 0;) {
@@ -298,16 +324,18 @@ void dsa_reap(struct dsa_channel *ch)
 
 		if (!status) {
 			now = now ? now : now_ns();
-			if (now < op->deadline_ns)
+			if (!dsa_patience_is_over(&op->patience, now, timeout_ns,
+						  atomic_load(&portal_of(ch, op)->nr_ended)))
 				continue;
 		}
 		ch->flying[i] = ch->flying[--ch->nr_flying];
+		ch->turn.until_ns = 0;
 		if (!status) {
 			give_up(ch, op);
 			continue;
 		}
 		answer(ch, op, status);
-		dsa_portal_retire(portal_of(ch, op), 1);
+		dsa_portal_answered(portal_of(ch, op));
 		free_op(ch, op);
 	}
 }

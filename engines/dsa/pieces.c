@@ -363,16 +363,16 @@ static void abandon_feeding(struct dsa_channel *ch, enum dsa_reason reason)
 	end_feeding(ch);
 }
 
-void dsa_abandon_waiting(struct dsa_channel *ch, uint64_t older_than_ns, enum dsa_reason reason)
+void dsa_abandon_waiting(struct dsa_channel *ch, uint64_t came_ns, enum dsa_reason reason)
 {
 	for (uint32_t left = ch->requeued.nr; left; left--) {
 		uint32_t index = (uint32_t)dsa_next_piece(ch);
 
-		if (ch->pieces[index].batch->scratch[0] <= older_than_ns)
+		if (ch->pieces[index].batch->scratch[0] <= came_ns)
 			dsa_piece_abandoned(ch, index, reason);
 		else
 			dsa_requeue_piece(ch, index);
 	}
-	while (ch->feeding && ch->feeding->scratch[0] <= older_than_ns)
+	while (ch->feeding && ch->feeding->scratch[0] <= came_ns)
 		abandon_feeding(ch, reason);
 }

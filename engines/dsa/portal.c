@@ -45,6 +45,7 @@ static uint32_t submit_within(struct dsa_portal *portal, const struct dsa_hw_des
 		return 0;
 	taken = portal->ops->submit(portal, descs, room);
 	if (taken < 0) {
+		atomic_store_explicit(&portal->error, taken, memory_order_relaxed);
 		atomic_store_explicit(&portal->dead, true, memory_order_relaxed);
 		taken = 0;
 	}
@@ -198,6 +199,15 @@ int dsa_portal_open(struct dsa_portal *portal, const struct dsa_queue *queue,
 	}
 	probe_batch(portal);
 	return 0;
+}
+
+void dsa_portal_remedy(const struct dsa_portal *portal, int err, char *text, size_t text_bytes)
+{
+	if (err == -EACCES)
+		snprintf(text, text_bytes, "setfacl -m u:$USER:rw %s", portal->queue.path);
+	else
+		snprintf(text, text_bytes,
+			 "mend what is named there; dmesg | grep idxd may say more");
 }
 
 void dsa_portal_close(struct dsa_portal *portal)

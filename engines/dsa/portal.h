@@ -42,7 +42,9 @@ struct dsa_portal {
 	uint32_t model_device;
 	atomic_uint slot;      /* of the portal's page, for the next MOVDIR64B */
 	atomic_uint in_flight; /* descriptors submitted and not yet retired */
+	atomic_uint nr_ended;  /* submissions answered, of all channels; wraps */
 	atomic_bool dead;      /* nothing more is submitted through it, drains excepted */
+	atomic_int error;      /* -errno of the submission that made it so; 0: no answer did */
 	void *probe_page;
 	char refusals[512]; /* of the ways that were tried before, and of batches */
 };
@@ -56,6 +58,8 @@ extern const struct dsa_portal_ops *const dsa_model_ways[];
  */
 int __must_check dsa_portal_open(struct dsa_portal *portal, const struct dsa_queue *queue,
 				 struct dsa_model *model, uint32_t model_device);
+/* The command that mends what dsa_portal_open answered with err. */
+void dsa_portal_remedy(const struct dsa_portal *portal, int err, char *text, size_t text_bytes);
 /* Takes zeroed and half-opened ones. The device must have been drained. */
 void dsa_portal_close(struct dsa_portal *portal);
 
@@ -68,6 +72,13 @@ bool dsa_portal_submit_drain(struct dsa_portal *portal, const struct dsa_hw_desc
 static inline void dsa_portal_retire(struct dsa_portal *portal, uint32_t nr)
 {
 	atomic_fetch_sub_explicit(&portal->in_flight, nr, memory_order_relaxed);
+}
+
+/* The device has answered a submission in time: it works. */
+static inline void dsa_portal_answered(struct dsa_portal *portal)
+{
+	dsa_portal_retire(portal, 1);
+	atomic_fetch_add_explicit(&portal->nr_ended, 1, memory_order_relaxed);
 }
 
 static inline bool dsa_portal_is_dead(struct dsa_portal *portal)

@@ -12,47 +12,14 @@
 #include "base/clock.h"
 #include "base/vault.h"
 #include "engines/engine.h"
+#include "engines/fault/params.h"
 #include "engines/fault/strays.h"
-#include "engines/params.h"
-
-#define EVERY_DEFAULT    7
-#define EVERY_MAX        (1U << 30)
-#define DELAY_DEFAULT_US 50
-#define DELAY_MAX_US     100000
-#define PARAMS_HELP                                                              \
-	"every=N,what=fail|fault|undone|delay|stray|busy|mix,delay_us=N,seed=N," \
-	"inner=ENGINE (last)"
 
 #define DEPTH         4
 #define BUSY_TRIES    1000
 #define INNER_POLL_NS NS_PER_MS
 
 extern const struct engine_ops fault_engine_ops;
-
-enum fate {
-	FATE_FAIL,   /* partly written, ENGINE_ERROR */
-	FATE_FAULT,  /* partly written, ENGINE_FAULT */
-	FATE_UNDONE, /* untouched, ENGINE_NOT_ATTEMPTED */
-	FATE_DELAY,  /* its batch is QUEUED and served late */
-	FATE_STRAY,  /* written after a while, ENGINE_STRAY */
-	FATE_BUSY,   /* its batch is refused once */
-	NR_FATES,
-	FATE_NONE = NR_FATES,
-};
-
-static const struct {
-	const char *name, *counter;
-} fates[NR_FATES] = {
-	[FATE_FAIL] = {"fail", "injected.fail"},       [FATE_FAULT] = {"fault", "injected.fault"},
-	[FATE_UNDONE] = {"undone", "injected.undone"}, [FATE_DELAY] = {"delay", "injected.delay"},
-	[FATE_STRAY] = {"stray", "injected.stray"},    [FATE_BUSY] = {"busy", "injected.busy"},
-};
-
-struct fault_params {
-	uint64_t every, delay_us, seed;
-	enum fate what; /* FATE_NONE: all in turn */
-	const char *inner;
-};
 
 struct fault_engine {
 	struct engine engine;
@@ -336,54 +303,12 @@ static void fault_channel_close(struct engine_channel *base)
 	vault_free(channel, sizeof(*channel));
 }
 
-static bool parse_what(const struct engine_param *param, enum fate *what)
-{
-	for (unsigned int i = 0; i < NR_FATES; i++) {
-		if (engine_param_value(param, fates[i].name)) {
-			*what = (enum fate)i;
-			return true;
-		}
-	}
-	*what = FATE_NONE;
-	return engine_param_value(param, "mix");
-}
-
-static int parse(const char *text, struct fault_params *params, char *why, size_t why_bytes)
-{
-	struct engine_param param;
-
-	*params = (struct fault_params){.every = EVERY_DEFAULT,
-					.delay_us = DELAY_DEFAULT_US,
-					.what = FATE_NONE,
-					.inner = "cpu"};
-	while (engine_param_next(&text, &param)) {
-		bool good = false;
-
-		if (engine_param_key(&param, "inner") && *param.value) {
-			params->inner = param.value;
-			return 0;
-		}
-		if (engine_param_key(&param, "every"))
-			good = engine_param_number(&param, 1, EVERY_MAX, &params->every);
-		else if (engine_param_key(&param, "what"))
-			good = parse_what(&param, &params->what);
-		else if (engine_param_key(&param, "delay_us"))
-			good = engine_param_number(&param, 0, DELAY_MAX_US, &params->delay_us);
-		else if (engine_param_key(&param, "seed"))
-			good = engine_param_number(&param, 0, UINT64_MAX, &params->seed);
-		if (!good)
-			return engine_param_bad(&param, "fault", "bad parameter", PARAMS_HELP, why,
-						why_bytes);
-	}
-	return 0;
-}
-
 /* The inner engine answers for itself when it is opened. */
 static int fault_probe(const char *text, char *why, size_t why_bytes)
 {
 	struct fault_params params;
 
-	return parse(text, &params, why, why_bytes);
+	return fault_parse(text, &params, why, why_bytes);
 }
 
 static void fault_close(struct engine *engine)
@@ -404,7 +329,7 @@ static int fault_open(const struct engine_env *env, const char *text, struct eng
 	struct fault_params params;
 	int err;
 
-	err = parse(text, &params, why, why_bytes);
+	err = fault_parse(text, &params, why, why_bytes);
 	if (err)
 		return err;
 	if (vault_alloc(sizeof(*fault), (void **)&fault)) {
@@ -433,7 +358,7 @@ static void fault_counters(struct engine *engine, engine_counter_fn fn, void *ar
 	struct fault_engine *fault = CONTAINER_OF(engine, struct fault_engine, engine);
 
 	for (unsigned int i = 0; i < NR_FATES; i++)
-		fn(arg, fates[i].counter, atomic_load(&fault->injected[i]));
+		fn(arg, fault_fates[i].counter, atomic_load(&fault->injected[i]));
 	if (fault->inner->ops->counters)
 		fault->inner->ops->counters(fault->inner, fn, arg);
 }
@@ -443,7 +368,7 @@ const struct engine_ops fault_engine_ops = {
 	.size = sizeof(struct engine_ops),
 	.name = "fault",
 	.summary = "wraps another engine and lets every N-th item go wrong; for tests",
-	.params_help = PARAMS_HELP,
+	.params_help = FAULT_PARAMS_HELP,
 	.priority = -1,
 	.probe = fault_probe,
 	.open = fault_open,

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engines/engine.h"
 #include "engines/sdxi/context.h"
 
 /* The only function known: AMD's. */
@@ -82,24 +83,23 @@ int sdxi_device_probe(const char *sys_root, const char *dev_root, char *why, siz
 	if (!access(node, F_OK)) {
 		snprintf(why, why_bytes,
 			 "%s exists, but no kernel release has settled its interface and this "
-			 "build has no way in to it: use sdxi:model",
+			 "build has no way in to it" ENGINE_REMEDY "use sdxi:model",
 			 node);
 		return -EOPNOTSUPP;
 	}
 	if (!find_function(sys_root, &function)) {
 		snprintf(why, why_bytes,
-			 "no SDXI hardware (PCI 1022:14dc; `lspci -d 1022:14dc`): use sdxi:model");
+			 "no SDXI hardware (PCI 1022:14dc; `lspci -d 1022:14dc`)" ENGINE_REMEDY
+			 "use sdxi:model");
 	} else if (!function.driver[0]) {
 		snprintf(why, why_bytes,
-			 "SDXI function %s has no driver: `modprobe sdxi`, with a driver that "
-			 "offers "
-			 "/dev/sdxi to user space",
+			 "SDXI function %s has no driver" ENGINE_REMEDY
+			 "modprobe sdxi, with a driver that offers /dev/sdxi to user space",
 			 function.name);
 	} else {
 		snprintf(why, why_bytes,
 			 "SDXI function %s is driven by %s, which offers no /dev/sdxi to user "
-			 "space: "
-			 "a driver that does is needed; until then use sdxi:model",
+			 "space" ENGINE_REMEDY "use sdxi:model until there is a driver that does",
 			 function.name, function.driver);
 	}
 	return -ENODEV;

@@ -7,10 +7,8 @@
 
 #include "base/futex.h"
 #include "base/vault.h"
-#include "crew/crew.h"
 #include "engines/cpu/kernels.h"
-#include "engines/engine.h"
-#include "tests/host/tap.h"
+#include "tests/testlib/engines.h"
 
 #define AREA_BYTES (4UL << 20)
 #define NR_ITEMS   300
@@ -18,28 +16,6 @@
 #define NR_ROUNDS  12
 
 static struct crew *crew;
-
-static struct engine *open_engine(const char *spec, struct crew *with)
-{
-	struct engine_env env = {.crew = with};
-	struct engine *engine = NULL;
-	char why[256];
-
-	if (engine_open(spec, &env, &engine, why, sizeof(why))) {
-		tap_note("%s: %s", spec, why);
-		exit(1);
-	}
-	return engine;
-}
-
-static struct engine_channel *open_channel(struct engine *engine)
-{
-	struct engine_channel *channel;
-
-	if (engine->ops->channel_open(engine, -1, &channel))
-		exit(1);
-	return channel;
-}
 
 /* Source and destination in areas of their own, with gaps between items that must stay as is. */
 struct lot {
@@ -381,30 +357,10 @@ static void test_params(void)
 	tap_ok(good, "bad parameters are named");
 }
 
-/* As many places as the tests want workers, whatever the machine has. */
-static int open_crew(void)
-{
-	struct placement *real, *placement;
-	int err;
-
-	if (placement_open(NULL, &real))
-		return -1;
-	placement = malloc(sizeof(*placement) + NR_LANES * sizeof(placement->places[0]));
-	*placement = *real;
-	placement->nr_places = NR_LANES;
-	for (unsigned int i = 0; i < NR_LANES; i++)
-		placement->places[i] = real->places[i % real->nr_places];
-	err = crew_open(placement, NR_LANES, &crew);
-	free(placement);
-	placement_close(real);
-	return err;
-}
-
 int main(void)
 {
 	tap_plan(17);
-	if (open_crew())
-		return 1;
+	crew = open_crew(NR_LANES);
 	test_params();
 	test_shapes();
 	test_counters();

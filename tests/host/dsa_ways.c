@@ -3,8 +3,9 @@
  * The engine's hardware ways without hardware: discovery in a made-up tree, open, mmap, write and
  * the real MOVDIR64B instruction, unmodified. Behind the node of a dedicated queue lies a file
  * whose first page is the portal: a thread carries what arrives in its slots to the model. Behind
- * that of a shared queue lies a pipe: it cannot be mapped, which is the unprivileged case, and
- * what is written to it goes to the model's write().
+ * that of a shared queue lies a pipe: it cannot be mapped, and what is written to it goes to the
+ * model's write(). Where the driver would answer EPERM, to those without CAP_SYS_RAWIO who map a
+ * portal and to children who write, a hook does.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +15,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "engines/dsa/doctor.h"
 #include "engines/dsa/portal.h"
 #include "engines/engine.h"
@@ -28,8 +31,9 @@
 #define BLIND NULL
 #endif
 
-#define NR_ITEMS 2000
-#define NR_SLOTS (PAGE_BYTES / DSA_DESC_BYTES)
+#define NR_CHECKS 12
+#define NR_ITEMS  2000
+#define NR_SLOTS  (PAGE_BYTES / DSA_DESC_BYTES)
 
 static char root[] = "/tmp/dsa-ways-XXXXXX";
 static struct dsa_model *model;
@@ -106,14 +110,32 @@ static void *carry_from_pipe(void *arg)
 	return NULL;
 }
 
+static pid_t opener;
+
+static bool unprivileged(long nr, const long args[6], long *ret)
+{
+	*ret = -EPERM;
+	return (nr == SYS_mmap && (int)args[4] >= 0) || (nr == SYS_write && getpid() != opener);
+}
+
+struct counts {
+	uint64_t batches, singles;
+	uint64_t no_device; /* items left to the CPU */
+	bool not_permitted; /* the queue's error says so */
+};
+
 static void count(void *arg, const char *name, uint64_t value)
 {
-	uint64_t *counts = arg;
+	struct counts *counts = arg;
 
 	if (!strcmp(name, "batches"))
-		counts[0] = value;
+		counts->batches = value;
 	else if (!strcmp(name, "singles"))
-		counts[1] = value;
+		counts->singles = value;
+	else if (!strcmp(name, "fallback.no_device"))
+		counts->no_device = value;
+	else if (!strcmp(name, "error.wq0.0 Operation not permitted"))
+		counts->not_permitted = value;
 }
 
 static uint8_t *map(size_t len_bytes)
@@ -126,53 +148,91 @@ static uint8_t *map(size_t len_bytes)
 	return p;
 }
 
-/* Copies NR_ITEMS pages through "dsa"; how many did not come out right. */
-static int move_pages(uint64_t counts[2])
+/* Copies NR_ITEMS pages; how many did not come out right in this state. */
+static int copy_pages(struct engine_channel *channel, enum engine_state state)
 {
+	const struct engine_ops *ops = channel->engine->ops;
 	static struct engine_item items[NR_ITEMS];
 	uint8_t *src = map(NR_ITEMS * PAGE_BYTES), *dst = map(NR_ITEMS * PAGE_BYTES);
 	struct engine_batch batch = {.items = items, .nr_items = NR_ITEMS}, *done;
-	struct engine_env env = {0};
-	struct engine_channel *channel;
-	struct engine *engine;
-	char why[512];
 	int wrong = 0;
 
-	if (engine_open("dsa", &env, &engine, why, sizeof(why)) ||
-	    engine->ops->channel_open(engine, 0, &channel)) {
-		tap_note("%s", why);
-		return NR_ITEMS;
-	}
 	for (size_t i = 0; i < NR_ITEMS * PAGE_BYTES; i++)
 		src[i] = (uint8_t)(i ^ i >> 8 ^ i >> 16);
 	for (uint32_t i = 0; i < NR_ITEMS; i++)
 		items[i] = (struct engine_item){.dst = dst + i * PAGE_BYTES,
 						.src = src + i * PAGE_BYTES,
 						.len_bytes = PAGE_BYTES};
-	engine->ops->submit(channel, &batch);
-	while (!engine->ops->poll(channel, 1000000000, &done, 1))
+	ops->submit(channel, &batch);
+	while (!ops->poll(channel, 1000000000, &done, 1))
 		;
-	for (uint32_t i = 0; i < NR_ITEMS; i++)
-		wrong += items[i].state != ENGINE_COPIED ||
-			 memcmp(items[i].dst, items[i].src, PAGE_BYTES) != 0;
-	engine->ops->counters(engine, count, counts);
-	engine->ops->channel_close(channel);
-	engine_close(engine);
+	for (uint32_t i = 0; i < NR_ITEMS; i++) {
+		if (state == ENGINE_NOT_ATTEMPTED)
+			memcpy(items[i].dst, items[i].src, PAGE_BYTES);
+		wrong += items[i].state != state;
+	}
+	for (size_t i = 0; i < NR_ITEMS * PAGE_BYTES; i++)
+		wrong += dst[i] != (uint8_t)(i ^ i >> 8 ^ i >> 16);
 	munmap(src, NR_ITEMS * PAGE_BYTES);
 	munmap(dst, NR_ITEMS * PAGE_BYTES);
 	return wrong;
 }
 
+static bool open_engine(struct engine **engine, struct engine_channel **channel)
+{
+	struct engine_env env = {0};
+	char why[1024] = "";
+
+	if (!engine_open("dsa:timeout_us=60000000", &env, engine, why, sizeof(why)) &&
+	    !(*engine)->ops->channel_open(*engine, 0, channel))
+		return true;
+	tap_note("%s", why);
+	return false;
+}
+
+static int move_pages(struct counts *counts)
+{
+	struct engine_channel *channel;
+	struct engine *engine;
+	int wrong;
+
+	if (!open_engine(&engine, &channel))
+		return NR_ITEMS;
+	wrong = copy_pages(channel, ENGINE_COPIED);
+	engine->ops->counters(engine, count, counts);
+	engine->ops->channel_close(channel);
+	engine_close(engine);
+	return wrong;
+}
+
+/* In a child of the process that opened the engine. */
+static int move_in_child(struct engine_channel *channel)
+{
+	struct counts counts = {0};
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		alarm(60);
+		status = copy_pages(channel, ENGINE_NOT_ATTEMPTED) != 0;
+		channel->engine->ops->counters(channel->engine, count, &counts);
+		_exit(status | (counts.no_device != NR_ITEMS) << 1 | !counts.not_permitted << 2);
+	}
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 static bool doctor_heard;
-static char batches_line[512];
+static char batches_detail[512], batches_line[512];
 
 static void hear(void *arg, const char *step, bool ok, const char *detail, const char *remedy)
 {
 	tap_note("%s: %s: %s%s%s", step, ok ? "ok" : "BROKEN", detail, remedy ? " -> " : "",
 		 remedy ? remedy : "");
 	doctor_heard |= ok && !strcmp(step, "a NOOP through the queue");
-	if (!strcmp(step, "batches"))
-		snprintf(batches_line, sizeof(batches_line), "%s", remedy ? remedy : "");
+	if (strcmp(step, "batches") != 0)
+		return;
+	snprintf(batches_detail, sizeof(batches_detail), "%s", detail);
+	snprintf(batches_line, sizeof(batches_line), "%s", remedy ? remedy : "");
 }
 
 static void open_model(bool dedicated, bool rawio)
@@ -192,7 +252,7 @@ static void open_model(bool dedicated, bool rawio)
 
 static void test_movdir64b(void)
 {
-	uint64_t counts[2] = {0};
+	struct counts counts = {0};
 	pthread_t thread;
 	void *page;
 	int fd, wrong;
@@ -206,10 +266,10 @@ static void test_movdir64b(void)
 	if (page == MAP_FAILED || pthread_create(&thread, NULL, carry_from_portal, page))
 		abort();
 	tap_ok(dsa_doctor(hear, NULL) == 0 && doctor_heard, "the doctor finds the portal");
-	wrong = move_pages(counts);
-	tap_ok(!wrong && counts[0] >= NR_ITEMS / 16,
-	       "%d pages by MOVDIR64B in %lu batches, %d wrong", NR_ITEMS, (unsigned long)counts[0],
-	       wrong);
+	wrong = move_pages(&counts);
+	tap_ok(!wrong && counts.batches >= NR_ITEMS / 16,
+	       "%d pages by MOVDIR64B in %lu batches, %d wrong", NR_ITEMS,
+	       (unsigned long)counts.batches, wrong);
 	atomic_store(&stop, true);
 	pthread_join(thread, NULL);
 	tap_ok(!dsa_model_all_breaches(model), "no breach");
@@ -219,34 +279,92 @@ static void test_movdir64b(void)
 	unlink(node_path());
 }
 
-static void test_write(void)
+static pthread_t carrier;
+static int pipe_fd;
+
+static void open_pipe(void)
+{
+	if (mkfifo(node_path(), 0600))
+		abort();
+	pipe_fd = open(node_path(), O_RDWR);
+	if (pipe_fd < 0 || pthread_create(&carrier, NULL, carry_from_pipe, &pipe_fd))
+		abort();
+}
+
+static void close_pipe(void)
 {
 	struct dsa_hw_desc last = {0};
-	uint64_t counts[2] = {0};
-	pthread_t thread;
-	int fd, wrong;
+
+	atomic_store(&stop, true);
+	if (write(pipe_fd, &last, sizeof(last)) != sizeof(last))
+		abort();
+	pthread_join(carrier, NULL);
+	tap_ok(!dsa_model_all_breaches(model), "no breach");
+	dsa_model_close(model);
+	close(pipe_fd);
+	unlink(node_path());
+}
+
+static void test_write(void)
+{
+	struct dsa_queue shared = {.name = "wq0.0", .shared = true};
+	struct counts counts = {0};
+	char remedy[192];
+	int wrong;
 
 	make_tree("shared");
 	open_model(false, false);
-	if (mkfifo(node_path(), 0600))
-		abort();
-	fd = open(node_path(), O_RDWR);
-	if (fd < 0 || pthread_create(&thread, NULL, carry_from_pipe, &fd))
-		abort();
-	tap_ok(dsa_doctor(hear, NULL) == 1 && doctor_heard && strstr(batches_line, "cap_sys_rawio"),
+	open_pipe();
+	dsa_way_to_batches(&shared, dsa_cpu_has_enqcmd(), dsa_cpu_has_movdir64b(), remedy,
+			   sizeof(remedy));
+	tap_ok(dsa_doctor(hear, NULL) == 1 && doctor_heard && !strcmp(batches_line, remedy),
 	       "the doctor finds write() and says how to get batches");
-	wrong = move_pages(counts);
-	tap_ok(!wrong && !counts[0] && counts[1] == NR_ITEMS,
-	       "%d pages by write(), %lu singles, %d wrong", NR_ITEMS, (unsigned long)counts[1],
-	       wrong);
-	atomic_store(&stop, true);
-	if (write(fd, &last, sizeof(last)) != sizeof(last))
+	wrong = move_pages(&counts);
+	tap_ok(!wrong && !counts.batches && counts.singles == NR_ITEMS,
+	       "%d pages by write(), %lu singles, %d wrong", NR_ITEMS,
+	       (unsigned long)counts.singles, wrong);
+	close_pipe();
+}
+
+/* The processor has what the portal takes, but the portal is not for us. */
+static void test_unprivileged(void)
+{
+	struct counts counts = {0};
+	int wrong;
+
+	make_tree("dedicated");
+	open_model(true, false);
+	open_pipe();
+	tap_ok(dsa_doctor(hear, NULL) == 1 && doctor_heard &&
+		       strstr(batches_detail, "movdir64b: mapping the portal: Operation not "
+					      "permitted") &&
+		       strstr(batches_line, "setcap cap_sys_rawio"),
+	       "a portal that may not be mapped: the doctor says so, and what is wanted for it");
+	wrong = move_pages(&counts);
+	tap_ok(!wrong && !counts.batches && counts.singles == NR_ITEMS,
+	       "%d pages by write() instead, %lu singles, %d wrong", NR_ITEMS,
+	       (unsigned long)counts.singles, wrong);
+	close_pipe();
+}
+
+static void test_fork(void)
+{
+	struct engine_channel *channel;
+	struct engine *engine;
+	int failed;
+
+	make_tree("shared");
+	open_model(false, false);
+	open_pipe();
+	if (!open_engine(&engine, &channel))
 		abort();
-	pthread_join(thread, NULL);
-	tap_ok(!dsa_model_all_breaches(model), "no breach");
-	dsa_model_close(model);
-	close(fd);
-	unlink(node_path());
+	failed = move_in_child(channel);
+	tap_ok(!failed, "a child may not write: all to the CPU, and the reason is kept (%d)",
+	       failed);
+	tap_ok(!copy_pages(channel, ENGINE_COPIED), "its parent goes on");
+	engine->ops->channel_close(channel);
+	engine_close(engine);
+	close_pipe();
 }
 
 int main(void)
@@ -254,9 +372,9 @@ int main(void)
 	char path[64];
 
 	alarm(300);
-	tap_plan(6);
+	tap_plan(NR_CHECKS);
 	if (BLIND) {
-		for (int i = 0; i < 6; i++)
+		for (int i = 0; i < NR_CHECKS; i++)
 			tap_skip(BLIND, "hardware ways");
 		return tap_done();
 	}
@@ -266,12 +384,16 @@ int main(void)
 	setenv("FERRY_SYSFS_ROOT", path, 1);
 	snprintf(path, sizeof(path), "%s/dev", root);
 	setenv("FERRY_DEV_ROOT", path, 1);
+	opener = getpid();
+	test_write();
 	if (dsa_cpu_has_movdir64b())
 		test_movdir64b();
-	else
-		for (int i = 0; i < 3; i++)
-			tap_skip("this CPU has no MOVDIR64B", "dedicated queue");
-	test_write();
+	sys_hook = unprivileged;
+	test_fork();
+	if (dsa_cpu_has_movdir64b())
+		test_unprivileged();
+	for (int i = 0; i < 6 && !dsa_cpu_has_movdir64b(); i++)
+		tap_skip("this CPU has no MOVDIR64B", "dedicated queue");
 	snprintf(path, sizeof(path), "rm -rf %s", root);
 	return system(path) || tap_done();
 }

@@ -6,9 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
-#include "crew/crew.h"
-#include "engines/engine.h"
-#include "tests/host/tap.h"
+#include "tests/testlib/engines.h"
 
 #define NR_WORKERS 3
 #define NR_LANES   4
@@ -17,28 +15,6 @@
 #define WAIT_NS    (20 * NS_PER_SEC)
 
 static struct crew *crew;
-
-static struct engine *open_engine(const char *spec)
-{
-	struct engine_env env = {.crew = crew};
-	struct engine *engine;
-	char why[256];
-
-	if (engine_open(spec, &env, &engine, why, sizeof(why))) {
-		tap_note("%s: %s", spec, why);
-		exit(1);
-	}
-	return engine;
-}
-
-static struct engine_channel *open_channel(struct engine *engine)
-{
-	struct engine_channel *channel;
-
-	if (engine->ops->channel_open(engine, -1, &channel))
-		exit(1);
-	return channel;
-}
 
 static void *map_page(int fill)
 {
@@ -61,7 +37,7 @@ static bool quiet_in_time(struct engine_channel *channel)
 
 static void test_stray_by_itself(void)
 {
-	struct engine *engine = open_engine("fault:every=1,what=stray,delay_us=1000");
+	struct engine *engine = open_engine("fault:every=1,what=stray,delay_us=1000", crew);
 	struct engine_channel *channel = open_channel(engine);
 	char *src = map_page(1), *dst = map_page(2);
 	struct engine_item item = {.dst = dst, .src = src, .len_bytes = PAGE_BYTES};
@@ -142,7 +118,8 @@ static void *lane_main(void *arg)
 
 static void test_lanes(void)
 {
-	struct engine *engine = open_engine("fault:every=5,what=mix,delay_us=30,inner=cpu:split=0");
+	struct engine *engine =
+		open_engine("fault:every=5,what=mix,delay_us=30,inner=cpu:split=0", crew);
 	static struct lane lanes[NR_LANES];
 	pthread_t threads[NR_LANES];
 	unsigned int nr_strays = 0;
@@ -170,22 +147,10 @@ static void test_lanes(void)
 
 int main(void)
 {
-	struct placement *real, *placement;
-
 	tap_plan(4);
-	if (placement_open(NULL, &real))
-		return 1;
-	placement = malloc(sizeof(*placement) + NR_WORKERS * sizeof(placement->places[0]));
-	*placement = *real;
-	placement->nr_places = NR_WORKERS;
-	for (unsigned int i = 0; i < NR_WORKERS; i++)
-		placement->places[i] = real->places[i % real->nr_places];
-	if (crew_open(placement, NR_WORKERS, &crew))
-		return 1;
+	crew = open_crew(NR_WORKERS);
 	test_stray_by_itself();
 	test_lanes();
 	crew_close(crew);
-	free(placement);
-	placement_close(real);
 	return tap_done();
 }

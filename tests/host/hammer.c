@@ -328,13 +328,14 @@ static const struct phase {
 	{"cpu", 0, false, false},
 	{"cpu", 4096, false, true},
 	{"cpu", 65536, false, false},
+	{"cpu", 128 << 10, false, true},
 	{"cpu", 0, true, true},
 	{"fault:every=7,what=mix,inner=cpu", 0, false, false},
 	{"fault:every=3,what=mix,inner=cpu", 16384, false, false},
-	{"fault:every=7,what=mix,inner=cpu", 0, true, false},
+	{"fault:every=7,what=mix,inner=cpu", 512 << 10, true, false},
 	{"dsa:model", 0, false, true},
-	{"dsa:model", 0, true, false},
-	{"sdxi:model", 0, false, false},
+	{"dsa:model", 1 << 20, true, false},
+	{"sdxi:model", 256 << 10, false, false},
 };
 
 static bool open_contexts(const struct phase *phase)

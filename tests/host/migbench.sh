@@ -170,6 +170,9 @@ holds 'each finding says whether it can be used' \
 	(.usable | type) == "boolean"] | all)' "$tmp/doctor.json"
 holds 'what cannot be used says why' \
 	'[.findings[] | select(.usable | not) | has("detail")] | all' "$tmp/doctor.json"
+holds 'of an engine, also what mends it' \
+	'[.findings[] | select((.usable | not) and (.subject | startswith("engine/"))) |
+	has("remedy") and (.detail | contains(" -> ") | not)] | all' "$tmp/doctor.json"
 for subject in mover/kernel mover/exchange engine/cpu engine/fault copy-kernel/generic \
 	tool/gnuplot; do
 	holds "doctor knows $subject" "[.findings[].subject] | index(\"$subject\")" \

@@ -308,6 +308,26 @@ Test(dsa_discover, doctor_no_answer)
 	broken("a NOOP through the queue", "write: not completed (status 0x00)", "dmesg");
 }
 
+static void way(bool shared, bool enqcmd, bool movdir64b, const char *with, const char *without)
+{
+	struct dsa_queue queue = {.name = "wq3.1", .device_id = 3, .shared = shared};
+
+	dsa_way_to_batches(&queue, enqcmd, movdir64b, why, sizeof(why));
+	cr_expect(strstr(why, with), "%s", why);
+	cr_expect_not(strstr(why, without), "%s", why);
+}
+
+/* No capability helps without the instruction that uses what it gives. */
+Test(dsa_discover, doctor_ways_to_batches)
+{
+	way(true, true, true, "setcap", "config-wq");
+	way(false, false, true, "setcap", "config-wq");
+	way(true, false, true, "config-wq dsa3/wq3.1 --mode=dedicated", "nothing");
+	way(false, true, false, "config-wq dsa3/wq3.1 --mode=shared", "nothing");
+	way(true, false, false, "write(), which takes single descriptors only", "setcap");
+	way(false, false, false, "write(), which takes single descriptors only", "setcap");
+}
+
 /* --- the engine's own words --- */
 
 static void refused(const char *spec, int err, const char *words)
@@ -329,6 +349,22 @@ Test(dsa_discover, engine_says_what_is_missing)
 	refused("dsa:wq0.0", -ENODEV, "accel-config enable-wq dsa0/wq0.0");
 	setenv("FERRY_SYSFS_ROOT", "/nonexistent", 1);
 	refused("dsa", -ENOENT, "modprobe idxd");
+}
+
+Test(dsa_discover, its_words_come_with_a_remedy)
+{
+	unsigned int dev = 0, wq = 0;
+	const char *remedy;
+
+	put("disabled", Q("state"));
+	refused("dsa", -ENODEV, ENGINE_REMEDY);
+	remedy = engine_cut_remedy(why);
+	cr_expect_str_eq(why, "dsa: wq0.0 is disabled");
+	cr_expect_str_eq(remedy, "accel-config enable-wq dsa0/wq0.0");
+	cr_expect_null(engine_cut_remedy(why), "a sentence without one");
+	put("enabled", Q("state"));
+	refused("dsa", -ENODEV, "write: not completed");
+	cr_expect(strstr(engine_cut_remedy(why), "dmesg"));
 }
 
 Test(dsa_discover, bad_parameters_are_named)

@@ -5,7 +5,10 @@
 int main(void)
 {
 	struct answer *answers = new_answers();
+	FILE *ksm = fopen("/sys/kernel/mm/ksm/run", "w");
 
+	if (ksm)
+		ksm_runs = fputs("1", ksm) >= 0 && !fclose(ksm);
 	if (!find_node(true) || !find_node(false)) {
 		printf("Bail out! needs a second node with CPUs, and one without\n");
 		return 1;

@@ -5,7 +5,7 @@
 # shellcheck source=tests/vm/guest/dsa_lib.sh
 . "${0%/*}/dsa_lib.sh"
 
-# 100 ms for what waits to be sent are meant for a device, not for one that is emulated twice.
+# 100 ms without an answer are meant for a device, not for one that is emulated twice.
 engine=dsa:timeout_us=20000000
 once="--quiet --total 4M --warmup 0 --min-rounds 1 --min-time 1ms"
 copy="$migbench copy $once --folio 4k,256k --threads 1 --kernel generic"

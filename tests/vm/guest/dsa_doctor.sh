@@ -75,7 +75,13 @@ verdict $? "root needs none"
 chmod 666 $node
 
 doctor nobody
-broken 'batches' 'batch: Invalid argument' 'setcap cap_sys_rawio' "no batches"
+# A portal takes a shared queue's batches by ENQCMD, a dedicated one's by MOVDIR64B.
+case " $(grep -m 1 -w flags /proc/cpuinfo) " in
+*' enqcmd '*) remedy='setcap cap_sys_rawio' ;;
+*' movdir64b '*) remedy='--mode=dedicated.*lacks ENQCMD.*setcap cap_sys_rawio' ;;
+*) remedy='nothing: with neither ENQCMD nor MOVDIR64B' ;;
+esac
+broken 'batches' 'batch: Invalid argument' "$remedy" "no batches"
 grep -q '^"\?dsa/a NOOP through the queue"\?,yes,"\?wq0.0 (shared. 64 entries) by write' $out
 verdict $? "and all else is well"
 stop_daemon

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the crew's own files share. */
+#ifndef FERRY_CREW_INTERNAL_H
+#define FERRY_CREW_INTERNAL_H
+
+#include <time.h>
+
+#include "base/futex.h"
+#include "base/thread.h"
+#include "crew/crew.h"
+#include "crew/spread.h"
+
+/* An idle worker looks around for this long where sleeping would have been as short. */
+#define SPIN_MAX_NS 30000
+/* Between two looks at the clock. */
+#define SPIN_TURNS 32
+
+struct worker {
+	struct crew *crew;
+	struct thread thread;
+	clockid_t cpu_clock;
+	uint64_t spin_ns;
+	int cpu;    /* spread_leave's; -1 none */
+	bool bound; /* to that CPU alone */
+	struct place place;
+};
+
+struct crew {
+	/* Written all the time. */
+	struct futex_lock lock;
+	struct crew_task *head, *tail;
+	bool closing;
+	atomic_uint nr_idle;
+	__cacheline_aligned atomic_uint nr_posts; /* futex of idle workers */
+	atomic_uint nr_sleeping;
+	_Atomic uint64_t posted_ns; /* when the latest was */
+	__cacheline_aligned struct spread spread;
+
+	/* Set once. */
+	__cacheline_aligned unsigned int nr_workers;
+	unsigned int nr_cpus; /* that workers can run on */
+	bool bind;
+	size_t len_bytes; /* of this allocation */
+	struct worker workers[];
+};
+
+/*
+ * tasks.c. A worker joins the task that wants it most, NULL if none does (more: somebody else is
+ * wanted too), and says when it leaves whether it left work behind. Whoever leaves last hands the
+ * task back to its owner, who may free it at once.
+ */
+struct crew_task *crew_join(struct crew *crew, bool *closing, bool *more);
+void crew_leave(struct crew *crew, struct crew_task *task, bool more);
+/* Wakes sleepers; crew_rouse also tells those that are about to sleep. */
+void crew_wake(struct crew *crew, unsigned int nr_workers);
+void crew_rouse(struct crew *crew, unsigned int nr_workers);
+
+/* worker.c: a worker's life. arg: its struct worker. */
+void *crew_worker_main(void *arg);
+
+#endif

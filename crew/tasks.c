@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Tasks in one queue under one lock: how they are posted, joined, left and taken back. */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "crew/internal.h"
+
+/* crew_task.idle */
+enum { TASK_BUSY, TASK_IDLE, TASK_AWAITED };
+
+static bool handless(const struct crew_task *task)
+{
+	return !task->nr_joined && !task->attended && task->nr_wanted;
+}
+
+/* Callers of the functions below hold the lock. */
+
+static void enqueue(struct crew *crew, struct crew_task *task)
+{
+	task->prev = crew->tail;
+	task->next = NULL;
+	*(crew->tail ? &crew->tail->next : &crew->head) = task;
+	crew->tail = task;
+}
+
+static void dequeue(struct crew *crew, struct crew_task *task)
+{
+	*(task->prev ? &task->prev->next : &crew->head) = task->next;
+	*(task->next ? &task->next->prev : &crew->tail) = task->prev;
+}
+
+static struct crew_task *pick(const struct crew *crew)
+{
+	struct crew_task *found = NULL;
+
+	for (struct crew_task *task = crew->head; task; task = task->next) {
+		if (handless(task))
+			return task;
+		if (!found && task->nr_joined < task->nr_wanted)
+			found = task;
+	}
+	return found;
+}
+
+/* Callers of the functions below do not. */
+
+struct crew_task *crew_join(struct crew *crew, bool *closing, bool *more)
+{
+	struct crew_task *task;
+
+	futex_lock(&crew->lock);
+	*closing = crew->closing;
+	task = pick(crew);
+	if (task) {
+		task->nr_joined++;
+		*more = pick(crew);
+	}
+	futex_unlock(&crew->lock);
+	return task;
+}
+
+void crew_leave(struct crew *crew, struct crew_task *task, bool more)
+{
+	void (*done)(struct crew_task *) = NULL;
+	bool awaited = false;
+
+	futex_lock(&crew->lock);
+	if (!task->ended)
+		dequeue(crew, task);
+	task->nr_joined--;
+	task->ended |= !more;
+	if (!task->ended) {
+		enqueue(crew, task);
+	} else if (!task->nr_joined) {
+		done = task->retracted ? NULL : task->done;
+		if (!done)
+			awaited = atomic_exchange(&task->idle, TASK_IDLE) == TASK_AWAITED;
+	}
+	futex_unlock(&crew->lock);
+
+	if (done)
+		done(task);
+	else if (awaited)
+		futex_wake(&task->idle, UINT_MAX);
+}
+
+void crew_wake(struct crew *crew, unsigned int nr_workers)
+{
+	if (atomic_load(&crew->nr_sleeping))
+		futex_wake(&crew->nr_posts, nr_workers);
+}
+
+void crew_rouse(struct crew *crew, unsigned int nr_workers)
+{
+	atomic_store_explicit(&crew->posted_ns, now_ns(), memory_order_relaxed);
+	atomic_fetch_add(&crew->nr_posts, 1);
+	crew_wake(crew, nr_workers);
+}
+
+void crew_post(struct crew *crew, struct crew_task *task)
+{
+	/* Once it is queued, it may be gone before this returns. */
+	unsigned int nr_wanted = task->nr_wanted;
+
+	task->nr_joined = 0;
+	task->attended = false;
+	task->retracted = false;
+	task->ended = false;
+	atomic_store_explicit(&task->idle, TASK_BUSY, memory_order_relaxed);
+	futex_lock(&crew->lock);
+	enqueue(crew, task);
+	futex_unlock(&crew->lock);
+	crew_rouse(crew, nr_wanted);
+}
+
+int crew_wait(struct crew *crew, struct crew_task *task, uint64_t wait_ns)
+{
+	uint64_t start = now_ns(), spent_ns = 0;
+
+	for (;;) {
+		unsigned int state = TASK_BUSY;
+
+		if (!atomic_compare_exchange_strong(&task->idle, &state, TASK_AWAITED) &&
+		    state == TASK_IDLE)
+			return 0;
+		if (spent_ns >= wait_ns)
+			return -ETIMEDOUT;
+		futex_wait(&task->idle, TASK_AWAITED,
+			   wait_ns == FUTEX_FOREVER ? FUTEX_FOREVER : wait_ns - spent_ns);
+		spent_ns = now_ns() - start;
+	}
+}
+
+/* Those inside are about to leave, most often: sleeping would take longer than they do. */
+static void await_leavers(struct crew *crew, struct crew_task *task)
+{
+	uint64_t start = now_ns();
+
+	do {
+		for (unsigned int i = 0; i < SPIN_TURNS; i++) {
+			if (atomic_load_explicit(&task->idle, memory_order_acquire) == TASK_IDLE)
+				return;
+			cpu_relax();
+		}
+	} while (now_ns() - start < SPIN_MAX_NS);
+	crew_wait(crew, task, FUTEX_FOREVER);
+}
+
+bool crew_retract(struct crew *crew, struct crew_task *task)
+{
+	bool nobody, called;
+
+	futex_lock(&crew->lock);
+	nobody = !task->nr_joined;
+	called = nobody && task->ended && task->done;
+	if (nobody && !called)
+		atomic_store(&task->idle, TASK_IDLE);
+	if (!task->ended)
+		dequeue(crew, task);
+	task->ended = true;
+	task->retracted = true;
+	futex_unlock(&crew->lock);
+	if (!nobody)
+		await_leavers(crew, task);
+	return !called;
+}
+
+void crew_run(struct crew *crew, struct crew_task *task, unsigned int worker)
+{
+	int cpu = -1;
+
+	if (!crew || !task->nr_wanted) {
+		task->work(task, worker);
+		return;
+	}
+	task->nr_joined = 0;
+	task->attended = true;
+	task->retracted = true;
+	task->ended = false;
+	atomic_store_explicit(&task->idle, TASK_BUSY, memory_order_relaxed);
+	futex_lock(&crew->lock);
+	enqueue(crew, task);
+	futex_unlock(&crew->lock);
+	if (worker == CREW_CALLER)
+		cpu = spread_enter(&crew->spread);
+	/* Each wakes the next: waking one takes ten microseconds, and there is work to do here. */
+	crew_rouse(crew, task->wake_all ? task->nr_wanted : 1);
+	task->work(task, worker);
+	spread_leave(&crew->spread, cpu);
+	crew_retract(crew, task);
+}

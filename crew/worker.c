@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A worker that finds nothing it is wanted for sleeps on a futex that counts posts: it reads the
+ * count, looks at the queue, and sleeps only if the count is the same, so no post is missed.
+ */
+#include <linux/prctl.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "crew/internal.h"
+
+/* How many others a worker wakes that was woken itself. */
+#define WAKE_FAN 2
+/* Who was woken and comes so late has waited for its CPU. */
+#define LATE_NS 500000
+
+/* True once there was a post. Spinning steals nothing only while a CPU is left over. */
+static bool spin(const struct crew *crew, unsigned int seen, uint64_t spin_ns)
+{
+	uint64_t start = now_ns();
+
+	do {
+		unsigned int awake = crew->nr_workers -
+				     atomic_load_explicit(&crew->nr_sleeping, memory_order_relaxed);
+
+		for (unsigned int i = 0; i < SPIN_TURNS; i++) {
+			if (atomic_load_explicit(&crew->nr_posts, memory_order_acquire) != seen)
+				return true;
+			cpu_relax();
+		}
+		if (awake >= crew->nr_cpus)
+			return false;
+	} while (now_ns() - start < spin_ns);
+	return false;
+}
+
+/*
+ * A worker looks for a CPU of its own before it joins anything: from then on others wait for it.
+ * Where it has found one it sleeps bound to it, so that it wakes there at once. But somebody else
+ * may have taken that CPU meanwhile: a worker that comes late, or finds another one there, looks
+ * again.
+ */
+static void find_cpu(struct worker *worker)
+{
+	struct crew *crew = worker->crew;
+	bool late =
+		now_ns() - atomic_load_explicit(&crew->posted_ns, memory_order_relaxed) > LATE_NS;
+
+	if (worker->bound && !late && spread_claim(&crew->spread, worker->cpu))
+		return;
+	if (worker->bound)
+		spread_unbind(&worker->place);
+	worker->bound = false;
+	worker->cpu = spread_enter_free(&crew->spread, &worker->place);
+}
+
+/*
+ * Spins only as long as spinning has been paying: a sleep shorter than the limit would have been
+ * better spent spinning, a longer one would not.
+ */
+static void rest(struct worker *worker, unsigned int seen)
+{
+	struct crew *crew = worker->crew;
+	uint64_t start;
+
+	if (worker->spin_ns && spin(crew, seen, worker->spin_ns))
+		return;
+	if (worker->cpu >= 0 && !worker->bound)
+		worker->bound = spread_bind(worker->cpu);
+	spread_leave(&crew->spread, worker->cpu);
+	start = now_ns();
+	atomic_fetch_add(&crew->nr_sleeping, 1);
+	futex_wait(&crew->nr_posts, seen, FUTEX_FOREVER);
+	atomic_fetch_sub(&crew->nr_sleeping, 1);
+	worker->spin_ns = now_ns() - start < SPIN_MAX_NS ? SPIN_MAX_NS : worker->spin_ns / 2;
+	if (crew->bind)
+		find_cpu(worker);
+}
+
+static void settle(struct worker *worker, unsigned int index)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "ferry/%u", index);
+	sys(SYS_prctl, PR_SET_NAME, name);
+	/* Or the shortest sleep would last 50 µs. */
+	sys(SYS_prctl, PR_SET_TIMERSLACK, 1);
+	if (worker->crew->bind)
+		sys(SYS_sched_setaffinity, 0, sizeof(worker->place.cpus), &worker->place.cpus);
+}
+
+/*
+ * Counted as idle again before the task's owner can know that it left. On a busy host a thread that
+ * can't be moved away is starved: none stays bound for long.
+ */
+static void serve(struct crew *crew, struct crew_task *task, unsigned int index)
+{
+	struct worker *worker = &crew->workers[index];
+	bool more;
+
+	if (worker->bound && !task->brief) {
+		spread_unbind(&worker->place);
+		worker->bound = false;
+	}
+	if (task->wake_all)
+		worker->spin_ns = 0;
+	atomic_fetch_sub_explicit(&crew->nr_idle, 1, memory_order_relaxed);
+	more = task->work(task, index);
+	atomic_fetch_add_explicit(&crew->nr_idle, 1, memory_order_relaxed);
+	crew_leave(crew, task, more);
+}
+
+void *crew_worker_main(void *arg)
+{
+	struct worker *worker = arg;
+	struct crew *crew = worker->crew;
+	unsigned int index = (unsigned int)(worker - crew->workers);
+	bool closing = false;
+
+	settle(worker, index);
+	worker->cpu = -1;
+	while (!closing) {
+		unsigned int seen = atomic_load(&crew->nr_posts);
+		bool more = false;
+		struct crew_task *task = crew_join(crew, &closing, &more);
+
+		if (more)
+			crew_wake(crew, WAKE_FAN);
+		if (task)
+			serve(crew, task, index);
+		else if (!closing)
+			rest(worker, seen);
+	}
+	return NULL;
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "engines/cpu/grain.h"
+
+/* Larger items hide their latency themselves. */
+#define IN_STEP_MAX_BYTES (8U << 10)
+
+struct grain_at grain_end(const struct engine_batch *batch, struct grain_at at, uint32_t room)
+{
+	while (room && at.item < batch->nr_items) {
+		uint32_t left = batch->items[at.item].len_bytes - at.offset_bytes;
+
+		if (left > room) {
+			at.offset_bytes += room;
+			break;
+		}
+		room -= left;
+		at.item++;
+		at.offset_bytes = 0;
+	}
+	return at;
+}
+
+static bool in_step(const struct engine_item *items)
+{
+	uint32_t len = items[0].len_bytes;
+
+	for (unsigned int i = 0; i < 4; i++)
+		if (items[i].len_bytes != len || (uintptr_t)items[i].dst % CACHELINE)
+			return false;
+	return len % CACHELINE == 0 && len <= IN_STEP_MAX_BYTES;
+}
+
+/* Items that go on where the one before ends, at both sides, are one to a kernel. */
+static uint32_t nr_adjoining(const struct engine_item *items, uint32_t nr_items, size_t *len_bytes)
+{
+	uint32_t nr = 1;
+
+	*len_bytes = items->len_bytes;
+	while (nr < nr_items && items[nr].src == (const char *)items->src + *len_bytes &&
+	       items[nr].dst == (char *)items->dst + *len_bytes)
+		*len_bytes += items[nr++].len_bytes;
+	return nr;
+}
+
+void copy_items(const struct copy_kernel *kernel, const struct engine_item *items,
+		uint32_t nr_items)
+{
+	while (nr_items) {
+		if (kernel->copy4 && nr_items >= 4 && in_step(items)) {
+			char *const to[] = {items[0].dst, items[1].dst, items[2].dst, items[3].dst};
+			const char *const from[] = {items[0].src, items[1].src, items[2].src,
+						    items[3].src};
+
+			kernel->copy4(to, from, items->len_bytes);
+			items += 4;
+			nr_items -= 4;
+		} else {
+			size_t len;
+			uint32_t nr = nr_adjoining(items, nr_items, &len);
+
+			kernel->copy(items->dst, items->src, len);
+			items += nr;
+			nr_items -= nr;
+		}
+	}
+}
+
+static void copy_part(const struct copy_kernel *kernel, const struct engine_item *item,
+		      uint32_t start, uint32_t end)
+{
+	kernel->copy((char *)item->dst + start, (const char *)item->src + start, end - start);
+}
+
+void copy_grain(const struct copy_kernel *kernel, const struct engine_item *items,
+		struct grain_at at, struct grain_at end)
+{
+	if (at.item == end.item) {
+		copy_part(kernel, &items[at.item], at.offset_bytes, end.offset_bytes);
+		return;
+	}
+	if (at.offset_bytes) {
+		const struct engine_item *item = &items[at.item++];
+
+		copy_part(kernel, item, at.offset_bytes, item->len_bytes);
+	}
+	copy_items(kernel, &items[at.item], end.item - at.item);
+	if (end.offset_bytes)
+		copy_part(kernel, &items[end.item], 0, end.offset_bytes);
+}

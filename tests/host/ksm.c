@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Memory that the kernel merges (KSM) while it moves: what is merged moves or stays as it does for
+ * the system call, and no byte is lost while pages merge, move, and come apart by being written.
+ * KSM is switched on for this, and set back to what it was.
+ *
+ * FERRY_TEST_SECONDS=N goes on for N seconds, one otherwise.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+
+#include "tests/host/tap.h"
+#include "tests/testlib/moving.h"
+
+#define NR_TESTS    3
+#define NR_WRITERS  2
+#define NR_PAGES    1024UL
+#define LEN         (NR_PAGES * PAGE_BYTES)
+#define NR_CONTENTS 4 /* each is that of many pages */
+#define WAIT_TURNS  2000
+
+static char *arena;
+static uint64_t seeds[NR_PAGES]; /* of each page's content */
+static struct ferry *ferry;
+static atomic_bool stop, failed;
+static atomic_ulong nr_exchanged, nr_writes;
+
+/* ---- KSM ---- */
+
+static struct setting {
+	const char *name;
+	long wanted, before;
+} settings[] = {
+	{"pages_to_scan", 2000, -1},
+	{"sleep_millisecs", 5, -1},
+	{"run", 1, -1},
+};
+
+static long read_number(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	long number = -1;
+
+	if (f && fscanf(f, "%ld", &number) != 1)
+		number = -1;
+	if (f)
+		fclose(f);
+	return number;
+}
+
+static bool set(const struct setting *setting, long value)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/kernel/mm/ksm/%s", setting->name);
+	f = fopen(path, "we");
+	if (!f)
+		return false;
+	fprintf(f, "%ld", value);
+	return !fclose(f);
+}
+
+/* One test at a time has it, or the settings that another has made would be set back for good. */
+static bool switch_on(void)
+{
+	int lock = open("/sys/kernel/mm/ksm/run", O_RDONLY | O_CLOEXEC);
+	char path[128];
+
+	if (lock < 0 || flock(lock, LOCK_EX))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/mm/ksm/%s", settings[i].name);
+		settings[i].before = read_number(path);
+		if (settings[i].before < 0 || !set(&settings[i], settings[i].wanted))
+			return false;
+	}
+	return true;
+}
+
+static void set_back(void)
+{
+	for (size_t i = ARRAY_SIZE(settings); i-- > 0;)
+		if (settings[i].before >= 0)
+			set(&settings[i], settings[i].before);
+}
+
+static long nr_merged(void)
+{
+	return read_number("/proc/self/ksm_merging_pages");
+}
+
+/* ---- pages ---- */
+
+static char *page_at(size_t page)
+{
+	return arena + page * PAGE_BYTES;
+}
+
+static void check_page(size_t page, const char *when)
+{
+	long at = first_wrong(page_at(page), PAGE_BYTES, seeds[page]);
+
+	if (at >= 0 && !atomic_exchange(&failed, true))
+		printf("# page %zu is wrong at %ld, %s\n", page, at, when);
+}
+
+static void write_page(size_t page, uint64_t seed)
+{
+	seeds[page] = seed % NR_CONTENTS;
+	fill(page_at(page), PAGE_BYTES, seeds[page]);
+}
+
+static bool all_right(const char *when)
+{
+	for (size_t page = 0; page < NR_PAGES; page++)
+		check_page(page, when);
+	return !failed;
+}
+
+static bool make_merged(void)
+{
+	arena = memory_new(LEN, false);
+	for (size_t page = 0; page < NR_PAGES; page++)
+		write_page(page, page);
+	if (madvise(arena, LEN, MADV_MERGEABLE))
+		return false;
+	for (int i = 0; i < WAIT_TURNS && nr_merged() < (long)NR_PAGES / 2; i++)
+		usleep(10000);
+	return nr_merged() >= (long)NR_PAGES / 2;
+}
+
+/* ---- tests ---- */
+
+static void ask_kernel(int *status)
+{
+	static void *pages[NR_PAGES];
+	static int nodes[NR_PAGES];
+
+	for (size_t page = 0; page < NR_PAGES; page++) {
+		pages[page] = page_at(page);
+		nodes[page] = some_node();
+	}
+	if (syscall(SYS_move_pages, 0, NR_PAGES, pages, nodes, status, 1 << 1 /* MPOL_MF_MOVE */))
+		tap_note("move_pages(2): %s", strerror(errno));
+}
+
+static void test_merged(void)
+{
+	static int by_job[NR_PAGES], by_kernel[NR_PAGES];
+	struct move move = {.ferry = ferry,
+			    .addr = arena,
+			    .len = LEN,
+			    .mover = FERRY_MOVER_EXCHANGE,
+			    .status = by_job};
+	long before = nr_merged();
+	int err = move_run(&move);
+
+	print_result(&move.result);
+	tap_note("%ld merged pages before, %ld after", before, nr_merged());
+	tap_ok(!err && adds_up(&move.result) && all_right("after a move"),
+	       "merged pages are asked to move: every byte is right");
+	ask_kernel(by_kernel);
+	tap_ok(!memcmp(by_job, by_kernel, sizeof(by_job)), "their statuses are the system call's");
+}
+
+static void *write_often(void *arg)
+{
+	size_t me = (size_t)arg;
+	uint64_t random = me + 1;
+
+	while (!stop && !failed) {
+		size_t page;
+
+		random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+		page = (random >> 33) % (NR_PAGES / NR_WRITERS) * NR_WRITERS + me;
+		check_page(page, "before it is written again");
+		write_page(page, random >> 40);
+		atomic_fetch_add(&nr_writes, 1);
+	}
+	return NULL;
+}
+
+static void *move_often(void *arg)
+{
+	while (!stop && !failed) {
+		struct move move = {
+			.ferry = ferry, .addr = arena, .len = LEN, .mover = FERRY_MOVER_EXCHANGE};
+
+		if ((move_run(&move) || !adds_up(&move.result)) && !atomic_exchange(&failed, true))
+			printf("# a job failed\n");
+		atomic_fetch_add(&nr_exchanged, exchanged(&move));
+	}
+	return NULL;
+}
+
+static void test_hammered(void)
+{
+	pthread_t threads[NR_WRITERS + 1];
+	double left = test_seconds(1);
+	long most = 0;
+
+	for (size_t i = 0; i < NR_WRITERS; i++)
+		pthread_create(&threads[i], NULL, write_often, (void *)i);
+	pthread_create(&threads[NR_WRITERS], NULL, move_often, NULL);
+	/* However long it takes until anything has happened at all. */
+	for (; (left > 0 || !nr_exchanged || !nr_writes) && !failed; left -= 0.05) {
+		usleep(50000);
+		most = MAX(most, nr_merged());
+	}
+	atomic_store(&stop, true);
+	for (size_t i = 0; i <= NR_WRITERS; i++)
+		pthread_join(threads[i], NULL);
+	tap_note("%lu pages exchanged, %lu written, at most %ld merged", nr_exchanged, nr_writes,
+		 most);
+	tap_ok(all_right("at the end"), "pages merge, move and are written: nothing lost");
+}
+
+static int test_all(void)
+{
+	struct ferry_options options = FERRY_OPTIONS_INIT;
+	const char *lack = NULL;
+
+	watchdog(180 + 2 * (unsigned int)test_seconds(1), "KSM");
+	options.nr_workers = 3;
+	if (ferry_open(&ferry, &options))
+		lack = ferry_open_error();
+	if (!lack)
+		lack = no_exchange(ferry);
+	if (!lack && !make_merged())
+		lack = "KSM merges nothing here";
+	if (lack) {
+		for (int i = 0; i < NR_TESTS; i++)
+			tap_skip(lack, "KSM");
+		return tap_done();
+	}
+	test_merged();
+	test_hammered();
+	ferry_close(ferry);
+	return tap_done();
+}
+
+/* The test runs in a child, so that KSM is set back whatever becomes of it. */
+static pid_t child;
+
+static void end_child(int sig)
+{
+	kill(child, SIGKILL);
+}
+
+int main(void)
+{
+	int status = -1;
+
+	tap_plan(NR_TESTS);
+	signal(SIGTERM, end_child);
+	signal(SIGINT, end_child);
+	if (!switch_on()) {
+		set_back();
+		for (int i = 0; i < NR_TESTS; i++)
+			tap_skip("KSM can't be switched on", "KSM");
+		return tap_done();
+	}
+	child = fork();
+	if (!child) {
+		signal(SIGTERM, SIG_DFL);
+		signal(SIGINT, SIG_DFL);
+		return test_all();
+	}
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	set_back();
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
+}
