@@ -16,11 +16,9 @@
 #include "engines/counts.h"
 #include "engines/cpu/grain.h"
 #include "engines/cpu/kernels.h"
+#include "engines/cpu/params.h"
 #include "engines/engine.h"
-#include "engines/params.h"
 
-/* Waking a helper takes as long as copying some tens of KiB. */
-#define SPLIT_DEFAULT_BYTES (256UL << 10)
 /* Batches from there on, and from each power of two above, learn on their own. */
 #define NR_PACES 5
 /*
@@ -35,8 +33,6 @@
 /* Copy rates stop growing here (reference: eight threads over eight chiplets). */
 #define THREADS_DEFAULT 8
 #define BATCH_ITEMS     1024
-
-#define PARAMS_HELP "kernel=NAME,threads=N,split=BYTES"
 
 extern const struct engine_ops cpu_engine_ops;
 
@@ -178,7 +174,7 @@ static struct pace *pace_of(struct cpu_channel *channel, uint64_t bytes)
 {
 	unsigned int class = 0;
 
-	for (bytes /= SPLIT_DEFAULT_BYTES; bytes > 1 && class < NR_PACES - 1; bytes /= 2)
+	for (bytes /= CPU_SPLIT_BYTES; bytes > 1 && class < NR_PACES - 1; bytes /= 2)
 		class ++;
 	return &channel->paces[class];
 }
@@ -284,73 +280,11 @@ static void cpu_channel_close(struct engine_channel *base)
 	vault_free(channel, sizeof(*channel));
 }
 
-struct cpu_params {
-	const struct copy_kernel *kernel; /* NULL: by size */
-	unsigned int nr_threads;          /* 0: by the crew */
-	uint64_t split_bytes;
-};
-
-static int parse_kernel(const struct engine_param *param, struct cpu_params *params, char *why,
-			size_t why_bytes)
-{
-	for (unsigned int i = 0; i < nr_copy_kernels; i++) {
-		const struct copy_kernel *kernel = &copy_kernels[i];
-
-		if (!engine_param_value(param, kernel->name))
-			continue;
-		if (!kernel->usable()) {
-			snprintf(why, why_bytes, "engine cpu: kernel %s needs %s", kernel->name,
-				 kernel->needs);
-			return -EINVAL;
-		}
-		if (!kernel->vault_safe) {
-			snprintf(why, why_bytes,
-				 "engine cpu: kernel %s may touch memory that is being moved",
-				 kernel->name);
-			return -EINVAL;
-		}
-		params->kernel = kernel;
-		return 0;
-	}
-	return engine_param_bad(param, "cpu", "unknown kernel", PARAMS_HELP, why, why_bytes);
-}
-
-static int parse(const char *text, struct cpu_params *params, char *why, size_t why_bytes)
-{
-	struct engine_param param;
-	uint64_t number;
-
-	*params = (struct cpu_params){.split_bytes = SPLIT_DEFAULT_BYTES};
-	while (engine_param_next(&text, &param)) {
-		bool good = true;
-
-		if (engine_param_key(&param, "kernel")) {
-			int err = parse_kernel(&param, params, why, why_bytes);
-
-			if (err)
-				return err;
-		} else if (engine_param_key(&param, "threads")) {
-			good = engine_param_number(&param, 1, PLACEMENT_MAX, &number);
-			if (good)
-				params->nr_threads = (unsigned int)number;
-		} else if (engine_param_key(&param, "split")) {
-			good = engine_param_number(&param, 0, UINT64_MAX, &params->split_bytes);
-		} else {
-			return engine_param_bad(&param, "cpu", "unknown parameter", PARAMS_HELP,
-						why, why_bytes);
-		}
-		if (!good)
-			return engine_param_bad(&param, "cpu", "bad number in", PARAMS_HELP, why,
-						why_bytes);
-	}
-	return 0;
-}
-
 static int cpu_probe(const char *text, char *why, size_t why_bytes)
 {
 	struct cpu_params params;
 
-	return parse(text, &params, why, why_bytes);
+	return cpu_params_parse(text, &params, why, why_bytes);
 }
 
 /* By default no more than there are CPUs: a helper without one is only waited for. */
@@ -370,7 +304,7 @@ static int cpu_open(const struct engine_env *env, const char *text, struct engin
 	struct cpu_engine *cpu;
 	int err;
 
-	err = parse(text, &params, why, why_bytes);
+	err = cpu_params_parse(text, &params, why, why_bytes);
 	if (err)
 		return err;
 	if (vault_alloc(sizeof(*cpu), (void **)&cpu)) {
@@ -411,7 +345,7 @@ const struct engine_ops cpu_engine_ops = {
 	.size = sizeof(struct engine_ops),
 	.name = "cpu",
 	.summary = "copies by CPU threads placed over the chiplets",
-	.params_help = PARAMS_HELP,
+	.params_help = CPU_PARAMS_HELP,
 	.priority = 0,
 	.probe = cpu_probe,
 	.open = cpu_open,

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef FERRY_CPU_PARAMS_H
+#define FERRY_CPU_PARAMS_H
+
+#include "engines/cpu/kernels.h"
+
+#define CPU_PARAMS_HELP "kernel=NAME,threads=N,split=BYTES"
+
+/* Waking a helper takes as long as copying some tens of KiB. */
+#define CPU_SPLIT_BYTES (256UL << 10)
+
+struct cpu_params {
+	const struct copy_kernel *kernel; /* NULL: by size */
+	unsigned int nr_threads;          /* 0: by the crew */
+	uint64_t split_bytes;
+};
+
+/* 0; -EINVAL: why names the bad one. */
+int cpu_params_parse(const char *text, struct cpu_params *params, char *why, size_t why_bytes);
+
+#endif
