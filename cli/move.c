@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/counters.h"
+#include "cli/busy.h"
 #include "cli/machine.h"
 #include "cli/move.h"
 
@@ -45,6 +46,9 @@ static const struct opt opts[] = {
 	OPT(SIZES, "batch", move_options, batches, "LIST",
 	    "also measure requests of these sizes: time to the first page and to the whole",
 	    .min = PAGE_BYTES, .max = 1ULL << 40),
+	OPT(UINT, "busy", move_options, nr_busy, "N",
+	    "threads of this process that compute all the time while pages are moved; default 0",
+	    .max = 4096),
 	OPT(FLAG, "stall", move_options, stall, NULL,
 	    "also measure how long a concurrent reader's and writer's accesses take"),
 	OPT(FLAG, "stats", move_options, stats, NULL,
@@ -72,6 +76,7 @@ struct bench {
 	struct placement *placement;
 	struct loops *loops;
 	struct ferry *ferry;
+	struct busy *busy;
 	int node[2];
 	enum way ways[NR_WAYS];
 	unsigned int nr_ways;
@@ -198,9 +203,13 @@ static int run_row(struct bench *bench, struct move_row *row, bool counted)
 	for (unsigned int leg = 0; leg < nr_legs; leg++) {
 		struct outcome outcome;
 		unsigned int end = !subject->at;
+		int err;
 
-		if (subject_move(subject, bench->ferry, row->way, row->nr_workers, 0,
-				 subject->nr_pages, end, &outcome))
+		busy_begin(bench->busy);
+		err = subject_move(subject, bench->ferry, row->way, row->nr_workers, 0,
+				   subject->nr_pages, end, &outcome);
+		busy_end(bench->busy);
+		if (err)
 			return CLI_FAILED;
 		if (moved_nothing(bench, &outcome))
 			return CLI_UNSUPPORTED;
@@ -315,6 +324,9 @@ static int write_results(struct bench *bench)
 	struct plot plot;
 	char total[SIZE_TEXT_BYTES];
 
+	if (move_options.nr_busy)
+		json_object_set_new(bench->report.facts, "busy_threads",
+				    json_integer((json_int_t)move_options.nr_busy));
 	if (!move_options.no_limit)
 		json_object_set_new(bench->report.facts, "limit_gb_per_s",
 				    json_real(move_table_best_limit(bench->results)));
@@ -350,7 +362,8 @@ static int prepare(struct bench *bench)
 	if (code)
 		return code;
 	if (placement_open(NULL, &bench->placement) ||
-	    loops_open(bench->placement, &bench->loops)) {
+	    loops_open(bench->placement, &bench->loops) ||
+	    busy_open((unsigned int)move_options.nr_busy, &bench->busy)) {
 		cli_error("threads can't be started: raise `ulimit -u`");
 		return CLI_FAILED;
 	}
@@ -374,6 +387,7 @@ static int run(void)
 		code = write_results(bench);
 	cli_progress_end();
 	ferry_close(bench->ferry);
+	busy_close(bench->busy);
 	loops_close(bench->loops);
 	placement_close(bench->placement);
 	report_close(&bench->report);

@@ -40,7 +40,9 @@ void move_row_add(struct move_row *row, const struct outcome *outcome, size_t as
 
 	row->moved_part = MIN(row->moved_part, part);
 	samples_add(&row->gb_per_s, bytes / (double)outcome->ns);
-	samples_add(&row->cpu_s_per_gib, outcome->cpu_s / gib);
+	/* What busy threads have used can't be told apart. */
+	if (!move_options.nr_busy)
+		samples_add(&row->cpu_s_per_gib, outcome->cpu_s / gib);
 	samples_add(&row->faults, (double)outcome->nr_faults);
 	if (outcome->has_result)
 		add_result(row, result, gib);
