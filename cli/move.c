@@ -266,6 +266,11 @@ static void report_rows(struct bench *bench)
 			    "pages stand in: echo madvise > "
 			    "/sys/kernel/mm/transparent_hugepage/hugepages-%zukB/enabled",
 			    folio, subject->area.folio_bytes >> 10);
+	if (area_came_apart(&subject->area))
+		report_note(&bench->report,
+			    "%s: the kernel has split the folios while it moved them to and fro: "
+			    "most of what was measured are 4K pages.",
+			    folio);
 }
 
 static int open_folio(struct bench *bench, size_t folio_bytes)
