@@ -163,6 +163,12 @@ void watcher_unregister_strays(struct ferry *ferry);
 bool watcher_sees_discard(const struct ferry *ferry, uintptr_t start, size_t len_bytes);
 
 /*
+ * child.c: gives a child what it misses of pages that are out, by its userfaultfd, which is closed.
+ * For the watcher, with the `moves` gate shut.
+ */
+void child_serve(struct ferry *ferry, int fd);
+
+/*
  * fork.c: no fork happens while pages are out. contexts_bring_in waits until no context of the
  * process has any out, and keeps it so until contexts_let_out.
  */

@@ -11,7 +11,6 @@
 #include "lib/mthp.h"
 #include "lib/pagemap.h"
 
-#define PAGEMAP_PRESENT  (1ULL << 63)
 #define PAGEMAP_PFN_MASK ((1ULL << 55) - 1)
 
 #define THP_DIR "/sys/kernel/mm/transparent_hugepage"

@@ -9,7 +9,7 @@
  *   remap        pages of parcels belong somewhere else now
  *   remove       pages of parcels were discarded: they must not come back
  *   unmap        the same
- *   fork         the child gets the content of pages that are out
+ *   fork         the child gets the content of pages that are out (child.c)
  *
  * While the gate is shut nothing may be touched but vault memory.
  */
@@ -22,7 +22,6 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "lib/internal.h"
-#include "lib/pagemap.h"
 #include "lib/uapi.h"
 
 #define EVENTS_PER_READ 16
@@ -186,36 +185,6 @@ static void drop_pages(struct ferry *ferry, struct parcel *parcel, void *arg)
 			map_set(&parcel->dropped, i);
 }
 
-/*
- * The child's address space has holes where pages were out. Its page tables can't be read from
- * here, so every page is offered; where the child has one already the answer is EEXIST.
- */
-static void copy_to_child(struct ferry *ferry, struct parcel *parcel, void *arg)
-{
-	int child = *(int *)arg;
-	struct page_kinds kinds;
-
-	if (pagemap_kinds(parcel->slot.addr, parcel->nr_pages, &kinds))
-		memset(&kinds.absent, 0, sizeof(kinds.absent));
-	for (unsigned int i = 0; i < parcel->nr_pages; i++) {
-		uintptr_t at = parcel->disturbed ? parcel->where[i]
-						 : parcel->at + (uintptr_t)i * PAGE_BYTES;
-
-		if (map_test(&kinds.absent, i) ||
-		    (parcel->disturbed && map_test(&parcel->dropped, i)))
-			continue;
-		while (uffd_copy_page(child, at, parcel->slot.addr + (uintptr_t)i * PAGE_BYTES) ==
-		       -EAGAIN)
-			sys(SYS_sched_yield);
-	}
-}
-
-static void handle_fork(struct ferry *ferry, int child)
-{
-	for_each_live(ferry, copy_to_child, &child);
-	sys(SYS_close, child);
-}
-
 static void handle(struct ferry *ferry, const struct uffd_msg *msg)
 {
 	struct span_event event;
@@ -236,7 +205,7 @@ static void handle(struct ferry *ferry, const struct uffd_msg *msg)
 		for_each_live(ferry, drop_pages, &event);
 		break;
 	case UFFD_EVENT_FORK:
-		handle_fork(ferry, (int)msg->arg.fork.ufd);
+		child_serve(ferry, (int)msg->arg.fork.ufd);
 		break;
 	}
 }
