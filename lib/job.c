@@ -90,10 +90,12 @@ static void unregister_runs(struct ferry_job *job)
 	futex_lock(&ferry->runs_lock);
 	for (size_t i = 0; i < job->segments.nr; i++) {
 		const struct segment *segment = &job->segments.at[i];
+		uintptr_t end = segment->addr + segment->nr_pages * PAGE_BYTES;
 
-		if (segment->mover == FERRY_MOVER_EXCHANGE)
-			unregister_run(job, segment->addr,
-				       segment->addr + segment->nr_pages * PAGE_BYTES);
+		if (segment->mover != FERRY_MOVER_EXCHANGE)
+			continue;
+		watcher_note_grown(ferry, segment->addr, end);
+		unregister_run(job, segment->addr, end);
 	}
 	/* While others run, pages of theirs may be out of where a stray range is now. */
 	if (!--ferry->nr_registered && atomic_load(&ferry->watcher.nr_strays))
