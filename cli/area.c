@@ -48,23 +48,30 @@ static bool size_enabled(size_t folio_bytes)
 	return *word && strcmp(word, "never");
 }
 
-static uint64_t folios_given(size_t folio_bytes)
+static uint64_t count_of(size_t folio_bytes, const char *what)
 {
 	uint64_t nr = 0;
 
-	sysfs_number(&nr, THP_DIR "/hugepages-%zukB/stats/anon_fault_alloc", folio_bytes >> 10);
+	sysfs_number(&nr, THP_DIR "/hugepages-%zukB/stats/%s", folio_bytes >> 10, what);
 	return nr;
+}
+
+static uint64_t folios_given(size_t folio_bytes)
+{
+	return count_of(folio_bytes, "anon_fault_alloc");
 }
 
 /*
  * A fault takes the largest folio that fits. With a page table in place 2 MiB does not fit any
- * more, so that the next smaller enabled size is what comes.
+ * more, so that the next smaller enabled size is what comes. To discard 2 MiB at once would free
+ * the page table (Linux 6.14).
  */
 static void make_page_tables(const struct area *area)
 {
 	madvise(area->base, area->len_bytes, MADV_NOHUGEPAGE);
 	touch(area->base, area->len_bytes, HUGE_BYTES);
-	madvise(area->base, area->len_bytes, MADV_DONTNEED);
+	for (size_t at = 0; at < area->len_bytes; at += HUGE_BYTES)
+		madvise(area->base + at, PAGE_BYTES, MADV_DONTNEED);
 }
 
 static bool mostly(uint64_t part_bytes, size_t whole_bytes)
@@ -92,27 +99,44 @@ static uint64_t huge_bytes(const struct area *area)
 	return total;
 }
 
-static void populate(struct area *area)
+static void populate_small(const struct area *area)
+{
+	madvise(area->base, area->len_bytes, MADV_DONTNEED);
+	madvise(area->base, area->len_bytes, MADV_NOHUGEPAGE);
+	touch(area->base, area->len_bytes, PAGE_BYTES);
+}
+
+/* False: the kernel gave something else. */
+static bool populate_folios(const struct area *area)
 {
 	size_t folio = area->folio_bytes;
 	uint64_t before = folios_given(folio);
 
-	if (folio == PAGE_BYTES || !size_enabled(folio)) {
-		area->kind = folio == PAGE_BYTES ? FOLIO_4K : FOLIO_GROUP;
-		madvise(area->base, area->len_bytes, MADV_NOHUGEPAGE);
-		touch(area->base, area->len_bytes, PAGE_BYTES);
-		return;
-	}
+	if (!size_enabled(folio))
+		return false;
 	if (folio < HUGE_BYTES)
 		make_page_tables(area);
 	madvise(area->base, area->len_bytes, MADV_HUGEPAGE);
 	touch(area->base, area->len_bytes, PAGE_BYTES);
+	/* khugepaged would make other folios of them, perhaps on another node. */
+	if (folio < HUGE_BYTES)
+		madvise(area->base, area->len_bytes, MADV_NOHUGEPAGE);
+	if (folio == HUGE_BYTES)
+		return mostly(huge_bytes(area), area->len_bytes);
+	return mostly((folios_given(folio) - before) * folio, area->len_bytes);
+}
 
-	area->kind = FOLIO_GROUP;
-	if (folio == HUGE_BYTES && mostly(huge_bytes(area), area->len_bytes))
-		area->kind = FOLIO_THP;
-	if (folio < HUGE_BYTES && mostly((folios_given(folio) - before) * folio, area->len_bytes))
-		area->kind = FOLIO_MTHP;
+static void populate(struct area *area)
+{
+	bool single = area->folio_bytes == PAGE_BYTES;
+
+	area->nr_folios_elsewhere = count_of(area->folio_bytes, "nr_anon");
+	if (!single && populate_folios(area)) {
+		area->kind = area->folio_bytes == HUGE_BYTES ? FOLIO_THP : FOLIO_MTHP;
+		return;
+	}
+	area->kind = single ? FOLIO_4K : FOLIO_GROUP;
+	populate_small(area);
 }
 
 static int populate_on(struct area *area, int node)
@@ -167,6 +191,15 @@ void area_close(struct area *area)
 size_t area_step_bytes(const struct area *area)
 {
 	return area->kind == FOLIO_GROUP ? PAGE_BYTES : area->folio_bytes;
+}
+
+bool area_came_apart(const struct area *area)
+{
+	uint64_t nr = count_of(area->folio_bytes, "nr_anon") - area->nr_folios_elsewhere;
+
+	/* Others may have freed some of theirs meanwhile. */
+	return area->kind == FOLIO_MTHP &&
+	       (int64_t)(nr * area->folio_bytes) < (int64_t)(area->len_bytes / 2);
 }
 
 void area_fill(const struct area *area, uint64_t seed)

@@ -20,6 +20,7 @@ struct area {
 	size_t len_bytes;
 	size_t folio_bytes;
 	enum folio_kind kind;
+	uint64_t nr_folios_elsewhere; /* of this size, on the machine, when it was made */
 	void *mapping;
 	size_t mapping_bytes;
 };
@@ -35,6 +36,9 @@ void area_close(struct area *area);
 
 /* Distance from one address to name to the next, to name each folio (or page) once. */
 size_t area_step_bytes(const struct area *area);
+
+/* Have most of its folios been split meanwhile? By what the machine counts: a good guess. */
+bool area_came_apart(const struct area *area);
 
 struct mismatch {
 	const uint64_t *addr;

@@ -43,6 +43,9 @@ static const struct opt opts[] = {
 	    "anyway; exchange only"),
 	OPT(FLAG, "scattered", move_options, scattered, NULL,
 	    "every other folio, in random order, as a list of pages"),
+	OPT(FLAG, "other-process", move_options, other_process, NULL,
+	    "the memory is a child process's, which holds and checks it; needs two nodes; not "
+	    "exchange, not --stall"),
 	OPT(SIZES, "batch", move_options, batches, "LIST",
 	    "also measure requests of these sizes: time to the first page and to the whole",
 	    .min = PAGE_BYTES, .max = 1ULL << 40),
@@ -98,33 +101,6 @@ static int choose_nodes(struct bench *bench)
 
 	free(machine);
 	return code;
-}
-
-/* The kernel has nothing to move from a node to itself. */
-static int choose_ways(struct bench *bench)
-{
-	bool fresh = bench->node[0] == bench->node[1];
-
-	for (enum way way = 0; way < NR_WAYS; way++) {
-		if (move_options.movers.nr && !text_list_has(&move_options.movers, way_name(way)))
-			continue;
-		if (!fresh || way == WAY_EXCHANGE)
-			bench->ways[bench->nr_ways++] = way;
-		else if (move_options.movers.nr)
-			report_note(&bench->report, "Left out: %s has nothing to move on one node.",
-				    way_name(way));
-	}
-	if (fresh)
-		report_note(
-			&bench->report,
-			"Within node %d, into other frames of it: the kernel's move_pages() has "
-			"nothing to do there. `tools/numa-vm` shows both on two nodes.",
-			bench->node[0]);
-	if (bench->nr_ways)
-		return CLI_OK;
-	cli_error("on one node only --mover exchange can be measured: choose another --to, or use "
-		  "tools/numa-vm");
-	return CLI_UNSUPPORTED;
 }
 
 static void choose_workers(struct bench *bench)
@@ -275,6 +251,11 @@ static void report_rows(struct bench *bench)
 			    "pages stand in: echo madvise > "
 			    "/sys/kernel/mm/transparent_hugepage/hugepages-%zukB/enabled",
 			    folio, subject->area.folio_bytes >> 10);
+	if (area_came_apart(&subject->area))
+		report_note(&bench->report,
+			    "%s: the kernel has split the folios while it moved them to and fro: "
+			    "most of what was measured are 4K pages.",
+			    folio);
 }
 
 static int open_folio(struct bench *bench, size_t folio_bytes)
@@ -344,10 +325,11 @@ static int write_results(struct bench *bench)
 	if (bench->node[0] == bench->node[1])
 		plot.title = "How fast pageferry moves pages into fresh frames";
 	plot_subtitle(&plot,
-		      "%s in one request, %s, %s; medians; thin lines: median absolute deviation",
+		      "%s in one request, %s, %s%s; medians; thin lines: median absolute deviation",
 		      size_text(move_options.total_bytes, total),
 		      move_options.scattered ? "every other page in random order" : "contiguous",
-		      bench->node[0] == bench->node[1] ? "within one node" : "between two nodes");
+		      bench->node[0] == bench->node[1] ? "within one node" : "between two nodes",
+		      move_options.other_process ? ", of another process" : "");
 	plot.limit_label = "copy limit of this machine";
 	move_table_draw(bench->results, &plot);
 	return plot_write(&plot, move_options.output.plot) ? CLI_FAILED : CLI_OK;
@@ -358,7 +340,7 @@ static int prepare(struct bench *bench)
 	int code = choose_nodes(bench);
 
 	if (!code)
-		code = choose_ways(bench);
+		code = move_choose_ways(&bench->report, bench->node, bench->ways, &bench->nr_ways);
 	if (code)
 		return code;
 	if (placement_open(NULL, &bench->placement) ||

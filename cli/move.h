@@ -5,6 +5,7 @@
 
 #include "cli/area.h"
 #include "cli/hist.h"
+#include "cli/holder.h"
 #include "cli/limit.h"
 #include "cli/measure.h"
 #include "cli/plot.h"
@@ -19,7 +20,7 @@ struct move_options {
 	const char *lanes;
 	uint64_t total_bytes, chunk_bytes, nr_busy;
 	int from, to; /* -1: chosen */
-	bool fresh, scattered, stall, stats, no_limit, no_check;
+	bool fresh, scattered, other_process, stall, stats, no_limit, no_check;
 	struct round_options rounds;
 };
 
@@ -35,16 +36,20 @@ enum way {
 };
 
 const char *way_name(enum way way);
+/* Those that were asked for, or all that can be had between these nodes. 0 or an exit code. */
+int move_choose_ways(struct report *report, const int node[2], enum way *ways,
+		     unsigned int *nr_ways);
 
 /* The pages that are moved to and fro. */
 struct subject {
 	struct area area;
-	bool fresh;        /* within one node, into other frames */
-	int node[2];       /* the two ends; fresh: the same twice */
-	unsigned int at;   /* which end the whole of it is on */
-	uint64_t seed;     /* of its content */
-	size_t step_bytes; /* what one address in pages stands for */
-	void **pages;      /* in the order they are asked for */
+	struct holder holder; /* of the area, if that is another process's; pid 0: it is our own */
+	bool fresh;           /* within one node, into other frames */
+	int node[2];          /* the two ends; fresh: the same twice */
+	unsigned int at;      /* which end the whole of it is on */
+	uint64_t seed;        /* of its content */
+	size_t step_bytes;    /* what one address in pages stands for */
+	void **pages;         /* in the order they are asked for */
 	int *nodes[2];
 	int *status; /* of the latest move */
 	int *where;

@@ -10,16 +10,6 @@
 #include "base/clock.h"
 #include "cli/move.h"
 
-const char *way_name(enum way way)
-{
-	static const char *const names[] = {
-		[WAY_SYSCALL] = "syscall",   [WAY_CALL] = "call", [WAY_KERNEL] = "kernel",
-		[WAY_EXCHANGE] = "exchange", [WAY_AUTO] = "auto",
-	};
-
-	return names[way];
-}
-
 static void name_pages(struct subject *subject)
 {
 	const struct area *area = &subject->area;
@@ -37,6 +27,19 @@ static void name_pages(struct subject *subject)
 	free(order);
 }
 
+static int open_memory(struct subject *subject, size_t len_bytes, size_t folio_bytes)
+{
+	int err;
+
+	if (move_options.other_process)
+		return holder_open(&subject->holder, len_bytes, folio_bytes, subject->node[0],
+				   subject->seed, &subject->area);
+	err = area_open(&subject->area, len_bytes, folio_bytes, subject->node[0]);
+	if (!err)
+		area_fill(&subject->area, subject->seed);
+	return err;
+}
+
 int subject_open(struct subject *subject, size_t folio_bytes, const int node[2])
 {
 	size_t len_bytes = move_options.total_bytes * (move_options.scattered ? 2 : 1);
@@ -44,14 +47,12 @@ int subject_open(struct subject *subject, size_t folio_bytes, const int node[2])
 	int err;
 
 	memset(subject, 0, sizeof(*subject));
-	err = area_open(&subject->area, len_bytes, folio_bytes, node[0]);
-	if (err)
-		return err;
 	subject->fresh = node[0] == node[1];
 	memcpy(subject->node, node, sizeof(subject->node));
 	subject->seed = folio_bytes * 0x100000001b3ULL;
-	area_fill(&subject->area, subject->seed);
-
+	err = open_memory(subject, len_bytes, folio_bytes);
+	if (err)
+		return err;
 	subject->step_bytes = area_step_bytes(&subject->area);
 	nr_max = subject->area.len_bytes / subject->step_bytes;
 	subject->pages = cli_alloc(nr_max, sizeof(*subject->pages));
@@ -74,7 +75,9 @@ void subject_close(struct subject *subject)
 	free(subject->where);
 	free(subject->nodes[0]);
 	free(subject->nodes[1]);
-	area_close(&subject->area);
+	if (!subject->holder.pid)
+		area_close(&subject->area);
+	holder_close(&subject->holder);
 	memset(subject, 0, sizeof(*subject));
 }
 
@@ -134,6 +137,7 @@ static int start_job(struct subject *subject, struct ferry *ferry, enum way way,
 		request.ranges = &range;
 		request.nr_ranges = 1;
 	}
+	request.pid = subject->holder.pid;
 	request.status = subject->status;
 	request.flags = (subject->fresh ? FERRY_MOVE_FRESH : 0) | lanes_flag();
 	request.mover = movers[way];
@@ -150,10 +154,11 @@ static int run_call(struct subject *subject, struct ferry *ferry, enum way way, 
 	long left;
 
 	if (way == WAY_CALL)
-		left = ferry_move_pages(ferry, 0, nr, pages, nodes, subject->status, MPOL_MF_MOVE);
+		left = ferry_move_pages(ferry, subject->holder.pid, nr, pages, nodes,
+					subject->status, MPOL_MF_MOVE);
 	else
-		left = syscall(SYS_move_pages, 0, (unsigned long)nr, pages, nodes, subject->status,
-			       MPOL_MF_MOVE);
+		left = syscall(SYS_move_pages, subject->holder.pid, (unsigned long)nr, pages, nodes,
+			       subject->status, MPOL_MF_MOVE);
 	out->ns = now_ns() - out->ns;
 	if (left < 0) {
 		int err = -errno;
@@ -222,8 +227,8 @@ static int check_places(struct subject *subject, enum way way)
 {
 	uint32_t step = status_step(subject, way);
 
-	if (syscall(SYS_move_pages, 0, (unsigned long)subject->nr_pages, subject->pages, NULL,
-		    subject->where, 0)) {
+	if (syscall(SYS_move_pages, subject->holder.pid, (unsigned long)subject->nr_pages,
+		    subject->pages, NULL, subject->where, 0)) {
 		cli_error("mover %s: pages can't be looked up: %s", way_name(way), strerror(errno));
 		return -EIO;
 	}
@@ -239,16 +244,30 @@ static int check_places(struct subject *subject, enum way way)
 	return 0;
 }
 
+/* 1, 0 with *bad, or -errno. */
+static int check_content(const struct subject *subject, struct mismatch *bad)
+{
+	if (subject->holder.pid)
+		return holder_check(&subject->holder, bad);
+	return area_check(&subject->area, subject->seed, bad);
+}
+
 int subject_check(struct subject *subject, const enum way *way)
 {
 	struct mismatch bad;
+	int right;
 
 	if (move_options.no_check)
 		return 0;
 	if (way && check_places(subject, *way))
 		return -EIO;
-	if (area_check(&subject->area, subject->seed, &bad))
+	right = check_content(subject, &bad);
+	if (right > 0)
 		return 0;
+	if (right < 0) {
+		cli_error("--other-process: the process that held the memory has ended");
+		return right;
+	}
 	mismatch_report(way ? way_name(*way) : "wrong content", &bad);
 	return -EIO;
 }

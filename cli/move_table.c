@@ -13,6 +13,7 @@ enum {
 	COL_FOLIO,
 	COL_FOLIOS,
 	COL_ORDER,
+	COL_PROCESS,
 	COL_WORKERS,
 	COL_RATE,
 	COL_NS,
@@ -56,6 +57,7 @@ static const struct column columns[] = {
 	[COL_FOLIO] = {"folio_bytes", "FOLIO", COLUMN_BYTES, 0, false},
 	[COL_FOLIOS] = {"folios", "MADE OF", COLUMN_TEXT, 0, false},
 	[COL_ORDER] = {"order", "ORDER", COLUMN_TEXT, 0, true},
+	[COL_PROCESS] = {"process", "", COLUMN_TEXT, 0, true},
 	[COL_WORKERS] = {"workers", "WORKERS", COLUMN_COUNT, 0, false},
 	[COL_RATE] = {"gb_per_s", "GB/s", COLUMN_REAL, 2, false},
 	[COL_NS] = {"ns_per_4k", "ns/4K", COLUMN_REAL, 0, false},
@@ -148,6 +150,7 @@ static void set_subject(struct table *table, const struct subject *subject)
 	table_count(table, COL_FOLIO, (int64_t)subject->area.folio_bytes);
 	table_text(table, COL_FOLIOS, "%s", folio_kind_name(subject->area.kind));
 	table_text(table, COL_ORDER, "%s", move_options.scattered ? "scattered" : "contiguous");
+	table_text(table, COL_PROCESS, "%s", subject->holder.pid ? "other" : "own");
 	table_count(table, COL_TOTAL, (int64_t)subject_bytes(subject));
 	table_count(table, COL_FROM, subject->node[0]);
 	table_count(table, COL_TO, subject->node[1]);

@@ -279,6 +279,7 @@ struct ferry_stats {
 	size_t size;
 	uint64_t nr_calls; /* ferry_move_pages and ferry_migrate_pages */
 	uint64_t nr_jobs;  /* jobs ended, those behind such calls included */
+	/* What such calls found in place and left to the kernel mover counts as moved by it. */
 	uint64_t pages_by_mover[FERRY_NR_MOVERS];
 	uint64_t pages_by_reason[FERRY_NR_REASONS];
 	uint64_t nr_syscalls; /* move_pages(2) calls made */

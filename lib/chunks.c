@@ -325,12 +325,12 @@ static bool open_channel(struct lane *lane, int node)
 /* What can't be told is taken for one. */
 static void leave_out_mthp(uintptr_t addr, unsigned int nr_pages, struct page_kinds *kinds)
 {
-	struct page_map larger = {0};
+	struct mthp_map map;
 
-	if (mthp_survey(addr, nr_pages, &larger))
-		map_set_range(&larger, 0, nr_pages);
+	if (mthp_survey(addr, nr_pages, &map))
+		map_set_range(&map.large, 0, nr_pages);
 	for (unsigned int i = 0; i < PAGE_MAP_WORDS; i++)
-		kinds->movable.word[i] &= ~larger.word[i];
+		kinds->movable.word[i] &= ~map.large.word[i];
 }
 
 void serve_chunk(struct lane *lane, const struct unit *unit)

@@ -10,6 +10,7 @@
 #include "base/vault.h"
 #include "engines/cpu/kernels.h"
 #include "lib/internal.h"
+#include "lib/mthp.h"
 #include "lib/options.h"
 #include "lib/pagemap.h"
 #include "lib/ways.h"
@@ -234,6 +235,7 @@ static int open_exchange(struct ferry *ferry, const struct ferry_options *option
 		log_info("no exchange mover here: `migbench doctor` says why");
 		return 0;
 	}
+	mthp_open();
 	err = watcher_start(ferry);
 	if (!err)
 		ferry->machine.exchange = true;

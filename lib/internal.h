@@ -75,7 +75,7 @@ struct watcher {
 	atomic_bool stop;
 	atomic_bool ticking; /* it looks after idle frames every now and then */
 	int wake_fd;
-	atomic_uint nr_strays; /* registered ranges that mremap(2) carried elsewhere */
+	atomic_uint nr_strays; /* registered ranges that mremap(2) carried elsewhere, or added */
 	struct {
 		uintptr_t start;
 		size_t len_bytes;
@@ -154,13 +154,21 @@ void watcher_stop(struct ferry *ferry);
 void watcher_wake(struct ferry *ferry);
 /* There may be frames to look after. */
 void watcher_note_frames(struct ferry *ferry);
+/* Before [start, end) is unregistered: has it grown by mremap(2)? Then the rest is a stray. */
+void watcher_note_grown(struct ferry *ferry, uintptr_t start, uintptr_t end);
 /*
- * Ends the watch over ranges that were carried elsewhere by mremap(2). No run is registered, and
- * none may become so meanwhile.
+ * Ends the watch over ranges that were carried elsewhere by mremap(2), or grew. No run is
+ * registered, and none may become so meanwhile.
  */
 void watcher_unregister_strays(struct ferry *ferry);
 /* May a madvise(2) that discards some of this be under way? Asked inside the `moves` gate. */
 bool watcher_sees_discard(const struct ferry *ferry, uintptr_t start, size_t len_bytes);
+
+/*
+ * child.c: gives a child what it misses of pages that are out, by its userfaultfd, which is closed.
+ * For the watcher, with the `moves` gate shut.
+ */
+void child_serve(struct ferry *ferry, int fd);
 
 /*
  * fork.c: no fork happens while pages are out. contexts_bring_in waits until no context of the

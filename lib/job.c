@@ -90,10 +90,12 @@ static void unregister_runs(struct ferry_job *job)
 	futex_lock(&ferry->runs_lock);
 	for (size_t i = 0; i < job->segments.nr; i++) {
 		const struct segment *segment = &job->segments.at[i];
+		uintptr_t end = segment->addr + segment->nr_pages * PAGE_BYTES;
 
-		if (segment->mover == FERRY_MOVER_EXCHANGE)
-			unregister_run(job, segment->addr,
-				       segment->addr + segment->nr_pages * PAGE_BYTES);
+		if (segment->mover != FERRY_MOVER_EXCHANGE)
+			continue;
+		watcher_note_grown(ferry, segment->addr, end);
+		unregister_run(job, segment->addr, end);
 	}
 	/* While others run, pages of theirs may be out of where a stray range is now. */
 	if (!--ferry->nr_registered && atomic_load(&ferry->watcher.nr_strays))
@@ -101,7 +103,7 @@ static void unregister_runs(struct ferry_job *job)
 	futex_unlock(&ferry->runs_lock);
 }
 
-/* An administrator may switch them on at any time; looking costs some ten system calls. */
+/* An administrator may switch them on at any time; looking costs some fifty system calls. */
 static void refresh_mthp(struct ferry *ferry)
 {
 	uint64_t now = now_ns();
@@ -184,7 +186,7 @@ void job_check_deadline(struct ferry_job *job)
 		job_stop(job, -ETIMEDOUT);
 }
 
-/* Ends at a chunk's border; a huge page is always taken whole. */
+/* Ends at a chunk's border; a huge page or a large folio is always taken whole. */
 static unsigned int chunk_pages(const struct lane *lane, const struct segment *segment,
 				uint64_t done)
 {
@@ -195,6 +197,8 @@ static unsigned int chunk_pages(const struct lane *lane, const struct segment *s
 	if (lane->chunk_bytes < HUGE_BYTES && !(addr & (HUGE_BYTES - 1)) &&
 	    end - addr >= HUGE_BYTES && pagemap_is_huge(addr))
 		stop = addr + HUGE_BYTES;
+	else if (atomic_load_explicit(&lane->ferry->mthp, memory_order_relaxed))
+		stop = mthp_stop_between(addr, MIN(stop, end), end);
 	return (unsigned int)((MIN(stop, end) - addr) / PAGE_BYTES);
 }
 

@@ -17,6 +17,18 @@ void node_survey(uintptr_t addr, unsigned int nr_pages, int node, struct page_ma
 			map_set(out, i);
 }
 
+void slice_look_away(struct slice *slice)
+{
+	for (unsigned int i = 0; i < slice->nr_pages; i++)
+		slice->before[i] = STATUS_UNSET;
+}
+
+void slice_look(struct slice *slice)
+{
+	if (raw_move_pages(slice->pid, slice->nr_pages, slice->pages, NULL, slice->before, 0))
+		slice_look_away(slice);
+}
+
 static long move_part(struct slice *slice, unsigned int first, unsigned int nr)
 {
 	for (unsigned int i = first; i < first + nr; i++)

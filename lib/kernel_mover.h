@@ -22,6 +22,7 @@ struct slice {
 	void *pages[SLICE_MAX_PAGES];
 	int nodes[SLICE_MAX_PAGES];
 	int status[SLICE_MAX_PAGES];
+	int before[SLICE_MAX_PAGES]; /* where pages were, or STATUS_UNSET if nobody looked */
 };
 
 /* request_flags: FERRY_MOVE_… of a request. */
@@ -38,6 +39,11 @@ static inline long raw_move_pages(int pid, unsigned long count, void *const *pag
 
 /* Sets in out the pages of [addr, + nr_pages) that are on node. At most 512 pages. */
 void node_survey(uintptr_t addr, unsigned int nr_pages, int node, struct page_map *out);
+
+/* Looks where the pages are now. */
+void slice_look(struct slice *slice);
+/* Nobody is going to ask where they were. */
+void slice_look_away(struct slice *slice);
 
 /*
  * One call for the slice. As the kernel answers: 0, n > 0 pages not moved, -errno. Statuses that

@@ -2,100 +2,151 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kernel-page-flags.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/sys.h"
 #include "lib/mthp.h"
+#include "lib/pagemap.h"
 
-/* The smallest anonymous folio above a page is of order 2, and folios are naturally aligned. */
-#define GROUP_PAGES 4U
-
-#define PAGEMAP_PRESENT  (1ULL << 63)
 #define PAGEMAP_PFN_MASK ((1ULL << 55) - 1)
 
-static bool size_enabled(unsigned int kib)
+#define THP_DIR "/sys/kernel/mm/transparent_hugepage"
+
+static atomic_int flags_fd = -1;
+
+static bool read_text(unsigned int kib, const char *name, char *text, size_t text_bytes)
 {
-	char path[96], text[128];
+	char path[96];
 	long fd, len;
 
-	snprintf(path, sizeof(path), "/sys/kernel/mm/transparent_hugepage/hugepages-%ukB/enabled",
-		 kib);
+	snprintf(path, sizeof(path), THP_DIR "/hugepages-%ukB/%s", kib, name);
 	fd = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	len = sys(SYS_read, fd, text, sizeof(text) - 1);
+	len = sys(SYS_read, fd, text, text_bytes - 1);
 	sys(SYS_close, fd);
 	text[len > 0 ? len : 0] = '\0';
-	return !strstr(text, "[never]");
+	return len > 0;
+}
+
+/* Switched off, they remain until they are freed. */
+static bool size_is_about(unsigned int kib)
+{
+	char text[128];
+
+	if (read_text(kib, "enabled", text, sizeof(text)) && !strstr(text, "[never]"))
+		return true;
+	return read_text(kib, "stats/nr_anon", text, sizeof(text)) && strtoull(text, NULL, 10);
 }
 
 bool mthp_enabled(void)
 {
 	for (unsigned int kib = 8; kib < HUGE_BYTES >> 10; kib *= 2)
-		if (size_enabled(kib))
+		if (size_is_about(kib))
 			return true;
 	return false;
 }
 
-static long open_flags(void)
+/* It is the machine's, not the process's: a forked child may keep it. */
+void mthp_open(void)
 {
-	return sys(SYS_openat, AT_FDCWD, "/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	int none = -1;
+	long fd;
+
+	if (atomic_load(&flags_fd) >= 0)
+		return;
+	fd = sys(SYS_openat, AT_FDCWD, "/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && !atomic_compare_exchange_strong(&flags_fd, &none, (int)fd))
+		sys(SYS_close, fd);
 }
 
 bool mthp_can_tell(void)
 {
-	struct page_map map = {0};
+	struct mthp_map map;
 	char here = 0;
 
-	return !mthp_survey(ALIGN_DOWN((uintptr_t)&here, PAGE_BYTES), 1, &map);
+	mthp_open();
+	return !pagemap_open() && !mthp_survey(ALIGN_DOWN((uintptr_t)&here, PAGE_BYTES), 1, &map);
 }
 
-static int read_at(long fd, uint64_t number, uint64_t *out, unsigned int nr)
+/* ---- what is where ---- */
+
+static uint64_t frame_of(uint64_t entry)
 {
-	long len = sys(SYS_pread64, fd, out, nr * sizeof(*out), number * sizeof(*out));
+	return entry & PAGEMAP_PRESENT ? entry & PAGEMAP_PFN_MASK : 0;
+}
+
+/* Pages [first, end) have frames in a row, as the pages of a folio have. */
+static int note_row(const uint64_t *entries, unsigned int first, unsigned int end,
+		    struct mthp_map *out)
+{
+	uint64_t flags[PAGES_PER_HUGE];
+	size_t len_bytes = (end - first) * sizeof(*flags);
+	long len = sys(SYS_pread64, atomic_load(&flags_fd), flags, len_bytes,
+		       frame_of(entries[first]) * sizeof(*flags));
 
 	if (len < 0)
 		return (int)len;
-	return len == (long)(nr * sizeof(*out)) ? 0 : -EIO;
+	if (len != (long)len_bytes)
+		return -EIO;
+	for (unsigned int i = first; i < end; i++) {
+		bool tail = flags[i - first] >> KPF_COMPOUND_TAIL & 1;
+
+		if (tail || flags[i - first] >> KPF_COMPOUND_HEAD & 1)
+			map_set(&out->large, i);
+		if (tail && i > first)
+			map_set(&out->goes_on, i);
+	}
+	return 0;
 }
 
-static int survey(long pagemap, long flags, uintptr_t addr, unsigned int nr_pages,
-		  struct page_map *out)
+int mthp_survey(uintptr_t addr, unsigned int nr_pages, struct mthp_map *out)
 {
 	uint64_t entries[PAGES_PER_HUGE];
-	int err = read_at(pagemap, addr >> PAGE_SHIFT, entries, nr_pages);
+	int err = pagemap_entries(addr, nr_pages, entries);
 
-	for (unsigned int i = 0; !err && i < nr_pages;) {
-		unsigned int to_group_end = GROUP_PAGES - (addr >> PAGE_SHIFT) % GROUP_PAGES;
-		unsigned int nr = MIN(i ? GROUP_PAGES : to_group_end, nr_pages - i);
-		uint64_t pfn = entries[i] & PAGEMAP_PFN_MASK, kpf = 0;
+	memset(out, 0, sizeof(*out));
+	if (!err && atomic_load(&flags_fd) < 0)
+		err = -EPERM;
+	for (unsigned int first = 0, end; !err && first < nr_pages; first = end) {
+		uint64_t frame = frame_of(entries[first]);
 
-		if (entries[i] & PAGEMAP_PRESENT) {
-			/* Without CAP_SYS_ADMIN every frame number reads as 0. */
-			err = pfn ? read_at(flags, pfn, &kpf, 1) : -EPERM;
-			if (kpf >> KPF_COMPOUND_HEAD & 1 || kpf >> KPF_COMPOUND_TAIL & 1)
-				map_set_range(out, i, nr);
-		}
-		i += nr;
+		end = first + 1;
+		/* Without CAP_SYS_ADMIN every frame number reads as 0. */
+		if (entries[first] & PAGEMAP_PRESENT && !frame)
+			return -EPERM;
+		if (!frame)
+			continue;
+		while (end < nr_pages && frame_of(entries[end]) == frame + (end - first))
+			end++;
+		/* Amid others a single frame is no folio, or what is left of one. */
+		if (end - first > 1 || !first || end == nr_pages)
+			err = note_row(entries, first, end, out);
 	}
 	return err;
 }
 
-int mthp_survey(uintptr_t addr, unsigned int nr_pages, struct page_map *out)
+uintptr_t mthp_stop_between(uintptr_t addr, uintptr_t stop, uintptr_t limit)
 {
-	long pagemap = sys(SYS_openat, AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	long flags = open_flags();
-	int err;
+	uintptr_t most = MIN(limit, addr + HUGE_BYTES);
+	struct mthp_map map;
+	unsigned int nr = (unsigned int)((most - addr) / PAGE_BYTES), at, end;
 
-	if (pagemap < 0 || flags < 0)
-		err = (int)MIN(pagemap, flags);
-	else
-		err = survey(pagemap, flags, addr, nr_pages, out);
-	if (pagemap >= 0)
-		sys(SYS_close, pagemap);
-	if (flags >= 0)
-		sys(SYS_close, flags);
-	return err;
+	if (stop >= limit)
+		return stop;
+	if (mthp_survey(stop - PAGE_BYTES, 2, &map))
+		return MIN(most, ALIGN_DOWN(addr, HUGE_BYTES) + HUGE_BYTES);
+	if (!map_test(&map.goes_on, 1) || mthp_survey(addr, nr, &map))
+		return stop;
+	at = (unsigned int)((stop - addr) / PAGE_BYTES);
+	end = map_next(&map.goes_on, at, nr, false);
+	if (end < nr || most == limit)
+		return addr + (uintptr_t)end * PAGE_BYTES;
+	/* It ends too far on: then before it begins. */
+	for (end = at - 1; end && map_test(&map.goes_on, end);)
+		end--;
+	return end ? addr + (uintptr_t)end * PAGE_BYTES : stop;
 }

@@ -117,6 +117,17 @@ bool pagemap_is_huge(uintptr_t addr)
 	       !(region.categories & PAGE_IS_PFNZERO);
 }
 
+int pagemap_entries(uintptr_t addr, unsigned int nr_pages, uint64_t *out)
+{
+	size_t len_bytes = nr_pages * sizeof(*out);
+	long len = sys(SYS_pread64, atomic_load(&pagemap_fd), out, len_bytes,
+		       (addr >> PAGE_SHIFT) * sizeof(*out));
+
+	if (len < 0)
+		return (int)len;
+	return len == (long)len_bytes ? 0 : -EIO;
+}
+
 static bool is_anonymous(const struct procmap_query *query, const char *name)
 {
 	if (query->inode || query->dev_major || query->dev_minor)

@@ -22,6 +22,12 @@ int __must_check pagemap_kinds(uintptr_t addr, unsigned int nr_pages, struct pag
 /* Is addr mapped by a transparent huge page, as such? */
 bool pagemap_is_huge(uintptr_t addr);
 
+#define PAGEMAP_PRESENT (1ULL << 63)
+#define PAGEMAP_SWAPPED (1ULL << 62)
+
+/* The raw entries of /proc/self/pagemap. 0 or -errno. */
+int __must_check pagemap_entries(uintptr_t addr, unsigned int nr_pages, uint64_t *out);
+
 struct mapping {
 	uintptr_t start, end;
 	bool exchangeable; /* private, anonymous, readable and writable, not executable */

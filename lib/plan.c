@@ -136,11 +136,25 @@ static int sort_list(struct ferry_job *job)
 
 /* ---- runs ---- */
 
-static bool holds_stack(const struct mapping *mapping)
+/*
+ * How much of the calling thread's stack is left alone, above and below where it is now. The rest
+ * of a stack is memory like any other, and so is what the kernel has merged it with.
+ */
+#define STACK_MARGIN_BYTES (1UL << 20)
+
+/* Is addr in that part? *stop: no further than to where the answer changes. */
+static bool in_stack(uintptr_t addr, uintptr_t *stop)
 {
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	/* Whole huge pages, of which a run can't have a part. */
+	uintptr_t low = ALIGN_DOWN(here - STACK_MARGIN_BYTES, HUGE_BYTES);
+	uintptr_t high = ALIGN_UP(here + STACK_MARGIN_BYTES, HUGE_BYTES);
 
-	return here >= mapping->start && here < mapping->end;
+	if (addr < low)
+		*stop = MIN(*stop, low);
+	else if (addr < high)
+		*stop = MIN(*stop, high);
+	return addr >= low && addr < high;
 }
 
 /*
@@ -182,10 +196,10 @@ static int plan_run(struct ferry_job *job, uint64_t position, uintptr_t addr, ui
 			stop = MIN(end, covers ? mapping.end : mapping.start);
 			run.exchangeable = covers && mapping.exchangeable;
 		}
+		run.protected_by_us = run.exchangeable && in_stack(addr, &stop);
+		run.protected_by_us |=
+			run.exchangeable && vault_overlaps((void *)addr, stop - addr);
 		run.nr_pages = (stop - addr) / PAGE_BYTES;
-		run.protected_by_us =
-			run.exchangeable &&
-			(vault_overlaps((void *)addr, stop - addr) || holds_stack(&mapping));
 		choice = policy_mover(machine, &run, job->asked_mover);
 		if (choice.mover == FERRY_MOVER_EXCHANGE) {
 			bool part;

@@ -82,8 +82,11 @@ static void tally_slice(struct lane *lane, const struct leftover *who)
 		int status = slice->status[i];
 
 		if (status == slice->nodes[i]) {
-			tally->nr_moved++;
-			tally->pages_by_mover[FERRY_MOVER_KERNEL]++;
+			bool moved = slice->before[i] != status;
+
+			tally->nr_moved += moved;
+			tally->nr_in_place += !moved;
+			tally->pages_by_mover[FERRY_MOVER_KERNEL] += moved;
 			tally->pages_by_reason[who->reasons[i]]++;
 		} else {
 			tally->nr_failed++;
@@ -122,12 +125,16 @@ void serve_slice(struct lane *lane)
 	}
 	start_ns = now_ns();
 	if (job->exact) {
-		long ret = slice_move(slice);
+		long ret;
 
+		/* Its result has no place for pages that need not be moved. */
+		slice_look_away(slice);
+		ret = slice_move(slice);
 		lane->tally.nr_calls++;
 		if (ret)
 			note_failure(job, left->positions[0], ret);
 	} else {
+		slice_look(slice);
 		lane->tally.nr_calls += slice_move_all(slice);
 		if (job->flags & FERRY_MOVE_STOP && any_failed(slice))
 			job_stop(job, -EBUSY);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Kernel interfaces newer than Debian 12's headers: userfaultfd's MOVE and events (6.8),
- * PAGEMAP_SCAN (6.7), PROCMAP_QUERY (6.11). Layouts as in the kernel's include/uapi/linux.
+ * Kernel interfaces newer than Debian 12's headers: userfaultfd's POISON (6.6), MOVE and
+ * events (6.8), PAGEMAP_SCAN (6.7), PROCMAP_QUERY (6.11). Layouts as in the kernel's
+ * include/uapi/linux.
  */
 #ifndef FERRY_UAPI_H
 #define FERRY_UAPI_H
@@ -28,6 +29,15 @@ struct uffdio_move {
 	int64_t move;
 };
 #define UFFDIO_MOVE _IOWR(UFFDIO, 0x05, struct uffdio_move)
+#endif
+
+#ifndef UFFDIO_POISON
+struct uffdio_poison {
+	struct uffdio_range range;
+	uint64_t mode;
+	int64_t updated;
+};
+#define UFFDIO_POISON _IOWR(UFFDIO, 0x08, struct uffdio_poison)
 #endif
 
 #ifndef PAGEMAP_SCAN

@@ -184,6 +184,13 @@ int uffd_copy_page(int fd, uintptr_t dst, uintptr_t src)
 	return (int)sys(SYS_ioctl, fd, UFFDIO_COPY, &copy);
 }
 
+int uffd_poison_page(int fd, uintptr_t dst)
+{
+	struct uffdio_poison poison = {.range = {.start = dst, .len = PAGE_BYTES}};
+
+	return (int)sys(SYS_ioctl, fd, UFFDIO_POISON, &poison);
+}
+
 int uffd_zero_page(int fd, uintptr_t dst)
 {
 	struct uffdio_zeropage zero = {.range = {.start = dst, .len = PAGE_BYTES}};

@@ -37,6 +37,8 @@ int __must_check uffd_move(int fd, uintptr_t dst, uintptr_t src, size_t len_byte
 			   size_t *moved_bytes);
 /* Copies one page into a hole, whatever the protection of its mapping. */
 int __must_check uffd_copy_page(int fd, uintptr_t dst, uintptr_t src);
+/* From now on to touch the page, which is a hole, is SIGBUS. */
+int __must_check uffd_poison_page(int fd, uintptr_t dst);
 int uffd_zero_page(int fd, uintptr_t dst);
 int uffd_wake(int fd, uintptr_t start, size_t len_bytes);
 

@@ -9,7 +9,7 @@
  *   remap        pages of parcels belong somewhere else now
  *   remove       pages of parcels were discarded: they must not come back
  *   unmap        the same
- *   fork         the child gets the content of pages that are out
+ *   fork         the child gets the content of pages that are out (child.c)
  *
  * While the gate is shut nothing may be touched but vault memory.
  */
@@ -160,18 +160,23 @@ static void move_pages_along(struct ferry *ferry, struct parcel *parcel, void *a
 			parcel->where[i] += event->to - event->start;
 }
 
+static void note_stray(struct watcher *watcher, uintptr_t start, size_t len_bytes)
+{
+	unsigned int nr = atomic_load(&watcher->nr_strays);
+
+	if (nr == ARRAY_SIZE(watcher->strays))
+		return;
+	watcher->strays[nr].start = start;
+	watcher->strays[nr].len_bytes = len_bytes;
+	atomic_store(&watcher->nr_strays, nr + 1);
+}
+
 static void handle_remap(struct ferry *ferry, uintptr_t from, uintptr_t to, size_t len_bytes)
 {
 	struct span_event event = {.start = from, .end = from + len_bytes, .to = to};
-	struct watcher *watcher = &ferry->watcher;
-	unsigned int nr = atomic_load(&watcher->nr_strays);
 
 	for_each_live(ferry, move_pages_along, &event);
-	if (nr < ARRAY_SIZE(watcher->strays)) {
-		watcher->strays[nr].start = to;
-		watcher->strays[nr].len_bytes = len_bytes;
-		atomic_store(&watcher->nr_strays, nr + 1);
-	}
+	note_stray(&ferry->watcher, to, len_bytes);
 }
 
 static void drop_pages(struct ferry *ferry, struct parcel *parcel, void *arg)
@@ -184,36 +189,6 @@ static void drop_pages(struct ferry *ferry, struct parcel *parcel, void *arg)
 	for (unsigned int i = 0; i < parcel->nr_pages; i++)
 		if (within(parcel->where[i], event))
 			map_set(&parcel->dropped, i);
-}
-
-/*
- * The child's address space has holes where pages were out. Its page tables can't be read from
- * here, so every page is offered; where the child has one already the answer is EEXIST.
- */
-static void copy_to_child(struct ferry *ferry, struct parcel *parcel, void *arg)
-{
-	int child = *(int *)arg;
-	struct page_kinds kinds;
-
-	if (pagemap_kinds(parcel->slot.addr, parcel->nr_pages, &kinds))
-		memset(&kinds.absent, 0, sizeof(kinds.absent));
-	for (unsigned int i = 0; i < parcel->nr_pages; i++) {
-		uintptr_t at = parcel->disturbed ? parcel->where[i]
-						 : parcel->at + (uintptr_t)i * PAGE_BYTES;
-
-		if (map_test(&kinds.absent, i) ||
-		    (parcel->disturbed && map_test(&parcel->dropped, i)))
-			continue;
-		while (uffd_copy_page(child, at, parcel->slot.addr + (uintptr_t)i * PAGE_BYTES) ==
-		       -EAGAIN)
-			sys(SYS_sched_yield);
-	}
-}
-
-static void handle_fork(struct ferry *ferry, int child)
-{
-	for_each_live(ferry, copy_to_child, &child);
-	sys(SYS_close, child);
 }
 
 static void handle(struct ferry *ferry, const struct uffd_msg *msg)
@@ -236,7 +211,7 @@ static void handle(struct ferry *ferry, const struct uffd_msg *msg)
 		for_each_live(ferry, drop_pages, &event);
 		break;
 	case UFFD_EVENT_FORK:
-		handle_fork(ferry, (int)msg->arg.fork.ufd);
+		child_serve(ferry, (int)msg->arg.fork.ufd);
 		break;
 	}
 }
@@ -328,14 +303,53 @@ void watcher_wake(struct ferry *ferry)
 		sys(SYS_write, ferry->watcher.wake_fd, &one, sizeof(one));
 }
 
+/*
+ * A mapping that was made longer is registered as far as it goes. That it is ours is asked by
+ * offering the zero page to a page that is there: a mapping has one userfaultfd.
+ */
+static size_t grown_bytes(struct ferry *ferry, uintptr_t start, uintptr_t end)
+{
+	struct mapping mapping;
+	struct page_kinds kinds;
+	uintptr_t from;
+	unsigned int nr;
+
+	if (mapping_find(end - PAGE_BYTES, &mapping) || mapping.start >= end || mapping.end <= end)
+		return 0;
+	from = MAX(MAX(start, mapping.start), end - MIN(end, HUGE_BYTES));
+	nr = (unsigned int)((end - from) / PAGE_BYTES);
+	if (pagemap_kinds(from, nr, &kinds))
+		return 0;
+	while (nr && !map_test(&kinds.movable, nr - 1))
+		nr--;
+	if (!nr || uffd_zero_page(ferry->uffd, from + (nr - 1) * PAGE_BYTES) != -EEXIST)
+		return 0;
+	return mapping.end - end;
+}
+
+void watcher_note_grown(struct ferry *ferry, uintptr_t start, uintptr_t end)
+{
+	size_t len_bytes = grown_bytes(ferry, start, end);
+
+	if (!len_bytes)
+		return;
+	gate_shut(&ferry->moves);
+	note_stray(&ferry->watcher, end, len_bytes);
+	gate_open(&ferry->moves);
+}
+
 void watcher_unregister_strays(struct ferry *ferry)
 {
 	struct watcher *watcher = &ferry->watcher;
 
 	gate_shut(&ferry->moves);
-	for (unsigned int i = 0; i < atomic_load(&watcher->nr_strays); i++)
-		uffd_unregister(ferry->uffd, watcher->strays[i].start,
-				watcher->strays[i].len_bytes);
+	for (unsigned int i = 0; i < atomic_load(&watcher->nr_strays); i++) {
+		uintptr_t start = watcher->strays[i].start;
+		size_t len_bytes = watcher->strays[i].len_bytes;
+
+		len_bytes += grown_bytes(ferry, start, start + len_bytes);
+		uffd_unregister(ferry->uffd, start, len_bytes);
+	}
 	atomic_store(&watcher->nr_strays, 0);
 	gate_open(&ferry->moves);
 }

@@ -5,6 +5,7 @@
  */
 #include <linux/io_uring.h>
 #include <linux/userfaultfd.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -43,11 +44,30 @@ static bool all_are(int expected)
 	return true;
 }
 
-/* All of it is there, none was exchanged, and for that reason. */
+static uint64_t nr_pages_on(void *mem, int node)
+{
+	static void *pages[NR_PAGES];
+	static int where[NR_PAGES];
+	uint64_t nr = 0;
+
+	for (size_t i = 0; i < NR_PAGES; i++)
+		pages[i] = (char *)mem + i * PAGE_BYTES;
+	if (syscall(SYS_move_pages, 0, NR_PAGES, pages, NULL, where, 0))
+		return NR_PAGES + 1;
+	for (size_t i = 0; i < NR_PAGES; i++)
+		nr += where[i] == node;
+	return nr;
+}
+
+/*
+ * All of it is there, none was exchanged, and for that reason. Nor does the kernel move what is on
+ * the node already.
+ */
 static bool kernel_moves(void *mem, enum ferry_reason reason)
 {
+	uint64_t nr_there = nr_pages_on(mem, some_node());
 	bool ok = moves(mem, LEN) && !exchanged(&move) && because(reason) == NR_PAGES &&
-		  all_are(some_node());
+		  move.result.nr_in_place == nr_there && all_are(some_node());
 
 	if (!ok)
 		print_result(&move.result);
@@ -283,6 +303,46 @@ static bool merged_memory(void)
 	return ok;
 }
 
+/* What the kernel has merged with the caller's stack is not the caller's stack. */
+#define STACK_LEN (32UL << 20)
+
+static char *stack_memory;
+
+static void *move_around_own_stack(void *arg)
+{
+	move = (struct move){.ferry = ferry,
+			     .addr = stack_memory,
+			     .len = STACK_LEN,
+			     .mover = FERRY_MOVER_EXCHANGE};
+	return (void *)(uintptr_t)(!move_run(&move) && adds_up(&move.result));
+}
+
+static bool callers_stack(void)
+{
+	const size_t middle = STACK_LEN / 2, stack_len = 1UL << 20;
+	pthread_attr_t attr;
+	pthread_t thread;
+	void *moved = NULL;
+	bool ok;
+
+	stack_memory = memory_new(STACK_LEN, false);
+	fill(stack_memory, STACK_LEN, 8);
+	pthread_attr_init(&attr);
+	pthread_attr_setstack(&attr, stack_memory + middle, stack_len);
+	ok = !pthread_create(&thread, &attr, move_around_own_stack, NULL);
+	if (ok)
+		pthread_join(thread, &moved);
+	pthread_attr_destroy(&attr);
+	/* A page may be busy for a moment, but not half of them; the stack itself is left alone. */
+	ok = ok && moved && exchanged(&move) > STACK_LEN / PAGE_BYTES / 2 &&
+	     because(FERRY_REASON_OWN) >= stack_len / PAGE_BYTES;
+	if (!ok)
+		print_result(&move.result);
+	ok &= is_intact(stack_memory, middle, 8);
+	munmap(stack_memory, STACK_LEN);
+	return ok;
+}
+
 static const struct {
 	const char *name;
 	bool (*run)(void);
@@ -298,6 +358,7 @@ static const struct {
 	{"pinned by io_uring", pinned_memory},
 	{"watched by the program's own userfaultfd", watched_memory},
 	{"mergeable memory", merged_memory},
+	{"the caller's stack, amid other memory", callers_stack},
 };
 
 int main(void)

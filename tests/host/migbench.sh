@@ -127,6 +127,9 @@ refuses 'not understood' copy --min-time 1h
 refuses 'unknown' move --mover exchange,teleport
 refuses 'empty' move --mover exchange,,auto
 refuses 'unknown' verify --with fork,spoon
+refuses 'not with --fresh' move --other-process --fresh
+refuses 'not with --stall' move --other-process --stall
+refuses 'not with --mover exchange' move --other-process --mover auto,exchange
 refuses 'power of two' verify --chunk 5k
 refuses 'no such node' move --from 999
 refuses '--kernel warp: unknown' copy --kernel warp
@@ -343,7 +346,15 @@ if [ "$nr_nodes" -gt 1 ]; then
 		([.results[] | has("vs_kernel")] | all)' "$tmp/nodes.json"
 	holds 'each way has its row' '[.results[].mover] | unique ==
 		["auto", "call", "exchange", "kernel", "syscall"]' "$tmp/nodes.json"
+	run move $QUICK --total 8M --folio 4k --other-process --no-limit --json "$tmp/other.json"
+	ends 'move --other-process' 0
+	holds 'it is the other process'"'"'s memory, and all of it is moved' \
+		'[.results[] | .process == "other" and (has("moved_part") | not)] | all' \
+		"$tmp/other.json"
 else
+	run move $QUICK --total 4M --other-process
+	ends 'move --other-process where there is one node' 77
+	says 'which is said, with the remedy' 'tools/numa-vm' "$tmp/err"
 	skip 'move between nodes' 'this machine has one node; tests/vm has more'
 fi
 

@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# In the guest: migbench move between two nodes, of its own memory and of another process's; every
+# byte and place is checked by it. MIGBENCH
+
+migbench=$1
+nr=0
+failed=0
+
+verdict() { # status, what
+	nr=$((nr + 1))
+	[ "$1" -eq 0 ] && echo "ok $nr - $2" && return
+	echo "not ok $nr - $2"
+	failed=1
+	sed 's/^/# /' /tmp/out /tmp/csv
+}
+
+moves() { # value of the column `process`, options…
+	process=$1
+	shift
+	rm -f /tmp/csv
+	"$migbench" move --folio 4k,2M --total 8M --workers 1,4 --min-rounds 2 --min-time 0 \
+		--warmup 1 --no-limit --quiet --csv /tmp/csv "$@" >/tmp/out 2>&1
+	verdict $? "move $*"
+	# Columns by name: those that were moved in part say so in moved_part.
+	awk -F, -v process="$process" '
+		!NF { exit } # what follows is the next table
+		NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
+		NR > 1 { rows++; if ($at["process"] != process) bad++
+			if (process == "other" && $at["pages_by_exchange"] > 0) bad++ }
+		END { exit !rows || bad }' /tmp/csv
+	verdict $? "of memory of the $process process"
+}
+
+moves own
+moves other --other-process
+moves other --other-process --scattered
+moves other --other-process --batch 4k,64k,4M
+# Another process's memory is not this one's: it can't be exchanged, whoever asks.
+"$migbench" move --other-process --mover exchange >/tmp/out 2>&1
+[ $? -eq 2 ] && grep -q 'not with --mover exchange' /tmp/out
+verdict $? "exchange of another process's memory is refused"
+echo "1..$nr"
+exit $failed

@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# In the guest: folios between 4 KiB and 2 MiB by library, drop-in and migbench. BUILD-DIRECTORY
+
+build=$1
+nr=0
+failed=0
+
+verdict() { # status, what
+	nr=$((nr + 1))
+	[ "$1" -eq 0 ] && echo "ok $nr - $2" && return
+	echo "not ok $nr - $2"
+	failed=1
+	sed 's/^/# /' /tmp/out
+}
+
+allow() { # KiB, word
+	echo "$2" >"/sys/kernel/mm/transparent_hugepage/hugepages-$1kB/enabled"
+}
+
+"$build/vm/mthp" >/tmp/out 2>&1
+verdict $? "calls and jobs, byte by byte"
+
+"$build/vm/mthp" --plain >/tmp/out 2>&1
+verdict $? "a program's own calls, without the drop-in"
+rm -f /tmp/stats
+LD_PRELOAD="$build/libpageferry-preload.so" PAGEFERRY_STATS=/tmp/stats \
+	"$build/vm/mthp" --plain >/tmp/out 2>&1
+verdict $? "a program's own calls, with the drop-in"
+cat /tmp/stats >>/tmp/out
+grep -q 'program=mthp .*kernel_pages=[1-9].* exchange_pages=[1-9]' /tmp/stats
+verdict $? "the drop-in has moved pages both ways"
+
+for kib in 16 64 1024; do
+	for other in 16 64 1024; do
+		allow $other never
+	done
+	allow $kib madvise
+	"$build/migbench" verify --time 3s --folio ${kib}k --total 16M >/tmp/out 2>&1
+	verdict $? "migbench verify --folio ${kib}k"
+	grep -q " mthp " /tmp/out
+	verdict $? "migbench verify had folios of $kib KiB"
+	"$build/migbench" move --folio ${kib}k --total 16M --min-rounds 2 --min-time 1ms --warmup 0 \
+		--no-limit >/tmp/out 2>&1
+	verdict $? "migbench move --folio ${kib}k"
+	grep -q " mthp " /tmp/out
+	verdict $? "migbench move had folios of $kib KiB"
+done
+echo "1..$nr"
+exit $failed
