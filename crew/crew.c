@@ -84,6 +84,11 @@ void crew_forget(struct crew *crew)
 	vault_free(crew, crew->len_bytes);
 }
 
+void crew_boost(struct crew *crew)
+{
+	atomic_store(&crew->boost, true);
+}
+
 unsigned int crew_nr_workers(const struct crew *crew)
 {
 	return crew->nr_workers;

@@ -62,6 +62,9 @@ void crew_close(struct crew *crew);
  */
 void crew_forget(struct crew *crew);
 
+/* From now on workers run ahead of other threads (nice - 10), if the process may do that. */
+void crew_boost(struct crew *crew);
+
 unsigned int crew_nr_workers(const struct crew *crew);
 /* CPUs that the workers can run on, or that the quota pays for: more threads share them. */
 unsigned int crew_nr_cpus(const struct crew *crew);

@@ -22,6 +22,7 @@ struct worker {
 	uint64_t spin_ns;
 	int cpu;    /* spread_leave's; -1 none */
 	bool bound; /* to that CPU alone */
+	bool boosted;
 	struct place place;
 };
 
@@ -40,6 +41,7 @@ struct crew {
 	__cacheline_aligned unsigned int nr_workers;
 	unsigned int nr_cpus; /* that workers can run on */
 	bool bind;
+	atomic_bool boost;
 	size_t len_bytes; /* of this allocation */
 	struct worker workers[];
 };

@@ -96,6 +96,12 @@ FERRY_API const char *ferry_version(void);
 #define FERRY_OPEN_FRESH_FRAMES (1U << 0)
 /* Never use the exchange mover. */
 #define FERRY_OPEN_KERNEL_ONLY (1U << 1)
+/*
+ * Workers get no larger share of the CPUs than other threads. Without this flag they run at the
+ * process's nice value - 10 if it may do that (CAP_SYS_NICE, RLIMIT_NICE): who accesses a page that
+ * is out waits for a worker, and so for all that keep the worker from its CPU.
+ */
+#define FERRY_OPEN_NO_BOOST (1U << 2)
 
 struct ferry_options {
 	size_t size;

@@ -162,7 +162,8 @@ static int check_options(const struct ferry_options *options)
 {
 	const char *what = NULL;
 
-	if (options->flags & ~(FERRY_OPEN_FRESH_FRAMES | FERRY_OPEN_KERNEL_ONLY))
+	if (options->flags &
+	    ~(FERRY_OPEN_FRESH_FRAMES | FERRY_OPEN_KERNEL_ONLY | FERRY_OPEN_NO_BOOST))
 		what = "flags has a bit that means nothing";
 	else if (options->chunk_bytes && !is_chunk(options->chunk_bytes))
 		what = "chunk_bytes must be a power of two from 4 KiB to 2 MiB";
@@ -261,6 +262,8 @@ static void set_up(struct ferry *ferry, const struct ferry_options *options)
 {
 	ferry->machine.nr_workers = crew_nr_workers(ferry->crew);
 	turnstile_open(&ferry->turnstile, ferry->machine.nr_workers);
+	if (ferry->machine.exchange && !(options->flags & FERRY_OPEN_NO_BOOST))
+		crew_boost(ferry->crew);
 	ferry->machine.batched_flush = ferry->caps.batched_flush;
 	ferry->machine.max_gather = MIN(ferry->engine->hold, (uint32_t)LANE_PARCELS);
 	atomic_store(&ferry->gather, GATHER_START);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/sys.h"
 #include "crew/placement.h"
@@ -170,6 +171,20 @@ static void check_workers(const struct report *report)
 	say(report, "machine/workers", true, text, NULL);
 }
 
+/* Asked by doing it for a moment. Back is always allowed. */
+static void check_priority(const struct report *report)
+{
+	int nice = 20 - (int)sys(SYS_getpriority, PRIO_PROCESS, 0);
+	bool usable = !sys(SYS_setpriority, PRIO_PROCESS, 0, nice - 10);
+
+	if (usable)
+		sys(SYS_setpriority, PRIO_PROCESS, 0, nice);
+	say(report, "machine/priority", usable,
+	    usable ? "workers run ahead of other threads while they exchange"
+		   : "where CPUs are short, pages may be out until other threads' time is up",
+	    "grant CAP_SYS_NICE, or a nice limit: prlimit --nice=30 PROGRAM");
+}
+
 static void check_engines(const struct report *report)
 {
 	for (unsigned int i = 0; engine_table[i]; i++) {
@@ -191,6 +206,7 @@ int ferry_doctor(void (*fn)(void *arg, const struct ferry_finding *finding), voi
 	nodes_read(&nodes);
 	check_nodes(&report, &nodes);
 	check_workers(&report);
+	check_priority(&report);
 	check_kernel_mover(&report);
 	check_exchange(&report);
 	check_mthp(&report);

@@ -407,7 +407,7 @@ Test(dsa_engine, a_record_that_never_comes_is_quiet_after_a_drain)
 
 Test(dsa_engine, the_other_devices_go_on)
 {
-	open_engine("dsa:model,stepped,devices=3,timeout_us=1000");
+	open_engine("dsa:model,stepped,devices=3,timeout_us=300000");
 	dsa_model_halt(inner()->model, 1);
 	for (int i = 0; i < 20; i++) {
 		move(32, PAGE_BYTES);
@@ -525,7 +525,7 @@ Test(dsa_engine, far_devices_when_the_near_ones_are_dead, .fini = remove_machine
 	struct engine_channel *near;
 
 	make_machine();
-	open_engine("dsa:model,stepped,devices=2,timeout_us=1000");
+	open_engine("dsa:model,stepped,devices=2,timeout_us=300000");
 	place(0, 0, 0);
 	place(1, 2, 1);
 	cr_assert_eq(engine->ops->channel_open(engine, 0, &near), 0);
