@@ -348,7 +348,7 @@ static int fault_open(const struct engine_env *env, const char *text, struct eng
 	fault->engine.ops = &fault_engine_ops;
 	fault->engine.depth = DEPTH;
 	fault->engine.batch_items = fault->inner->batch_items;
-	fault->engine.hold = fault->inner->hold;
+	fault->engine.hold = MIN(fault->inner->hold, (uint32_t)DEPTH);
 	*out = &fault->engine;
 	return 0;
 }
