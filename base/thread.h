@@ -20,6 +20,11 @@ struct thread {
 int __must_check thread_start(struct thread *thread, void *(*run)(void *arg), void *arg);
 /* Waits for its end. Takes a thread that was never started. */
 void thread_join(struct thread *thread);
+/*
+ * The calling thread runs ahead of others from now on (nice, less 10), if the process may do that:
+ * threads that wait for a page that is out wait for whoever has the CPU of its worker, too.
+ */
+void thread_boost(void);
 /* In a forked child, where it does not exist: frees its stack. */
 void thread_forget(struct thread *thread);
 

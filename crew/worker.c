@@ -5,7 +5,6 @@
  */
 #include <linux/prctl.h>
 #include <stdio.h>
-#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/sys.h"
@@ -15,8 +14,6 @@
 #define WAKE_FAN 2
 /* Who was woken and comes so late has waited for its CPU. */
 #define LATE_NS 500000
-/* Nice levels: ten are a tenfold share of a CPU. */
-#define BOOST 10
 
 /* True once there was a post. Spinning steals nothing only while a CPU is left over. */
 static bool spin(const struct crew *crew, unsigned int seen, uint64_t spin_ns)
@@ -81,19 +78,6 @@ static void rest(struct worker *worker, unsigned int seen)
 		find_cpu(worker);
 }
 
-/*
- * Threads that wait for a page that is out wait for whoever has the CPU of its worker, too. Without
- * the privilege nothing changes.
- */
-static void boost(struct worker *worker)
-{
-	/* The system call answers 20 - nice, so as not to be an error. */
-	int nice = 20 - (int)sys(SYS_getpriority, PRIO_PROCESS, 0);
-
-	sys(SYS_setpriority, PRIO_PROCESS, 0, nice - BOOST);
-	worker->boosted = true;
-}
-
 static void settle(struct worker *worker, unsigned int index)
 {
 	char name[16];
@@ -121,8 +105,10 @@ static void serve(struct crew *crew, struct crew_task *task, unsigned int index)
 	}
 	if (task->wake_all)
 		worker->spin_ns = 0;
-	if (atomic_load_explicit(&crew->boost, memory_order_relaxed) && !worker->boosted)
-		boost(worker);
+	if (atomic_load_explicit(&crew->boost, memory_order_relaxed) && !worker->boosted) {
+		thread_boost();
+		worker->boosted = true;
+	}
 	atomic_fetch_sub_explicit(&crew->nr_idle, 1, memory_order_relaxed);
 	more = task->work(task, index);
 	atomic_fetch_add_explicit(&crew->nr_idle, 1, memory_order_relaxed);

@@ -63,6 +63,20 @@ static void finish(struct lane *lane, struct parcel *parcel)
 		lane->strays = parcel;
 }
 
+/* Parcels that were gathered are one to the turnstile: each waited for the others. */
+static void note_time(struct lane *lane, const struct parcel *parcel, unsigned int nr_pages,
+		      uint64_t out_ns)
+{
+	bool together = lane->job->hands.gather > 1;
+	enum turnstile_kind kind = parcel->huge
+					   ? together ? TURNSTILE_HUGE_TOGETHER : TURNSTILE_HUGE
+				   : together ? TURNSTILE_SMALL_TOGETHER
+					      : TURNSTILE_SMALL;
+
+	turnstile_note(&lane->ferry->turnstile, kind, nr_pages, out_ns,
+		       lane->ferry->machine.nr_workers);
+}
+
 /* All of them were out for about as long as the first. */
 static void keep_gather(struct lane *lane, uint64_t out_ns)
 {
@@ -81,14 +95,21 @@ static void collect(struct lane *lane)
 	struct engine_batch *done[LANE_PARCELS];
 	const struct engine_ops *ops = lane->channel->engine->ops;
 	uint32_t nr = ops->poll(lane->channel, NS_PER_MS, done, LANE_PARCELS);
+	bool together = lane->job->hands.gather > 1;
+	unsigned int nr_pages = 0;
 	uint64_t longest_ns = 0;
 
 	for (uint32_t i = 0; i < nr; i++) {
 		struct parcel *parcel = done[i]->owner;
 
 		finish(lane, parcel);
+		nr_pages += parcel->nr_pages;
 		longest_ns = MAX(longest_ns, parcel->out_since_ns);
+		if (!together)
+			note_time(lane, parcel, parcel->nr_pages, parcel->out_since_ns);
 	}
+	if (nr && together)
+		note_time(lane, done[0]->owner, nr_pages, longest_ns);
 	if (nr >= lane->gather || longest_ns > lane->ferry->machine.stall_bound_ns)
 		keep_gather(lane, longest_ns);
 }
@@ -185,6 +206,7 @@ static bool send_parcel(struct lane *lane, const struct unit *unit, unsigned int
 		switch (start) {
 		case PARCEL_READY:
 			finish(lane, parcel);
+			note_time(lane, parcel, nr_pages, parcel->out_since_ns);
 			return true;
 		case PARCEL_QUEUED:
 			return true;

@@ -237,6 +237,7 @@ static int open_exchange(struct ferry *ferry, const struct ferry_options *option
 		return 0;
 	}
 	mthp_open();
+	ferry->boost = !(options->flags & FERRY_OPEN_NO_BOOST);
 	err = watcher_start(ferry);
 	if (!err)
 		ferry->machine.exchange = true;
@@ -262,7 +263,7 @@ static void set_up(struct ferry *ferry, const struct ferry_options *options)
 {
 	ferry->machine.nr_workers = crew_nr_workers(ferry->crew);
 	turnstile_open(&ferry->turnstile, ferry->machine.nr_workers);
-	if (ferry->machine.exchange && !(options->flags & FERRY_OPEN_NO_BOOST))
+	if (ferry->machine.exchange && ferry->boost)
 		crew_boost(ferry->crew);
 	ferry->machine.batched_flush = ferry->caps.batched_flush;
 	ferry->machine.max_gather = MIN(ferry->engine->hold, (uint32_t)LANE_PARCELS);

@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "base/futex.h"
+#include "base/wait.h"
 
 #define GATE_DOORS 64
 
@@ -52,7 +53,7 @@ static inline void gate_shut(struct gate *gate)
 			if (spins < 200)
 				cpu_relax();
 			else
-				sys(SYS_sched_yield);
+				step_aside(spins - 200);
 		}
 	}
 }

@@ -94,6 +94,7 @@ struct ferry {
 	struct engine *engine;
 	const struct copy_kernel *cpu_copy; /* finishes what an engine leaves */
 	struct policy_machine machine;
+	bool boost;         /* threads of ours run ahead of others */
 	atomic_uint gather; /* what lanes have found to be within the stall bound */
 	uint64_t pool_cap_bytes;
 	uint64_t prefill_bytes;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "base/wait.h"
 #include "engines/cpu/kernels.h"
 #include "lib/internal.h"
 #include "lib/job.h"
@@ -44,7 +45,7 @@ static bool is_watched(struct lane *lane, uintptr_t at)
 		if (err != -EAGAIN)
 			return !err || err == -EEXIST;
 		leave(lane);
-		sys(SYS_sched_yield);
+		step_aside(tries);
 		enter(lane);
 	}
 	return false;
@@ -70,10 +71,9 @@ static bool take_out(struct lane *lane, struct parcel *parcel)
 			break;
 		holes |= err == -ENOENT;
 		if (err == -EAGAIN && !moved) {
-			tries++;
 			/* Outside the gate, or the watcher never gets to read the event. */
 			leave(lane);
-			sys(SYS_sched_yield);
+			step_aside(tries++);
 			enter(lane);
 		}
 	}
@@ -342,10 +342,6 @@ bool parcel_finish(struct lane *lane, struct parcel *parcel)
 	if (disturbed || map_count(&parcel->arrived) != parcel->nr_pages)
 		wake_others(lane, parcel);
 	out_ns = now_ns() - parcel->out_since_ns;
-	/* Of several parcels out at a time each waits for the others. */
-	if (lane->job->hands.gather <= 1)
-		turnstile_note(&lane->ferry->turnstile, parcel->nr_pages, parcel->huge, out_ns,
-			       lane->ferry->machine.nr_workers);
 	if (!--lane->nr_out)
 		nothing_out(lane);
 

@@ -13,10 +13,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "base/wait.h"
 #include "lib/internal.h"
 #include "lib/pagemap.h"
 #include "lib/putin.h"
@@ -24,7 +24,7 @@
 #include "lib/uffd.h"
 
 /* Rounds through the milder ways, for all pages of a parcel, before mremap is tried. */
-#define PATIENCE_ROUNDS 20
+#define PATIENCE_ROUNDS 500
 
 enum page_end {
 	PAGE_PENDING, /* an event waits to be read: what is mapped there can't be told until then */
@@ -35,16 +35,10 @@ enum page_end {
 	PAGE_GONE,    /* the program has thrown the content away */
 };
 
-static void outside_gate(struct lane *lane, uint64_t sleep_ns)
+static void outside_gate(struct lane *lane, unsigned int tries)
 {
 	gate_leave(&lane->ferry->moves, lane->door);
-	if (sleep_ns) {
-		struct timespec ts = {.tv_nsec = (long)sleep_ns};
-
-		sys(SYS_nanosleep, &ts, NULL);
-	} else {
-		sys(SYS_sched_yield);
-	}
+	step_aside(tries);
 	gate_enter(&lane->ferry->moves, lane->door);
 }
 
@@ -153,11 +147,11 @@ static void put_page(struct lane *lane, struct parcel *parcel, unsigned int page
 
 	parcel->came_apart = true;
 	parcel->uneasy = true;
-	for (;;) {
+	for (unsigned int tries = 0;; tries++) {
 		end = put_page_once(lane, parcel, page, source);
 		if (end != PAGE_WAITS && end != PAGE_PENDING)
 			break;
-		outside_gate(lane, parcel->nr_rounds < PATIENCE_ROUNDS / 2 ? 0 : NS_PER_MS);
+		outside_gate(lane, tries);
 		/* mremap must not go over a mapping that is not known yet. */
 		parcel->nr_rounds += end == PAGE_WAITS;
 	}
@@ -174,6 +168,7 @@ static void put_stretch(struct lane *lane, struct parcel *parcel, unsigned int f
 			unsigned int end, bool from_slot)
 {
 	uintptr_t source = from_slot ? parcel->slot.addr : parcel->frames.addr;
+	unsigned int tries = 0;
 
 	while (first < end && !parcel->disturbed) {
 		size_t len = (size_t)(end - first) * PAGE_BYTES, moved;
@@ -187,7 +182,7 @@ static void put_stretch(struct lane *lane, struct parcel *parcel, unsigned int f
 		if (err && err != -EAGAIN)
 			break;
 		if (err && !moved)
-			outside_gate(lane, 0);
+			outside_gate(lane, tries++);
 	}
 	for (; first < end; first++)
 		put_page(lane, parcel, first, from_slot);

@@ -16,13 +16,22 @@
 
 #include "base/base.h"
 
+/* What can be compared with each other: small and huge pages, by one thread and by several. */
+enum turnstile_kind {
+	TURNSTILE_SMALL,
+	TURNSTILE_HUGE,
+	TURNSTILE_SMALL_TOGETHER,
+	TURNSTILE_HUGE_TOGETHER,
+	NR_TURNSTILE_KINDS,
+};
+
 struct turnstile {
 	atomic_uint nr_inside; /* futex */
 	atomic_uint nr_waiting;
 	atomic_uint limit;
-	atomic_uint nr_good;         /* quick exchanges since the last slow one */
-	atomic_uint nr_slow;         /* slow ones, less quick ones */
-	_Atomic uint64_t best_ns[2]; /* per page, in small and in huge pages; 0: not known yet */
+	atomic_uint nr_good;                          /* quick exchanges since the last slow one */
+	atomic_uint nr_slow;                          /* slow ones, less quick ones */
+	_Atomic uint64_t best_ns[NR_TURNSTILE_KINDS]; /* per page; 0: not known yet */
 };
 
 void turnstile_open(struct turnstile *turnstile, unsigned int nr_lanes);
@@ -30,8 +39,8 @@ void turnstile_open(struct turnstile *turnstile, unsigned int nr_lanes);
 void turnstile_enter(struct turnstile *turnstile);
 void turnstile_leave(struct turnstile *turnstile);
 
-/* An exchange of nr_pages had them out for out_ns. most: the limit at best. */
-void turnstile_note(struct turnstile *turnstile, unsigned int nr_pages, bool huge, uint64_t out_ns,
-		    unsigned int most);
+/* nr_pages, out at the same time, were out for out_ns. most: the limit at best. */
+void turnstile_note(struct turnstile *turnstile, enum turnstile_kind kind, unsigned int nr_pages,
+		    uint64_t out_ns, unsigned int most);
 
 #endif

@@ -268,6 +268,9 @@ static void *watch(void *arg)
 	uint64_t count;
 
 	sys(SYS_prctl, PR_SET_NAME, "ferry/watch");
+	/* Or workers that run ahead of others would wait for one that does not. */
+	if (ferry->boost)
+		thread_boost();
 	while (!atomic_load(&watcher->stop)) {
 		struct pollfd fds[] = {
 			{.fd = ferry->uffd, .events = POLLIN},

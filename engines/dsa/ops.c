@@ -2,7 +2,7 @@
 /* Pieces become descriptors, descriptors go to the device that has least to do, records come back.
  */
 #include "base/clock.h"
-#include "base/sys.h"
+#include "base/wait.h"
 #include "engines/dsa/dsa.h"
 
 /* Below this many bytes a batch is not worth spreading over devices. */
@@ -349,7 +349,7 @@ void dsa_relax(struct dsa_channel *ch, uint32_t *nr_rounds)
 	if (++*nr_rounds < SPIN_ROUNDS)
 		cpu_relax();
 	else if (*nr_rounds >= YIELD_ROUNDS)
-		sys(SYS_sched_yield);
+		step_aside(*nr_rounds - YIELD_ROUNDS);
 	else if (ch->engine->can_umwait && ch->nr_flying)
 		dsa_umwait(&ch->ops[ch->flying[0]].crs[0], UMWAIT_CYCLES);
 	else

@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
-#include "base/sys.h"
+#include "base/wait.h"
 #include "base/vault.h"
 #include "engines/sdxi/channel.h"
 
@@ -290,17 +290,15 @@ enum engine_verdict sdxi_channel_submit(struct engine_channel *channel, struct e
 	return ENGINE_QUEUED;
 }
 
-/* The function raises no interrupt for us: spin, then let others run, then nap. */
+/* The function raises no interrupt for us: spin, then let others run. */
+#define SPIN_ROUNDS 256
+
 static void relax(unsigned int round)
 {
-	const struct timespec nap = {.tv_nsec = 20 * NS_PER_US};
-
-	if (round < 64)
+	if (round < SPIN_ROUNDS)
 		cpu_relax();
-	else if (round < 256)
-		sys(SYS_sched_yield);
 	else
-		sys(SYS_nanosleep, &nap, NULL);
+		step_aside(round - SPIN_ROUNDS);
 }
 
 uint32_t sdxi_channel_poll(struct engine_channel *channel, uint64_t wait_ns,
