@@ -190,8 +190,9 @@ static bool look_into_slot(const struct parcel *parcel, struct page_map *absent)
 	return true;
 }
 
-static void give_parcel(struct child *child, const struct parcel *parcel)
+static void give_parcel(struct ferry *ferry, struct parcel *parcel, void *arg)
 {
+	struct child *child = arg;
 	struct page_map absent;
 	bool known = look_into_slot(parcel, &absent);
 
@@ -208,12 +209,7 @@ static void give_parcel(struct child *child, const struct parcel *parcel)
 
 static void serve(struct child *child)
 {
-	const struct ferry *ferry = child->ferry;
-
-	for (unsigned int l = 0; l < ferry->nr_lanes; l++)
-		for (unsigned int p = 0; p < LANE_PARCELS; p++)
-			if (ferry->lanes[l].parcels[p].live)
-				give_parcel(child, &ferry->lanes[l].parcels[p]);
+	for_each_live(child->ferry, give_parcel, child);
 	sys(SYS_close, child->fd);
 }
 

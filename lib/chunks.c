@@ -67,14 +67,8 @@ static void finish(struct lane *lane, struct parcel *parcel)
 static void note_time(struct lane *lane, const struct parcel *parcel, unsigned int nr_pages,
 		      uint64_t out_ns)
 {
-	bool together = lane->job->hands.gather > 1;
-	enum turnstile_kind kind = parcel->huge
-					   ? together ? TURNSTILE_HUGE_TOGETHER : TURNSTILE_HUGE
-				   : together ? TURNSTILE_SMALL_TOGETHER
-					      : TURNSTILE_SMALL;
-
-	turnstile_note(&lane->ferry->turnstile, kind, nr_pages, out_ns,
-		       lane->ferry->machine.nr_workers);
+	turnstile_note(&lane->ferry->turnstile, nr_pages, parcel->huge, lane->job->hands.gather > 1,
+		       out_ns, lane->ferry->machine.nr_workers);
 }
 
 /* All of them were out for about as long as the first. */

@@ -165,6 +165,11 @@ void watcher_unregister_strays(struct ferry *ferry);
 /* May a madvise(2) that discards some of this be under way? Asked inside the `moves` gate. */
 bool watcher_sees_discard(const struct ferry *ferry, uintptr_t start, size_t len_bytes);
 
+typedef void (*parcel_fn)(struct ferry *ferry, struct parcel *parcel, void *arg);
+
+/* The parcels that are out. For the watcher, with the `moves` gate shut. */
+void for_each_live(struct ferry *ferry, parcel_fn fn, void *arg);
+
 /*
  * child.c: gives a child what it misses of pages that are out, by its userfaultfd, which is closed.
  * For the watcher, with the `moves` gate shut.

@@ -62,7 +62,7 @@ static void change_limit(struct turnstile *turnstile, unsigned int from, unsigne
 	atomic_compare_exchange_strong(&turnstile->limit, &from, to);
 }
 
-void turnstile_note(struct turnstile *turnstile, enum turnstile_kind kind, unsigned int nr_pages,
+void turnstile_note(struct turnstile *turnstile, unsigned int nr_pages, bool huge, bool together,
 		    uint64_t out_ns, unsigned int most)
 {
 	unsigned int limit = atomic_load(&turnstile->limit);
@@ -71,7 +71,7 @@ void turnstile_note(struct turnstile *turnstile, enum turnstile_kind kind, unsig
 
 	if (nr_pages < MIN_PAGES)
 		return;
-	if (ns > SLOW_TIMES * note_best(&turnstile->best_ns[kind], ns)) {
+	if (ns > SLOW_TIMES * note_best(&turnstile->best_ns[huge][together], ns)) {
 		atomic_store(&turnstile->nr_good, 0);
 		if (atomic_fetch_add(&turnstile->nr_slow, 1) + 1 >= SLOW_RUN && limit > 1)
 			change_limit(turnstile, limit, limit - 1);

@@ -16,22 +16,13 @@
 
 #include "base/base.h"
 
-/* What can be compared with each other: small and huge pages, by one thread and by several. */
-enum turnstile_kind {
-	TURNSTILE_SMALL,
-	TURNSTILE_HUGE,
-	TURNSTILE_SMALL_TOGETHER,
-	TURNSTILE_HUGE_TOGETHER,
-	NR_TURNSTILE_KINDS,
-};
-
 struct turnstile {
 	atomic_uint nr_inside; /* futex */
 	atomic_uint nr_waiting;
 	atomic_uint limit;
-	atomic_uint nr_good;                          /* quick exchanges since the last slow one */
-	atomic_uint nr_slow;                          /* slow ones, less quick ones */
-	_Atomic uint64_t best_ns[NR_TURNSTILE_KINDS]; /* per page; 0: not known yet */
+	atomic_uint nr_good;            /* quick exchanges since the last slow one */
+	atomic_uint nr_slow;            /* slow ones, less quick ones */
+	_Atomic uint64_t best_ns[2][2]; /* per page, by huge and together; 0: not known yet */
 };
 
 void turnstile_open(struct turnstile *turnstile, unsigned int nr_lanes);
@@ -39,8 +30,11 @@ void turnstile_open(struct turnstile *turnstile, unsigned int nr_lanes);
 void turnstile_enter(struct turnstile *turnstile);
 void turnstile_leave(struct turnstile *turnstile);
 
-/* nr_pages, out at the same time, were out for out_ns. most: the limit at best. */
-void turnstile_note(struct turnstile *turnstile, enum turnstile_kind kind, unsigned int nr_pages,
+/*
+ * nr_pages, out at the same time, were out for out_ns. Only what is alike is compared: small or
+ * huge pages, copied by one thread or by several together. most: the limit at best.
+ */
+void turnstile_note(struct turnstile *turnstile, unsigned int nr_pages, bool huge, bool together,
 		    uint64_t out_ns, unsigned int most);
 
 #endif

@@ -31,9 +31,7 @@
 #define IDLE_CHECK_NS (1 * NS_PER_SEC)
 #define IDLE_TRIM_NS  (5 * NS_PER_SEC)
 
-typedef void (*parcel_fn)(struct ferry *ferry, struct parcel *parcel, void *arg);
-
-static void for_each_live(struct ferry *ferry, parcel_fn fn, void *arg)
+void for_each_live(struct ferry *ferry, parcel_fn fn, void *arg)
 {
 	for (unsigned int l = 0; l < ferry->nr_lanes; l++) {
 		struct lane *lane = &ferry->lanes[l];

@@ -59,7 +59,7 @@ struct policy_load {
 
 struct policy_hands {
 	unsigned int nr_lanes;   /* threads that issue system calls */
-	unsigned int nr_copiers; /* threads that copy what one lane has out; 0: as many as idle */
+	unsigned int nr_copiers; /* threads that copy what one lane has out, its own included */
 	unsigned int gather;     /* chunks that a lane takes out before they are copied, at most */
 	uint64_t chunk_bytes;    /* to begin with */
 };
