@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <stdio.h>
+
 #include "engines/counts.h"
 
 void counts_open(struct counts_sum *sum, struct counts *counts, _Atomic uint64_t *values)
@@ -37,4 +39,17 @@ void counts_total(struct counts_sum *sum, uint64_t *total)
 	for (const struct counts *counts = sum->open; counts; counts = counts->next)
 		add_up(total, counts, sum->nr);
 	futex_unlock(&sum->lock);
+}
+
+void counts_report_fallbacks(const char *const *names, unsigned int nr, const uint64_t *items,
+			     const uint64_t *bytes, engine_counter_fn fn, void *arg)
+{
+	char name[64];
+
+	for (unsigned int i = 0; i < nr; i++) {
+		snprintf(name, sizeof(name), "fallback.%s", names[i]);
+		fn(arg, name, items[i]);
+		snprintf(name, sizeof(name), "fallback.%s.bytes", names[i]);
+		fn(arg, name, bytes[i]);
+	}
 }

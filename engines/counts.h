@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "base/futex.h"
+#include "engines/engine.h"
 
 /* One channel's, in the channel's memory. */
 struct counts {
@@ -36,6 +37,10 @@ void counts_open(struct counts_sum *sum, struct counts *counts, _Atomic uint64_t
 void counts_close(struct counts_sum *sum, struct counts *counts);
 /* The totals since the engine was opened, sum->nr of them. From any thread. */
 void counts_total(struct counts_sum *sum, uint64_t *total);
+
+/* "fallback.NAME", items left to the CPU for that reason, and "fallback.NAME.bytes". */
+void counts_report_fallbacks(const char *const *names, unsigned int nr, const uint64_t *items,
+			     const uint64_t *bytes, engine_counter_fn fn, void *arg);
 
 /* By the thread that has the channel, nobody else. */
 static inline void counts_add(struct counts *counts, unsigned int which, uint64_t n)

@@ -32,18 +32,6 @@ static const char *const reason_names[NR_DSA_REASONS] = {
 	[DSA_REASON_NULL] = "null",
 };
 
-static void report_fallbacks(const uint64_t *total, engine_counter_fn fn, void *arg)
-{
-	char name[NAME_BYTES];
-
-	for (unsigned int i = 0; i < NR_DSA_REASONS; i++) {
-		snprintf(name, sizeof(name), "fallback.%s", reason_names[i]);
-		fn(arg, name, total[DSA_CTR_FB + i]);
-		snprintf(name, sizeof(name), "fallback.%s.bytes", reason_names[i]);
-		fn(arg, name, total[DSA_CTR_FB_BYTES + i]);
-	}
-}
-
 /* Only those that were seen: there are too many. A code's writes stand behind its reads. */
 static void report_statuses(const uint64_t *total, engine_counter_fn fn, void *arg)
 {
@@ -106,7 +94,8 @@ void dsa_counters(struct engine *base, engine_counter_fn fn, void *arg)
 	counts_total(&engine->counts, total);
 	for (unsigned int i = 0; i < ARRAY_SIZE(event_names); i++)
 		fn(arg, event_names[i], total[i]);
-	report_fallbacks(total, fn, arg);
+	counts_report_fallbacks(reason_names, NR_DSA_REASONS, &total[DSA_CTR_FB],
+				&total[DSA_CTR_FB_BYTES], fn, arg);
 	report_statuses(total, fn, arg);
 	report_errors(engine, fn, arg);
 	if (engine->model)

@@ -25,18 +25,6 @@ static const char *const reason_names[SDXI_NR_REASONS] = {
 	[SDXI_REASON_REFUSED] = "refused", [SDXI_REASON_NULL] = "null",
 };
 
-static void report_fallbacks(const uint64_t *total, engine_counter_fn fn, void *arg)
-{
-	char name[NAME_BYTES];
-
-	for (unsigned int i = 0; i < SDXI_NR_REASONS; i++) {
-		snprintf(name, sizeof(name), "fallback.%s", reason_names[i]);
-		fn(arg, name, total[SDXI_COUNT_LEFT + i]);
-		snprintf(name, sizeof(name), "fallback.%s.bytes", reason_names[i]);
-		fn(arg, name, total[SDXI_COUNT_LEFT_BYTES + i]);
-	}
-}
-
 /* Only what was seen. */
 static void report_statuses(const uint64_t *total, engine_counter_fn fn, void *arg)
 {
@@ -67,7 +55,8 @@ void sdxi_counters(struct engine *engine, engine_counter_fn fn, void *arg)
 	counts_total(&self->counts, total);
 	for (unsigned int i = 0; i < ARRAY_SIZE(event_names); i++)
 		fn(arg, event_names[i], total[i]);
-	report_fallbacks(total, fn, arg);
+	counts_report_fallbacks(reason_names, SDXI_NR_REASONS, &total[SDXI_COUNT_LEFT],
+				&total[SDXI_COUNT_LEFT_BYTES], fn, arg);
 	report_statuses(total, fn, arg);
 	if (self->way->ops->counters)
 		self->way->ops->counters(self->way, fn, arg);
