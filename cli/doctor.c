@@ -47,37 +47,6 @@ static void add_finding(void *arg, const struct ferry_finding *finding)
 	add(arg, finding->subject, finding->usable, finding->detail, finding->remedy);
 }
 
-static bool has_subject(const struct table *table, const char *subject)
-{
-	for (unsigned int row = 0; row < table->nr_rows; row++) {
-		if (!strcmp(table_cell(table, row, COL_SUBJECT)->text, subject))
-			return true;
-	}
-	return false;
-}
-
-/* Those that the library's own findings did not cover. */
-static void add_engines(struct table *table)
-{
-	for (unsigned int i = 0; engine_table[i]; i++) {
-		const struct engine_ops *ops = engine_table[i];
-		char subject[64], why[256] = "", detail[512];
-		int err;
-
-		snprintf(subject, sizeof(subject), "engine/%s", ops->name);
-		if (has_subject(table, subject))
-			continue;
-		err = ops->probe(NULL, why, sizeof(why));
-		if (err)
-			snprintf(detail, sizeof(detail), "%s", *why ? why : strerror(-err));
-		else
-			snprintf(detail, sizeof(detail), "%s%s%s", ops->summary,
-				 ops->params_help ? "; takes " : "",
-				 ops->params_help ? ops->params_help : "");
-		add(table, subject, !err, detail, NULL);
-	}
-}
-
 static void add_dsa_link(void *arg, const char *step, bool ok, const char *detail,
 			 const char *remedy)
 {
@@ -143,7 +112,6 @@ static int run(void)
 		cli_error("the library can't be asked: %s", strerror(-err));
 		code = CLI_FAILED;
 	}
-	add_engines(table);
 	dsa_doctor(add_dsa_link, table);
 	add_kernels(table);
 	add_surroundings(table);
