@@ -229,7 +229,6 @@ static bool holds(const struct failing *f)
 int main(void)
 {
 	struct ferry_options options = FERRY_OPTIONS_INIT;
-	const char *lack;
 
 #ifdef __SANITIZE_THREAD__
 	printf("1..0 # SKIP TSan takes a bare clone(2) for a thread\n");
@@ -239,15 +238,7 @@ int main(void)
 	/* Pages are out for that long. */
 	options.engine = "fault:every=1,what=delay,delay_us=50000";
 	some_node();
-	if (ferry_open(&ferry, &options)) {
-		printf("Bail out! %s\n", ferry_open_error());
-		return 1;
-	}
-	lack = no_exchange(ferry);
-	if (lack) {
-		printf("1..0 # SKIP %s\n", lack);
-		return 0;
-	}
+	ferry = open_exchanging_context(&options);
 	signal(SIGBUS, on_bus);
 	__atomic_store_n(&sys_hook, hook, __ATOMIC_RELEASE);
 	mem = memory_new(LEN, false);

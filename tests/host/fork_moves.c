@@ -210,7 +210,6 @@ static void run(uint64_t chunk_bytes, bool huge)
 int main(void)
 {
 	struct ferry_options options = FERRY_OPTIONS_INIT;
-	const char *lack;
 
 #ifdef __SANITIZE_THREAD__
 	printf("1..0 # SKIP TSan takes a bare clone(2) for a thread\n");
@@ -222,15 +221,7 @@ int main(void)
 #endif
 	options.nr_workers = 3;
 	some_node();
-	if (ferry_open(&ferry, &options)) {
-		printf("Bail out! %s\n", ferry_open_error());
-		return 1;
-	}
-	lack = no_exchange(ferry);
-	if (lack) {
-		printf("1..0 # SKIP %s\n", lack);
-		return 0;
-	}
+	ferry = open_exchanging_context(&options);
 	tap_plan(3 * 11);
 	run(0, false);
 	run(65536, false);

@@ -449,10 +449,7 @@ int main(void)
 	struct ferry_options options = FERRY_OPTIONS_INIT;
 
 	options.nr_workers = 4;
-	if (ferry_open(&ferry, &options)) {
-		printf("Bail out! %s\n", ferry_open_error());
-		return 1;
-	}
+	ferry = open_context(&options);
 	mem = memory_new(LEN, false);
 	fill(mem, LEN, 3);
 	tap_plan(ARRAY_SIZE(tests));

@@ -72,10 +72,7 @@ int main(void)
 	unsigned int nr_busy = MIN(4 * (unsigned int)sysconf(_SC_NPROCESSORS_ONLN), MAX_BUSY);
 	struct ferry *ferry;
 
-	if (ferry_open(&ferry, NULL)) {
-		printf("Bail out! %s\n", ferry_open_error());
-		return 1;
-	}
+	ferry = open_context(NULL);
 	tap_plan(3);
 	watchdog(240, "oversubscribed");
 	run(ferry, FERRY_MOVER_AUTO, nr_busy);

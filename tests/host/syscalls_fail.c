@@ -457,18 +457,9 @@ int main(void)
 {
 	bool ok;
 	struct ferry_options options = FERRY_OPTIONS_INIT;
-	const char *lack;
 
 	options.nr_workers = 2;
-	if (ferry_open(&ferry, &options)) {
-		printf("Bail out! %s\n", ferry_open_error());
-		return 1;
-	}
-	lack = no_exchange(ferry);
-	if (lack) {
-		printf("1..0 # SKIP %s\n", lack);
-		return 0;
-	}
+	ferry = open_exchanging_context(&options);
 	__atomic_store_n(&sys_hook, hook, __ATOMIC_RELEASE);
 	tap_plan(NR_CALLS + 3);
 	for (unsigned int call = 0; call < NR_CALLS; call++) {

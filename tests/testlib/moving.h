@@ -239,6 +239,29 @@ static inline const char *no_exchange(struct ferry *ferry)
 				       : "no full userfaultfd with UFFDIO_MOVE on this machine";
 }
 
+/* A context, or the test ends here. */
+static inline struct ferry *open_context(const struct ferry_options *options)
+{
+	struct ferry *ferry;
+
+	if (!ferry_open(&ferry, options))
+		return ferry;
+	printf("Bail out! %s\n", ferry_open_error());
+	exit(1);
+}
+
+/* The same, and where no pages are exchanged the test is skipped. */
+static inline struct ferry *open_exchanging_context(const struct ferry_options *options)
+{
+	struct ferry *ferry = open_context(options);
+	const char *lack = no_exchange(ferry);
+
+	if (!lack)
+		return ferry;
+	printf("1..0 # SKIP %s\n", lack);
+	exit(0);
+}
+
 /* How long the parts of a test that could go on for ever should: FERRY_TEST_SECONDS, or a few. */
 static inline double test_seconds(double otherwise)
 {

@@ -1,7 +1,7 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Sourced by the tests of the DSA engine on a device node, whose argument is the build directory.
-# shellcheck disable=SC2034  # nr, failed, migbench and client are for those who source this
+# shellcheck disable=SC2034  # show, migbench and client are for those who source this
 
 here=${0%/*}
 build=$1
@@ -12,18 +12,12 @@ wq=/sys/bus/dsa/devices/dsa0/wq0.0
 out=/tmp/dsa_out
 stats=/tmp/dsa_stats
 daemon=
-nr=0
-failed=0
+show=$out
 # Unprivileged throughout: the portals, where there are any, are not for nobody.
 echo 1 >/proc/sys/vm/unprivileged_userfaultfd
 
-verdict() { # status, what
-	nr=$((nr + 1))
-	[ "$1" -eq 0 ] && echo "ok $nr - $2" && return
-	echo "not ok $nr - $2"
-	failed=1
-	tail -n 40 $out | sed 's/^/# /'
-}
+# shellcheck source=tests/vm/guest/tap.sh
+. "$here/tap.sh"
 
 skip() { # what, why
 	nr=$((nr + 1))

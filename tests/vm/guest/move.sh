@@ -4,16 +4,10 @@
 # byte and place is checked by it. MIGBENCH
 
 migbench=$1
-nr=0
-failed=0
+show='/tmp/out /tmp/csv'
 
-verdict() { # status, what
-	nr=$((nr + 1))
-	[ "$1" -eq 0 ] && echo "ok $nr - $2" && return
-	echo "not ok $nr - $2"
-	failed=1
-	sed 's/^/# /' /tmp/out /tmp/csv
-}
+# shellcheck source=tests/vm/guest/tap.sh
+. "${0%/*}/tap.sh"
 
 moves() { # value of the column `process`, options…
 	process=$1

@@ -3,16 +3,10 @@
 # In the guest: folios between 4 KiB and 2 MiB by library, drop-in and migbench. BUILD-DIRECTORY
 
 build=$1
-nr=0
-failed=0
+show=/tmp/out
 
-verdict() { # status, what
-	nr=$((nr + 1))
-	[ "$1" -eq 0 ] && echo "ok $nr - $2" && return
-	echo "not ok $nr - $2"
-	failed=1
-	sed 's/^/# /' /tmp/out
-}
+# shellcheck source=tests/vm/guest/tap.sh
+. "${0%/*}/tap.sh"
 
 allow() { # KiB, word
 	echo "$2" >"/sys/kernel/mm/transparent_hugepage/hugepages-$1kB/enabled"

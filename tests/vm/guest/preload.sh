@@ -4,16 +4,10 @@
 
 preload=$1
 victims=$2
-nr=0
-failed=0
+show='/tmp/plain /tmp/ferried /tmp/stats'
 
-verdict() { # status, what
-	nr=$((nr + 1))
-	[ "$1" -eq 0 ] && echo "ok $nr - $2" && return
-	echo "not ok $nr - $2"
-	failed=1
-	cat /tmp/plain /tmp/ferried /tmp/stats 2>/dev/null | tail -n 30 | sed 's/^/# /'
-}
+# shellcheck source=tests/vm/guest/tap.sh
+. "${0%/*}/tap.sh"
 
 for name in calls constructor preinit signal fork_storm vfork_exec threads exit_busy own_uffd \
 	raw_syscall raw_clone malloc_hook zerocopy; do
