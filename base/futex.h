@@ -34,6 +34,19 @@ static inline void futex_wake(atomic_uint *word, unsigned int nr_waiters)
 	sys(SYS_futex, word, FUTEX_WAKE_PRIVATE, nr_waiters > INT_MAX ? INT_MAX : nr_waiters);
 }
 
+/* Sleeps while *word == expected; woken only by those who share a bit. futex(2), WAIT_BITSET. */
+static inline long futex_wait_bits(atomic_uint *word, unsigned int expected, unsigned int bits)
+{
+	return sys(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected, NULL, NULL, bits);
+}
+
+/* Returns how many were woken. */
+static inline long futex_wake_bits(atomic_uint *word, unsigned int nr_waiters, unsigned int bits)
+{
+	return sys(SYS_futex, word, FUTEX_WAKE_BITSET_PRIVATE,
+		   nr_waiters > INT_MAX ? INT_MAX : nr_waiters, NULL, NULL, bits);
+}
+
 /* 0 free, 1 held, 2 held and somebody sleeps. All-zero memory is a free lock. */
 struct futex_lock {
 	atomic_uint word;

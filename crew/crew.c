@@ -69,7 +69,7 @@ void crew_close(struct crew *crew)
 	futex_lock(&crew->lock);
 	crew->closing = true;
 	futex_unlock(&crew->lock);
-	crew_rouse(crew, UINT_MAX);
+	crew_rouse(crew, UINT_MAX, ALL_SLEEPERS);
 	for (unsigned int i = 0; i < crew->nr_workers; i++)
 		thread_join(&crew->workers[i].thread);
 	crew_forget(crew);

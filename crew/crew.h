@@ -44,7 +44,8 @@ struct crew_task {
 	bool attended; /* crew_run's caller works on it: it does not lack hands */
 	bool retracted;
 	bool ended;
-	atomic_uint idle; /* futex: enum in tasks.c */
+	unsigned int sleepers; /* that may be woken for it: SLEEPS_ON bits */
+	atomic_uint idle;      /* futex: enum in tasks.c */
 	struct crew_task *prev, *next;
 };
 

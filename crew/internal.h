@@ -15,13 +15,21 @@
 /* Between two looks at the clock. */
 #define SPIN_TURNS 32
 
+/*
+ * Sleepers by the CPU they are bound to, as bits of a futex. Who works itself leaves those asleep
+ * that would have to wait for its own CPU.
+ */
+#define SLEEPS_ANYWHERE (1U << 31)
+#define SLEEPS_ON(cpu)  (1U << ((unsigned int)(cpu) % 31))
+#define ALL_SLEEPERS    UINT_MAX
+
 struct worker {
 	struct crew *crew;
 	struct thread thread;
 	clockid_t cpu_clock;
 	uint64_t spin_ns;
-	int cpu;    /* spread_leave's; -1 none */
-	bool bound; /* to that CPU alone */
+	int cpu;   /* spread_leave's; -1 none */
+	int bound; /* to that CPU alone; -1 to none */
 	bool boosted;
 	struct place place;
 };
@@ -47,15 +55,15 @@ struct crew {
 };
 
 /*
- * tasks.c. A worker joins the task that wants it most, NULL if none does (more: somebody else is
- * wanted too), and says when it leaves whether it left work behind. Whoever leaves last hands the
- * task back to its owner, who may free it at once.
+ * tasks.c. A worker joins the task that wants it most, NULL if none does (more: sleepers that are
+ * wanted too, or none), and says when it leaves whether it left work behind. Whoever leaves last
+ * hands the task back to its owner, who may free it at once.
  */
-struct crew_task *crew_join(struct crew *crew, bool *closing, bool *more);
+struct crew_task *crew_join(struct crew *crew, bool *closing, unsigned int *more);
 void crew_leave(struct crew *crew, struct crew_task *task, bool more);
 /* Wakes sleepers; crew_rouse also tells those that are about to sleep. */
-void crew_wake(struct crew *crew, unsigned int nr_workers);
-void crew_rouse(struct crew *crew, unsigned int nr_workers);
+void crew_wake(struct crew *crew, unsigned int nr_workers, unsigned int sleepers);
+void crew_rouse(struct crew *crew, unsigned int nr_workers, unsigned int sleepers);
 
 /* worker.c: a worker's life. arg: its struct worker. */
 void *crew_worker_main(void *arg);

@@ -18,26 +18,31 @@ void spread_leave(struct spread *spread, int cpu)
 		atomic_fetch_sub_explicit(&spread->users[cpu], 1, memory_order_relaxed);
 }
 
-bool spread_claim(struct spread *spread, int cpu)
+static bool claim(atomic_uchar *count)
 {
 	unsigned char nobody = 0;
 
-	return atomic_compare_exchange_strong_explicit(&spread->users[cpu], &nobody, 1,
-						       memory_order_relaxed, memory_order_relaxed);
+	return atomic_compare_exchange_strong_explicit(count, &nobody, 1, memory_order_relaxed,
+						       memory_order_relaxed);
 }
 
-/* The place's own CPU if nobody works there, else another of its domain; -1: all are taken. */
-static int claim_any(struct spread *spread, const struct place *place)
+bool spread_claim(struct spread *spread, int cpu)
 {
-	if (spread_claim(spread, place->cpu))
-		return place->cpu;
+	return claim(&spread->users[cpu]);
+}
+
+/* `first` if nobody has it, else another CPU of the place; -1: all are taken. */
+static int claim_any(atomic_uchar *counts, const struct place *place, int first)
+{
+	if (claim(&counts[first]))
+		return first;
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &place->cpus) && spread_claim(spread, cpu))
+		if (CPU_ISSET(cpu, &place->cpus) && claim(&counts[cpu]))
 			return cpu;
 	return -1;
 }
 
-bool spread_bind(int cpu)
+static bool stay_on(int cpu)
 {
 	cpu_set_t only;
 
@@ -46,9 +51,24 @@ bool spread_bind(int cpu)
 	return !sys(SYS_sched_setaffinity, 0, sizeof(only), &only);
 }
 
-void spread_unbind(const struct place *place)
+static void stay_within(const struct place *place)
 {
 	sys(SYS_sched_setaffinity, 0, sizeof(place->cpus), &place->cpus);
+}
+
+int spread_bind(struct spread *spread, const struct place *place, int cpu)
+{
+	cpu = claim_any(spread->bound, place, cpu);
+	if (cpu < 0 || stay_on(cpu))
+		return cpu;
+	spread->bound[cpu]--;
+	return -1;
+}
+
+void spread_unbind(struct spread *spread, const struct place *place, int cpu)
+{
+	spread->bound[cpu]--;
+	stay_within(place);
 }
 
 int spread_enter_free(struct spread *spread, const struct place *place)
@@ -60,10 +80,10 @@ int spread_enter_free(struct spread *spread, const struct place *place)
 		return -1;
 	if (spread_claim(spread, cpu))
 		return cpu;
-	other = claim_any(spread, place);
+	other = claim_any(spread->users, place, place->cpu);
 	if (other < 0)
 		return spread_enter(spread);
-	spread_bind(other);
-	spread_unbind(place);
+	stay_on(other);
+	stay_within(place);
 	return other;
 }

@@ -16,6 +16,7 @@
 /* All-zero is empty. */
 struct spread {
 	atomic_uchar users[CPU_SETSIZE]; /* threads at work, by the CPU they started on */
+	atomic_uchar bound[CPU_SETSIZE]; /* threads bound to it: one at most */
 };
 
 /* The calling thread works on the CPU that it is on. Returns what spread_leave wants. */
@@ -26,9 +27,12 @@ void spread_leave(struct spread *spread, int cpu);
 /* The calling thread works on cpu, unless another does. */
 bool spread_claim(struct spread *spread, int cpu);
 
-/* Binds the calling thread to one CPU; false: it stays as it is. */
-bool spread_bind(int cpu);
+/*
+ * Binds the calling thread to one CPU of the place that no other is bound to, to `cpu` if it can
+ * be. Returns which; -1: to none.
+ */
+int spread_bind(struct spread *spread, const struct place *place, int cpu);
 /* Any CPU of the place will do again. */
-void spread_unbind(const struct place *place);
+void spread_unbind(struct spread *spread, const struct place *place, int cpu);
 
 #endif

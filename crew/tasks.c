@@ -44,16 +44,17 @@ static struct crew_task *pick(const struct crew *crew)
 
 /* Callers of the functions below do not. */
 
-struct crew_task *crew_join(struct crew *crew, bool *closing, bool *more)
+struct crew_task *crew_join(struct crew *crew, bool *closing, unsigned int *more)
 {
-	struct crew_task *task;
+	struct crew_task *task, *other;
 
 	futex_lock(&crew->lock);
 	*closing = crew->closing;
 	task = pick(crew);
 	if (task) {
 		task->nr_joined++;
-		*more = pick(crew);
+		other = pick(crew);
+		*more = other ? other->sleepers : 0;
 	}
 	futex_unlock(&crew->lock);
 	return task;
@@ -84,17 +85,20 @@ void crew_leave(struct crew *crew, struct crew_task *task, bool more)
 		futex_wake(&task->idle, UINT_MAX);
 }
 
-void crew_wake(struct crew *crew, unsigned int nr_workers)
+void crew_wake(struct crew *crew, unsigned int nr_workers, unsigned int sleepers)
 {
 	if (atomic_load(&crew->nr_sleeping))
-		futex_wake(&crew->nr_posts, nr_workers);
+		futex_wake_bits(&crew->nr_posts, nr_workers, sleepers);
 }
 
-void crew_rouse(struct crew *crew, unsigned int nr_workers)
+/* A helper on a bad CPU will find a better one, late. */
+void crew_rouse(struct crew *crew, unsigned int nr_workers, unsigned int sleepers)
 {
 	atomic_store_explicit(&crew->posted_ns, now_ns(), memory_order_relaxed);
 	atomic_fetch_add(&crew->nr_posts, 1);
-	crew_wake(crew, nr_workers);
+	if (atomic_load(&crew->nr_sleeping) &&
+	    !futex_wake_bits(&crew->nr_posts, nr_workers, sleepers) && sleepers != ALL_SLEEPERS)
+		crew_wake(crew, 1, ALL_SLEEPERS);
 }
 
 void crew_post(struct crew *crew, struct crew_task *task)
@@ -106,11 +110,12 @@ void crew_post(struct crew *crew, struct crew_task *task)
 	task->attended = false;
 	task->retracted = false;
 	task->ended = false;
+	task->sleepers = ALL_SLEEPERS;
 	atomic_store_explicit(&task->idle, TASK_BUSY, memory_order_relaxed);
 	futex_lock(&crew->lock);
 	enqueue(crew, task);
 	futex_unlock(&crew->lock);
-	crew_rouse(crew, nr_wanted);
+	crew_rouse(crew, nr_wanted, ALL_SLEEPERS);
 }
 
 int crew_wait(struct crew *crew, struct crew_task *task, uint64_t wait_ns)
@@ -178,13 +183,14 @@ void crew_run(struct crew *crew, struct crew_task *task, unsigned int worker)
 	task->retracted = true;
 	task->ended = false;
 	atomic_store_explicit(&task->idle, TASK_BUSY, memory_order_relaxed);
+	if (worker == CREW_CALLER)
+		cpu = spread_enter(&crew->spread);
+	task->sleepers = cpu < 0 ? ALL_SLEEPERS : ~SLEEPS_ON(cpu);
 	futex_lock(&crew->lock);
 	enqueue(crew, task);
 	futex_unlock(&crew->lock);
-	if (worker == CREW_CALLER)
-		cpu = spread_enter(&crew->spread);
 	/* Each wakes the next: waking one takes ten microseconds, and there is work to do here. */
-	crew_rouse(crew, task->wake_all ? task->nr_wanted : 1);
+	crew_rouse(crew, task->wake_all ? task->nr_wanted : 1, task->sleepers);
 	task->work(task, worker);
 	spread_leave(&crew->spread, cpu);
 	crew_retract(crew, task);

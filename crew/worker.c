@@ -35,9 +35,16 @@ static bool spin(const struct crew *crew, unsigned int seen, uint64_t spin_ns)
 	return false;
 }
 
+static void unbind(struct worker *worker)
+{
+	if (worker->bound >= 0)
+		spread_unbind(&worker->crew->spread, &worker->place, worker->bound);
+	worker->bound = -1;
+}
+
 /*
  * A worker looks for a CPU of its own before it joins anything: from then on others wait for it.
- * Where it has found one it sleeps bound to it, so that it wakes there at once. But somebody else
+ * Each sleeps bound to a CPU of its own, so that it wakes there at once. But somebody else
  * may have taken that CPU meanwhile: a worker that comes late, or finds another one there, looks
  * again.
  */
@@ -47,11 +54,11 @@ static void find_cpu(struct worker *worker)
 	bool late =
 		now_ns() - atomic_load_explicit(&crew->posted_ns, memory_order_relaxed) > LATE_NS;
 
-	if (worker->bound && !late && spread_claim(&crew->spread, worker->cpu))
+	if (worker->bound >= 0 && !late && spread_claim(&crew->spread, worker->bound)) {
+		worker->cpu = worker->bound;
 		return;
-	if (worker->bound)
-		spread_unbind(&worker->place);
-	worker->bound = false;
+	}
+	unbind(worker);
 	worker->cpu = spread_enter_free(&crew->spread, &worker->place);
 }
 
@@ -66,12 +73,13 @@ static void rest(struct worker *worker, unsigned int seen)
 
 	if (worker->spin_ns && spin(crew, seen, worker->spin_ns))
 		return;
-	if (worker->cpu >= 0 && !worker->bound)
-		worker->bound = spread_bind(worker->cpu);
+	if (worker->cpu >= 0 && worker->bound < 0)
+		worker->bound = spread_bind(&crew->spread, &worker->place, worker->cpu);
 	spread_leave(&crew->spread, worker->cpu);
 	start = now_ns();
 	atomic_fetch_add(&crew->nr_sleeping, 1);
-	futex_wait(&crew->nr_posts, seen, FUTEX_FOREVER);
+	futex_wait_bits(&crew->nr_posts, seen,
+			worker->bound >= 0 ? SLEEPS_ON(worker->bound) : SLEEPS_ANYWHERE);
 	atomic_fetch_sub(&crew->nr_sleeping, 1);
 	worker->spin_ns = now_ns() - start < SPIN_MAX_NS ? SPIN_MAX_NS : worker->spin_ns / 2;
 	if (crew->bind)
@@ -99,10 +107,8 @@ static void serve(struct crew *crew, struct crew_task *task, unsigned int index)
 	struct worker *worker = &crew->workers[index];
 	bool more;
 
-	if (worker->bound && !task->brief) {
-		spread_unbind(&worker->place);
-		worker->bound = false;
-	}
+	if (!task->brief)
+		unbind(worker);
 	if (task->wake_all)
 		worker->spin_ns = 0;
 	if (atomic_load_explicit(&crew->boost, memory_order_relaxed) && !worker->boosted) {
@@ -124,13 +130,14 @@ void *crew_worker_main(void *arg)
 
 	settle(worker, index);
 	worker->cpu = -1;
+	worker->bound = -1;
 	while (!closing) {
 		unsigned int seen = atomic_load(&crew->nr_posts);
-		bool more = false;
+		unsigned int more = 0;
 		struct crew_task *task = crew_join(crew, &closing, &more);
 
 		if (more)
-			crew_wake(crew, WAKE_FAN);
+			crew_wake(crew, WAKE_FAN, more);
 		if (task)
 			serve(crew, task, index);
 		else if (!closing)

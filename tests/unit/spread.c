@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <criterion/criterion.h>
+#include <pthread.h>
 
 #include "crew/spread.h"
 
@@ -56,4 +57,39 @@ Test(spread, leaving_frees_the_cpu)
 	spread_leave(&spread, worker);
 	spread_leave(&spread, -1);
 	cr_assert_eq(nr_users(), 0);
+}
+
+/* Each on a thread of its own, or the second would be bound twice. */
+static void *bind_here(void *arg)
+{
+	*(int *)arg = spread_bind(&spread, &place, place.cpu);
+	return NULL;
+}
+
+Test(spread, two_are_never_bound_to_one_cpu)
+{
+	int nr_cpus = CPU_COUNT(&allowed);
+	cpu_set_t seen;
+
+	CPU_ZERO(&seen);
+	for (int i = 0; i <= nr_cpus; i++) {
+		pthread_t thread;
+		int cpu;
+
+		cr_assert_eq(pthread_create(&thread, NULL, bind_here, &cpu), 0);
+		pthread_join(thread, NULL);
+		if (i == nr_cpus) {
+			cr_assert_eq(cpu, -1, "none is left");
+			break;
+		}
+		cr_assert(cpu >= 0 && CPU_ISSET(cpu, &allowed) && !CPU_ISSET(cpu, &seen));
+		CPU_SET(cpu, &seen);
+	}
+	spread_unbind(&spread, &place, place.cpu);
+	cr_assert_eq(spread_bind(&spread, &place, place.cpu), place.cpu, "free again");
+	sched_getaffinity(0, sizeof(seen), &seen);
+	cr_assert(CPU_COUNT(&seen) == 1 && CPU_ISSET(place.cpu, &seen));
+	spread_unbind(&spread, &place, place.cpu);
+	sched_getaffinity(0, sizeof(seen), &seen);
+	cr_assert(CPU_EQUAL(&seen, &allowed));
 }
