@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/counters.h"
+#include "base/clock.h"
 #include "cli/busy.h"
 #include "cli/machine.h"
 #include "cli/move.h"
@@ -62,6 +63,9 @@ static const struct opt opts[] = {
 	OPT(SIZE, "chunk", move_options, chunk_bytes, "SIZE",
 	    "largest piece that is out at a time; default the library's", .min = PAGE_BYTES,
 	    .max = HUGE_BYTES, .power_of_two = true),
+	OPT(TIME, "stall-bound", move_options, stall_bound_ns, "TIME",
+	    "how long a page should be out at most; default the library's, 1ms", .min = NS_PER_US,
+	    .max = NS_PER_SEC),
 	OPT(TEXT, "lanes", move_options, lanes, "HOW",
 	    "how several workers exchange: together (one changes page tables while the others "
 	    "sleep, then all copy), apart (each for itself) or auto; default auto",
@@ -124,6 +128,7 @@ static int open_ferry(struct bench *bench)
 		options.nr_workers = MAX(options.nr_workers, (unsigned int)bench->workers.v[i]);
 	options.engine = move_options.engine;
 	options.chunk_bytes = move_options.chunk_bytes;
+	options.stall_bound_ns = move_options.stall_bound_ns;
 	/* All frames that a round frees on one node are what the way back needs. */
 	options.pool_cap_bytes = move_options.total_bytes + (256 << 20);
 	err = ferry_open(&bench->ferry, &options);
@@ -308,6 +313,9 @@ static int write_results(struct bench *bench)
 	if (move_options.nr_busy)
 		json_object_set_new(bench->report.facts, "busy_threads",
 				    json_integer((json_int_t)move_options.nr_busy));
+	if (move_options.stall_bound_ns)
+		json_object_set_new(bench->report.facts, "stall_bound_ns",
+				    json_integer((json_int_t)move_options.stall_bound_ns));
 	if (!move_options.no_limit)
 		json_object_set_new(bench->report.facts, "limit_gb_per_s",
 				    json_real(move_table_best_limit(bench->results)));

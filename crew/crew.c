@@ -51,6 +51,8 @@ int crew_open(const struct placement *placement, unsigned int nr_workers, struct
 
 	for (unsigned int i = 0; i < nr_workers && !err; i++) {
 		crew->workers[i].crew = crew;
+		crew->workers[i].cpu = -1;
+		atomic_init(&crew->workers[i].bound, -1);
 		crew->workers[i].place = placement->places[i];
 		err = start_worker(&crew->workers[i]);
 	}

@@ -28,8 +28,9 @@ struct worker {
 	struct thread thread;
 	clockid_t cpu_clock;
 	uint64_t spin_ns;
-	int cpu;   /* spread_leave's; -1 none */
-	int bound; /* to that CPU alone; -1 to none */
+	int cpu;          /* spread_leave's; -1 none */
+	atomic_int bound; /* to that CPU alone; -1 to none */
+	atomic_int tid;
 	bool boosted;
 	struct place place;
 };

@@ -170,6 +170,26 @@ bool crew_retract(struct crew *crew, struct crew_task *task)
 	return !called;
 }
 
+/*
+ * Who works on this CPU wants helpers: which sleepers may be woken. One that is bound to the same
+ * CPU is left asleep where the others will do, and may wake anywhere where they won't.
+ */
+static unsigned int choose_sleepers(struct crew *crew, const struct crew_task *task, int cpu)
+{
+	if (cpu < 0 || !atomic_load_explicit(&crew->spread.bound[cpu], memory_order_relaxed))
+		return ALL_SLEEPERS;
+	if (atomic_load(&crew->nr_sleeping) > task->nr_wanted)
+		return ~SLEEPS_ON(cpu);
+	for (unsigned int i = 0; i < crew->nr_workers; i++) {
+		struct worker *worker = &crew->workers[i];
+
+		if (atomic_load(&worker->bound) == cpu)
+			sys(SYS_sched_setaffinity, atomic_load(&worker->tid),
+			    sizeof(worker->place.cpus), &worker->place.cpus);
+	}
+	return ALL_SLEEPERS;
+}
+
 void crew_run(struct crew *crew, struct crew_task *task, unsigned int worker)
 {
 	int cpu = -1;
@@ -185,7 +205,7 @@ void crew_run(struct crew *crew, struct crew_task *task, unsigned int worker)
 	atomic_store_explicit(&task->idle, TASK_BUSY, memory_order_relaxed);
 	if (worker == CREW_CALLER)
 		cpu = spread_enter(&crew->spread);
-	task->sleepers = cpu < 0 ? ALL_SLEEPERS : ~SLEEPS_ON(cpu);
+	task->sleepers = choose_sleepers(crew, task, cpu);
 	futex_lock(&crew->lock);
 	enqueue(crew, task);
 	futex_unlock(&crew->lock);

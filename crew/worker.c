@@ -51,11 +51,12 @@ static void unbind(struct worker *worker)
 static void find_cpu(struct worker *worker)
 {
 	struct crew *crew = worker->crew;
+	int cpu = worker->bound;
 	bool late =
 		now_ns() - atomic_load_explicit(&crew->posted_ns, memory_order_relaxed) > LATE_NS;
 
-	if (worker->bound >= 0 && !late && spread_claim(&crew->spread, worker->bound)) {
-		worker->cpu = worker->bound;
+	if (cpu >= 0 && cpu == sched_getcpu() && !late && spread_claim(&crew->spread, cpu)) {
+		worker->cpu = cpu;
 		return;
 	}
 	unbind(worker);
@@ -91,6 +92,7 @@ static void settle(struct worker *worker, unsigned int index)
 	char name[16];
 
 	snprintf(name, sizeof(name), "ferry/%u", index);
+	atomic_store(&worker->tid, (int)sys(SYS_gettid));
 	sys(SYS_prctl, PR_SET_NAME, name);
 	/* Or the shortest sleep would last 50 µs. */
 	sys(SYS_prctl, PR_SET_TIMERSLACK, 1);
@@ -129,8 +131,6 @@ void *crew_worker_main(void *arg)
 	bool closing = false;
 
 	settle(worker, index);
-	worker->cpu = -1;
-	worker->bound = -1;
 	while (!closing) {
 		unsigned int seen = atomic_load(&crew->nr_posts);
 		unsigned int more = 0;
