@@ -7,9 +7,13 @@
 /* Turns of a trial that count; the one before them does not. */
 #define TRIAL_TURNS 3
 
-/* A turn counts for an eighth, and one that was interrupted for no more than twice the average. */
-#define WEIGHT 8
-#define CLAMP  2
+/*
+ * A slower turn counts for an eighth, a quicker one for a half: what gets in the way of some turns
+ * must not cost a way its place. One that was interrupted counts as twice the average at most.
+ */
+#define WEIGHT_SLOWER  8
+#define WEIGHT_QUICKER 2
+#define CLAMP          2
 
 unsigned int pace_choose(struct pace *pace)
 {
@@ -28,16 +32,23 @@ unsigned int pace_choose(struct pace *pace)
 
 static void end_trial(struct pace *pace)
 {
-	uint64_t average = pace->trial / TRIAL_TURNS;
+	uint64_t trial = pace->trial / TRIAL_TURNS;
 
-	if (average < pace->usual) {
+	if (trial < pace->usual) {
 		pace->way = !pace->way;
-		pace->usual = average;
+		pace->usual = trial;
 		pace->gap = GAP_MIN;
 	} else {
 		pace->gap = MIN(pace->gap * 2, GAP_MAX);
 	}
 	pace->nr_left = pace->gap;
+}
+
+static uint64_t average(uint64_t usual, uint64_t sample)
+{
+	uint64_t weight = sample < usual ? WEIGHT_QUICKER : WEIGHT_SLOWER;
+
+	return usual ? (usual * (weight - 1) + sample) / weight : sample;
 }
 
 void pace_note(struct pace *pace, unsigned int way, uint64_t bytes, uint64_t ns)
@@ -47,7 +58,7 @@ void pace_note(struct pace *pace, unsigned int way, uint64_t bytes, uint64_t ns)
 	if (pace->usual)
 		sample = MIN(sample, pace->usual * CLAMP);
 	if (way == pace->way) {
-		pace->usual = pace->usual ? (pace->usual * (WEIGHT - 1) + sample) / WEIGHT : sample;
+		pace->usual = average(pace->usual, sample);
 	} else if (pace->nr_trial) {
 		if (pace->nr_trial <= TRIAL_TURNS)
 			pace->trial += sample;

@@ -21,6 +21,7 @@ struct move_options move_options = {
 static const char *const mover_words[] = {"syscall", "call", "kernel", "exchange", "auto", NULL};
 
 static const char *const lanes_words[] = {"auto", "together", "apart", NULL};
+static const char *const order_words[] = {"turns", "rows", NULL};
 
 static const struct opt opts[] = {
 	OPT(TEXTS, "mover", move_options, movers, "LIST",
@@ -70,6 +71,11 @@ static const struct opt opts[] = {
 	    "how several workers exchange: together (one changes page tables while the others "
 	    "sleep, then all copy), apart (each for itself) or auto; default auto",
 	    .words = lanes_words),
+	OPT(TEXT, "order", move_options, order, "HOW",
+	    "turns: the rows of a folio size take turns, so a busy spell of the machine meets "
+	    "all of them; rows: one after the other, each checked at its end, for machines that "
+	    "are slow for a while after other work (emulated ones); default turns",
+	    .words = order_words),
 	OPT(FLAG, "no-limit", move_options, no_limit, NULL, "don't measure the copy limit"),
 	OPT(FLAG, "no-check", move_options, no_check, NULL,
 	    "don't check place and content of every page after each round"),
@@ -175,6 +181,11 @@ static bool moved_nothing(const struct bench *bench, const struct outcome *outco
 	return true;
 }
 
+static bool row_by_row(void)
+{
+	return move_options.order && !strcmp(move_options.order, "rows");
+}
+
 /* There and, between two nodes, back. 0 or an exit code. */
 static int run_row(struct bench *bench, struct move_row *row, bool counted)
 {
@@ -197,7 +208,53 @@ static int run_row(struct bench *bench, struct move_row *row, bool counted)
 		subject->at = end;
 		if (counted)
 			move_row_add(row, &outcome, subject_bytes(subject));
-		if (subject_check(subject, &row->way))
+		if (!row_by_row() && subject_check(subject, &row->way))
+			return CLI_FAILED;
+	}
+	return CLI_OK;
+}
+
+/* They take turns. 0 or an exit code. */
+static int measure_turns(struct bench *bench, struct move_row *rows, unsigned int nr_rows)
+{
+	struct rounds rounds;
+	char folio[SIZE_TEXT_BYTES];
+
+	size_text(bench->subject.area.folio_bytes, folio);
+	rounds_begin(&rounds, &move_options.rounds, nr_rows);
+	while (rounds_next(&rounds)) {
+		cli_progress("folio %s, round %llu", folio, (unsigned long long)rounds.nr_done);
+		if (!move_options.no_limit && !row_by_row())
+			limit_round(&bench->limit);
+		for (unsigned int i = 0; i < nr_rows; i++) {
+			int code = run_row(bench, &rows[i], rounds_counted(&rounds));
+
+			if (code)
+				return code;
+		}
+	}
+	return CLI_OK;
+}
+
+static void measure_limit(struct bench *bench)
+{
+	struct rounds rounds;
+
+	rounds_begin(&rounds, &move_options.rounds, 1);
+	while (rounds_next(&rounds))
+		limit_round(&bench->limit);
+}
+
+static int measure_row_by_row(struct bench *bench)
+{
+	if (!move_options.no_limit)
+		measure_limit(bench);
+	for (unsigned int i = 0; i < bench->nr_rows; i++) {
+		int code = measure_turns(bench, &bench->rows[i], 1);
+
+		if (code)
+			return code;
+		if (subject_check(&bench->subject, &bench->rows[i].way))
 			return CLI_FAILED;
 	}
 	return CLI_OK;
@@ -205,22 +262,13 @@ static int run_row(struct bench *bench, struct move_row *row, bool counted)
 
 static int measure_rows(struct bench *bench)
 {
-	struct rounds rounds;
 	char folio[SIZE_TEXT_BYTES];
+	int code = row_by_row() ? measure_row_by_row(bench)
+				: measure_turns(bench, bench->rows, bench->nr_rows);
 
+	if (code)
+		return code;
 	size_text(bench->subject.area.folio_bytes, folio);
-	rounds_begin(&rounds, &move_options.rounds, bench->nr_rows);
-	while (rounds_next(&rounds)) {
-		cli_progress("folio %s, round %llu", folio, (unsigned long long)rounds.nr_done);
-		if (!move_options.no_limit)
-			limit_round(&bench->limit);
-		for (unsigned int i = 0; i < bench->nr_rows; i++) {
-			int code = run_row(bench, &bench->rows[i], rounds_counted(&rounds));
-
-			if (code)
-				return code;
-		}
-	}
 	for (unsigned int i = 0; i < bench->nr_rows && move_options.stall; i++) {
 		cli_progress("folio %s, stall by %s", folio, way_name(bench->rows[i].way));
 		if (move_stall(&bench->subject, bench->ferry, &bench->rows[i]) ||
@@ -313,6 +361,8 @@ static int write_results(struct bench *bench)
 	if (move_options.nr_busy)
 		json_object_set_new(bench->report.facts, "busy_threads",
 				    json_integer((json_int_t)move_options.nr_busy));
+	if (move_options.order)
+		json_object_set_new(bench->report.facts, "order", json_string(move_options.order));
 	if (move_options.stall_bound_ns)
 		json_object_set_new(bench->report.facts, "stall_bound_ns",
 				    json_integer((json_int_t)move_options.stall_bound_ns));

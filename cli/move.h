@@ -18,6 +18,7 @@ struct move_options {
 	struct uint_list folios, workers, batches;
 	const char *engine;
 	const char *lanes;
+	const char *order;
 	uint64_t total_bytes, chunk_bytes, stall_bound_ns, nr_busy;
 	int from, to; /* -1: chosen */
 	bool fresh, scattered, other_process, stall, stats, no_limit, no_check;

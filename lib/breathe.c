@@ -9,8 +9,9 @@
 /* Less than the scheduler's time slice, more than a chunk takes. */
 #define FRESH_NS (1 * NS_PER_MS)
 
-/* CPUs are short, as far as the last second knows. */
-#define CONTENDED_NS (1 * NS_PER_SEC)
+/* For how long CPUs are taken to be short: once is soon forgotten, again and again is not. */
+#define CONTENDED_MIN_NS (100 * NS_PER_MS)
+#define CONTENDED_MAX_NS (1600 * NS_PER_MS)
 
 /* Nobody gets the CPU back so late unless somebody else has used it. */
 #define LONG_WAIT_NS (500 * NS_PER_US)
@@ -44,8 +45,17 @@ static uint64_t waited_ns(void)
 
 static void note_contention(struct lane *lane, uint64_t now)
 {
-	atomic_store_explicit(&lane->ferry->contended_until_ns, now + CONTENDED_NS,
-			      memory_order_relaxed);
+	struct ferry *ferry = lane->ferry;
+	uint64_t until = atomic_load_explicit(&ferry->contended_until_ns, memory_order_relaxed);
+	uint64_t span = atomic_load_explicit(&ferry->contended_for_ns, memory_order_relaxed);
+
+	/* All lanes notice, most often. */
+	if (now + span / 2 < until)
+		return;
+	span = now < until + span ? MIN(2 * span, CONTENDED_MAX_NS) : CONTENDED_MIN_NS;
+	span = MAX(span, CONTENDED_MIN_NS);
+	atomic_store_explicit(&ferry->contended_for_ns, span, memory_order_relaxed);
+	atomic_store_explicit(&ferry->contended_until_ns, now + span, memory_order_relaxed);
 }
 
 /* Not by sched_yield(2): that forfeits a time slice's worth of CPU since 6.18. */

@@ -111,6 +111,7 @@ struct ferry {
 	struct gate moves; /* inside: around each UFFDIO_MOVE. shut: events are read and handled */
 	struct turnstile turnstile;
 	_Atomic uint64_t contended_until_ns; /* CPUs are short */
+	_Atomic uint64_t contended_for_ns;   /* how long that was believed the last time */
 	struct gate outs; /* inside: while pages are out. shut: a fork is under way */
 
 	struct futex_lock pools_lock;

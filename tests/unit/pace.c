@@ -65,6 +65,15 @@ Test(pace, one_interruption_changes_nothing)
 	cr_assert_geq(live(&pace, 100, 40000, 100000), 92);
 }
 
+Test(pace, a_slow_beginning_does_not_lose_against_the_second_best)
+{
+	struct pace pace = {0};
+
+	for (unsigned int i = 0; i < 3; i++)
+		pace_note(&pace, pace_choose(&pace), 2 * MIB, 240000);
+	cr_assert_geq(live(&pace, 100, 40000, 60000), 85);
+}
+
 /* The first copy after a pause takes long: helpers wake up. */
 Test(pace, a_slow_start_does_not_hide_what_sharing_is_worth)
 {
