@@ -8,8 +8,7 @@
 
 #include "base/clock.h"
 #include "lib/lane.h"
-#include "lib/mthp.h"
-#include "lib/pagemap.h"
+#include "lib/survey.h"
 
 /* Fewer pages in a row than this are not worth two UFFDIO_MOVEs. */
 #define MIN_PARCEL_PAGES 4
@@ -227,55 +226,6 @@ static bool send_parcel(struct lane *lane, const struct unit *unit, unsigned int
 
 /* ---- chunks ---- */
 
-/* What the chunk holds, and where each page is: a node, or what the kernel says of it. */
-struct survey {
-	struct page_kinds kinds;
-	int where[PAGES_PER_HUGE];
-};
-
-/* Where there is one node, only what is there is of interest. */
-static int survey_one_node(struct lane *lane, const struct unit *unit, uintptr_t addr,
-			   struct survey *out)
-{
-	for (unsigned int i = 0; i < unit->nr_pages; i++)
-		out->where[i] = lane->ferry->nodes.first_memory;
-	return pagemap_kinds(addr, unit->nr_pages, &out->kinds);
-}
-
-/* The question where a page is answers whether it is there, too. */
-static int survey_nodes(const struct unit *unit, uintptr_t addr, struct survey *out)
-{
-	bool huge = pagemap_is_huge(addr);
-	unsigned int nr = huge ? 1 : unit->nr_pages;
-	void *pages[PAGES_PER_HUGE];
-
-	memset(&out->kinds, 0, sizeof(out->kinds));
-	for (unsigned int i = 0; i < nr; i++)
-		pages[i] = (void *)(addr + (uintptr_t)i * PAGE_BYTES);
-	if (raw_move_pages(0, nr, pages, NULL, out->where, 0))
-		return -EFAULT;
-	for (unsigned int i = 0; i < nr; i++) {
-		if (out->where[i] >= 0)
-			map_set(&out->kinds.movable, i);
-		else if (out->where[i] == -ENOENT)
-			map_set(&out->kinds.absent, i);
-	}
-	if (!huge)
-		return 0;
-	for (unsigned int i = 1; i < unit->nr_pages; i++)
-		out->where[i] = out->where[0];
-	/* A huge page of which only a part is meant moves whole: that is the kernel's to do. */
-	out->kinds.huge = unit->nr_pages == PAGES_PER_HUGE;
-	memset(&out->kinds.movable, out->kinds.huge ? 0xff : 0, sizeof(out->kinds.movable));
-	return 0;
-}
-
-static int survey(struct lane *lane, const struct unit *unit, uintptr_t addr, struct survey *out)
-{
-	return lane->ferry->nodes.nr_memory == 1 ? survey_one_node(lane, unit, addr, out)
-						 : survey_nodes(unit, addr, out);
-}
-
 enum page_way { WAY_EXCHANGE, WAY_KERNEL, WAY_ABSENT, WAY_IN_PLACE };
 
 static enum page_way way_of(const struct lane *lane, const struct survey *survey, unsigned int page,
@@ -338,17 +288,6 @@ static bool open_channel(struct lane *lane, int node)
 	return true;
 }
 
-/* What can't be told is taken for one. */
-static void leave_out_mthp(uintptr_t addr, unsigned int nr_pages, struct page_kinds *kinds)
-{
-	struct mthp_map map;
-
-	if (mthp_survey(addr, nr_pages, &map))
-		map_set_range(&map.large, 0, nr_pages);
-	for (unsigned int i = 0; i < PAGE_MAP_WORDS; i++)
-		kinds->movable.word[i] &= ~map.large.word[i];
-}
-
 void serve_chunk(struct lane *lane, const struct unit *unit)
 {
 	uintptr_t addr = job_page(lane->job, unit->segment, unit->first_position);
@@ -357,12 +296,10 @@ void serve_chunk(struct lane *lane, const struct unit *unit)
 
 	if (lane->leftover.nr + PAGES_PER_HUGE * (LANE_PARCELS + 1) > SLICE_MAX_PAGES)
 		drain(lane);
-	if (!open_channel(lane, node) || survey(lane, unit, addr, &seen)) {
+	if (!open_channel(lane, node) || survey(lane->ferry, addr, unit->nr_pages, &seen)) {
 		serve_stretch(lane, unit, 0, unit->nr_pages, WAY_KERNEL, 0, false);
 		return;
 	}
-	if (!seen.kinds.huge && atomic_load_explicit(&lane->ferry->mthp, memory_order_relaxed))
-		leave_out_mthp(addr, unit->nr_pages, &seen.kinds);
 	if (!lane->nr_out)
 		breathe(lane);
 	for (unsigned int at = 0; at < unit->nr_pages;) {

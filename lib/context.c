@@ -237,6 +237,12 @@ static int open_exchange(struct ferry *ferry, const struct ferry_options *option
 		return 0;
 	}
 	mthp_open();
+	if (ferry->nodes.nr_memory > 1) {
+		blocks_read(&ferry->blocks, &ferry->nodes, BLOCKS_ROOT);
+		if (ferry->blocks.nr_runs && blocks_find_zero(&ferry->blocks))
+			log_info("page frame numbers are not shown to this process: where pages "
+				 "are is asked of the kernel, which takes longer");
+	}
 	ferry->boost = !(options->flags & FERRY_OPEN_NO_BOOST);
 	err = watcher_start(ferry);
 	if (!err)

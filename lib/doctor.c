@@ -10,6 +10,7 @@
 #include "engines/engine.h"
 #include "include/pageferry.h"
 #include "lib/kernel_mover.h"
+#include "lib/blocks.h"
 #include "lib/mthp.h"
 #include "lib/nodes.h"
 #include "lib/pagemap.h"
@@ -185,6 +186,34 @@ static void check_priority(const struct report *report)
 	    "grant CAP_SYS_NICE, or a nice limit: prlimit --nice=30 PROGRAM");
 }
 
+/* How it is found out which node pages are on. */
+static void check_frames(const struct report *report, const struct nodes *nodes)
+{
+	static const char *const slow =
+		"where pages are is asked of the kernel, which takes longer";
+	struct blocks blocks;
+	int err;
+
+	if (nodes->nr_memory == 1) {
+		say(report, "kernel/page-frames", true, "one node: nobody asks where pages are",
+		    NULL);
+		return;
+	}
+	blocks_read(&blocks, nodes, BLOCKS_ROOT);
+	if (!blocks.nr_runs) {
+		say(report, "kernel/page-frames", false, slow,
+		    "boot a kernel with CONFIG_MEMORY_HOTPLUG, which lists memory blocks in sysfs");
+		return;
+	}
+	err = pagemap_open();
+	if (!err)
+		err = blocks_find_zero(&blocks);
+	say(report, "kernel/page-frames", !err,
+	    err ? slow : "page frame numbers tell which node pages are on",
+	    err == -EPERM ? "grant CAP_SYS_ADMIN, which shows frame numbers in /proc/self/pagemap"
+			  : "boot 6.7 or later, which has PAGEMAP_SCAN");
+}
+
 static void check_engines(const struct report *report)
 {
 	for (unsigned int i = 0; engine_table[i]; i++) {
@@ -210,6 +239,7 @@ int ferry_doctor(void (*fn)(void *arg, const struct ferry_finding *finding), voi
 	check_kernel_mover(&report);
 	check_exchange(&report);
 	check_mthp(&report);
+	check_frames(&report, &nodes);
 	check_engines(&report);
 	return 0;
 }

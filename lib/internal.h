@@ -12,6 +12,7 @@
 #include "crew/crew.h"
 #include "engines/engine.h"
 #include "include/pageferry.h"
+#include "lib/blocks.h"
 #include "lib/gate.h"
 #include "lib/kernel_mover.h"
 #include "lib/nodes.h"
@@ -90,6 +91,7 @@ struct watcher {
 
 struct ferry {
 	struct nodes nodes;
+	struct blocks blocks;
 	struct crew *crew;
 	struct engine *engine;
 	const struct copy_kernel *cpu_copy; /* finishes what an engine leaves */

@@ -11,8 +11,6 @@
 #include "lib/mthp.h"
 #include "lib/pagemap.h"
 
-#define PAGEMAP_PFN_MASK ((1ULL << 55) - 1)
-
 #define THP_DIR "/sys/kernel/mm/transparent_hugepage"
 
 static atomic_int flags_fd = -1;
@@ -74,11 +72,6 @@ bool mthp_can_tell(void)
 
 /* ---- what is where ---- */
 
-static uint64_t frame_of(uint64_t entry)
-{
-	return entry & PAGEMAP_PRESENT ? entry & PAGEMAP_PFN_MASK : 0;
-}
-
 /* Pages [first, end) have frames in a row, as the pages of a folio have. */
 static int note_row(const uint64_t *entries, unsigned int first, unsigned int end,
 		    struct mthp_map *out)
@@ -86,7 +79,7 @@ static int note_row(const uint64_t *entries, unsigned int first, unsigned int en
 	uint64_t flags[PAGES_PER_HUGE];
 	size_t len_bytes = (end - first) * sizeof(*flags);
 	long len = sys(SYS_pread64, atomic_load(&flags_fd), flags, len_bytes,
-		       frame_of(entries[first]) * sizeof(*flags));
+		       pagemap_frame(entries[first]) * sizeof(*flags));
 
 	if (len < 0)
 		return (int)len;
@@ -112,7 +105,7 @@ int mthp_survey(uintptr_t addr, unsigned int nr_pages, struct mthp_map *out)
 	if (!err && atomic_load(&flags_fd) < 0)
 		err = -EPERM;
 	for (unsigned int first = 0, end; !err && first < nr_pages; first = end) {
-		uint64_t frame = frame_of(entries[first]);
+		uint64_t frame = pagemap_frame(entries[first]);
 
 		end = first + 1;
 		/* Without CAP_SYS_ADMIN every frame number reads as 0. */
@@ -120,7 +113,7 @@ int mthp_survey(uintptr_t addr, unsigned int nr_pages, struct mthp_map *out)
 			return -EPERM;
 		if (!frame)
 			continue;
-		while (end < nr_pages && frame_of(entries[end]) == frame + (end - first))
+		while (end < nr_pages && pagemap_frame(entries[end]) == frame + (end - first))
 			end++;
 		/* Amid others a single frame is no folio, or what is left of one. */
 		if (end - first > 1 || !first || end == nr_pages)

@@ -106,15 +106,23 @@ int pagemap_kinds(uintptr_t addr, unsigned int nr_pages, struct page_kinds *out)
 	return 0;
 }
 
-bool pagemap_is_huge(uintptr_t addr)
+enum page_look pagemap_look(uintptr_t addr)
 {
 	struct page_region region;
 	uint64_t walk_end;
 
 	/* A huge mapping shows on each of its pages; one is looked at in no time. */
-	return scan(addr, addr + PAGE_BYTES, &region, 1, &walk_end) == 1 &&
-	       region.categories & PAGE_IS_HUGE && region.categories & PAGE_IS_PRESENT &&
-	       !(region.categories & PAGE_IS_PFNZERO);
+	if (scan(addr, addr + PAGE_BYTES, &region, 1, &walk_end) != 1 ||
+	    !(region.categories & PAGE_IS_PRESENT))
+		return PAGE_LOOKS_SMALL;
+	if (region.categories & PAGE_IS_PFNZERO)
+		return PAGE_LOOKS_ZERO;
+	return region.categories & PAGE_IS_HUGE ? PAGE_LOOKS_HUGE : PAGE_LOOKS_SMALL;
+}
+
+bool pagemap_is_huge(uintptr_t addr)
+{
+	return pagemap_look(addr) == PAGE_LOOKS_HUGE;
 }
 
 int pagemap_entries(uintptr_t addr, unsigned int nr_pages, uint64_t *out)

@@ -19,11 +19,24 @@ int pagemap_open(void);
 void pagemap_forget(void);
 
 int __must_check pagemap_kinds(uintptr_t addr, unsigned int nr_pages, struct page_kinds *out);
+enum page_look {
+	PAGE_LOOKS_SMALL, /* or nothing is there */
+	PAGE_LOOKS_HUGE,  /* mapped by a transparent huge page, as such */
+	PAGE_LOOKS_ZERO,  /* the zero page, small or huge */
+};
+
+enum page_look pagemap_look(uintptr_t addr);
 /* Is addr mapped by a transparent huge page, as such? */
 bool pagemap_is_huge(uintptr_t addr);
 
 #define PAGEMAP_PRESENT (1ULL << 63)
 #define PAGEMAP_SWAPPED (1ULL << 62)
+
+/* Of a raw entry; 0: nothing is there, or the process may not know. */
+static inline uint64_t pagemap_frame(uint64_t entry)
+{
+	return entry & PAGEMAP_PRESENT ? entry & ((1ULL << 55) - 1) : 0;
+}
 
 /* The raw entries of /proc/self/pagemap. 0 or -errno. */
 int __must_check pagemap_entries(uintptr_t addr, unsigned int nr_pages, uint64_t *out);

@@ -9,12 +9,16 @@ show='/tmp/out /tmp/csv'
 # shellcheck source=tests/vm/guest/tap.sh
 . "${0%/*}/tap.sh"
 
+# shellcheck disable=SC2317  # called by what $migbench holds
+as_nobody() {
+	su nobody -s /bin/sh -c "$*"
+}
+
 moves() { # value of the column `process`, options…
 	process=$1
 	shift
-	rm -f /tmp/csv
-	"$migbench" move --folio 4k,2M --total 8M --workers 1,4 --min-rounds 2 --min-time 0 \
-		--warmup 1 --no-limit --quiet --csv /tmp/csv "$@" >/tmp/out 2>&1
+	$migbench move --folio 4k,2M --total 8M --workers 1,4 --min-rounds 2 --min-time 0 \
+		--warmup 1 --no-limit --quiet --csv - "$@" >/tmp/csv 2>/tmp/out
 	verdict $? "move $*"
 	# Columns by name: those that were moved in part say so in moved_part.
 	awk -F, -v process="$process" '
@@ -30,8 +34,20 @@ moves own
 moves other --other-process
 moves other --other-process --scattered
 moves other --other-process --batch 4k,64k,4M
+# Who may not know frame numbers asks the kernel where pages are.
+echo 1 >/proc/sys/vm/unprivileged_userfaultfd
+frames() {
+	$migbench doctor --csv - 2>/tmp/out >/tmp/csv
+	grep -q '^mover/exchange,no,' /tmp/csv || grep "^kernel/page-frames,$1," /tmp/csv | grep -q "$2"
+	verdict $? "frames are shown: $1"
+}
+frames yes ''
+migbench="as_nobody $migbench"
+frames no CAP_SYS_ADMIN
+moves own
+migbench=$1
 # Another process's memory is not this one's: it can't be exchanged, whoever asks.
-"$migbench" move --other-process --mover exchange >/tmp/out 2>&1
+$migbench move --other-process --mover exchange >/tmp/out 2>&1
 [ $? -eq 2 ] && grep -q 'not with --mover exchange' /tmp/out
 verdict $? "exchange of another process's memory is refused"
 echo "1..$nr"

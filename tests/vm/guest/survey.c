@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What a chunk holds and where each page is: by page frame numbers, and by asking the kernel. Both
+ * must say the same of everything that can be in a private anonymous mapping.
+ */
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/survey.h"
+#include "tests/host/tap.h"
+#include "tests/testlib/moving.h"
+
+#define MPOL_DEFAULT 0
+#define MPOL_BIND    2
+
+static struct ferry *ferry;
+static struct blocks blocks;
+static struct survey by_frames, by_asking;
+
+/* What of a chunk is expected to be movable on each node, and absent. */
+struct expected {
+	unsigned int nr_on[2], nr_absent;
+	bool huge;
+};
+
+static void touch_on(char *page, int node)
+{
+	unsigned long mask = 1UL << node;
+
+	syscall(SYS_set_mempolicy, MPOL_BIND, &mask, 64UL);
+	*(volatile char *)page = 1;
+	syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0UL);
+}
+
+static bool look_both_ways(uintptr_t addr, unsigned int nr_pages)
+{
+	ferry->blocks = blocks;
+	if (survey(ferry, addr, nr_pages, &by_frames))
+		return false;
+	ferry->blocks.nr_runs = 0;
+	return !survey(ferry, addr, nr_pages, &by_asking);
+}
+
+static bool same(unsigned int nr_pages)
+{
+	bool same = by_frames.kinds.huge == by_asking.kinds.huge;
+
+	for (unsigned int i = 0; i < nr_pages; i++) {
+		bool movable = map_test(&by_asking.kinds.movable, i);
+
+		if (map_test(&by_frames.kinds.movable, i) == movable &&
+		    map_test(&by_frames.kinds.absent, i) == map_test(&by_asking.kinds.absent, i) &&
+		    (!movable || by_frames.where[i] == by_asking.where[i]))
+			continue;
+		printf("# page %u: movable %d %d absent %d %d where %d %d\n", i,
+		       map_test(&by_frames.kinds.movable, i), movable,
+		       map_test(&by_frames.kinds.absent, i), map_test(&by_asking.kinds.absent, i),
+		       by_frames.where[i], by_asking.where[i]);
+		same = false;
+	}
+	return same;
+}
+
+static bool is_expected(const struct expected *expected, unsigned int nr_pages)
+{
+	struct expected seen = {.huge = by_frames.kinds.huge};
+
+	for (unsigned int i = 0; i < nr_pages; i++) {
+		if (map_test(&by_frames.kinds.movable, i))
+			seen.nr_on[by_frames.where[i] == 1]++;
+		seen.nr_absent += map_test(&by_frames.kinds.absent, i);
+	}
+	if (seen.nr_on[0] == expected->nr_on[0] && seen.nr_on[1] == expected->nr_on[1] &&
+	    seen.nr_absent == expected->nr_absent && seen.huge == expected->huge)
+		return true;
+	printf("# on node 0 %u, on 1 %u, absent %u, huge %d\n", seen.nr_on[0], seen.nr_on[1],
+	       seen.nr_absent, seen.huge);
+	return false;
+}
+
+static void check(const char *what, const char *addr, unsigned int nr_pages,
+		  const struct expected *expected)
+{
+	bool looked = look_both_ways((uintptr_t)addr, nr_pages);
+
+	tap_ok(looked && same(nr_pages), "%s: both ways are one", what);
+	tap_ok(looked && is_expected(expected, nr_pages), "%s: as it was made", what);
+}
+
+/* Pages on both nodes, holes, the zero page, and a page that a child shares. */
+static void check_small(void)
+{
+	char *mem = memory_new(HUGE_BYTES, false);
+	struct expected expected = {0};
+
+	for (unsigned int i = 0; i < PAGES_PER_HUGE; i++) {
+		char *page = mem + (size_t)i * PAGE_BYTES;
+
+		if (i % 11 == 5) {
+			expected.nr_absent++;
+		} else if (i % 13 == 3) {
+			(void)*(volatile char *)page;
+		} else {
+			touch_on(page, i / 7 % 2);
+			expected.nr_on[i / 7 % 2]++;
+		}
+	}
+	check("small pages of all kinds", mem, PAGES_PER_HUGE, &expected);
+	munmap(mem, HUGE_BYTES);
+}
+
+static void check_shared(void)
+{
+	char *mem = memory_new(HUGE_BYTES, false);
+	struct expected expected = {.nr_on = {0, PAGES_PER_HUGE}};
+	pid_t child;
+
+	for (unsigned int i = 0; i < PAGES_PER_HUGE; i++)
+		touch_on(mem + (size_t)i * PAGE_BYTES, 1);
+	child = fork();
+	if (!child) {
+		pause();
+		_exit(0);
+	}
+	check("pages that a child shares", mem, PAGES_PER_HUGE, &expected);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	munmap(mem, HUGE_BYTES);
+}
+
+static void check_huge(void)
+{
+	char *mem = memory_new(2 * HUGE_BYTES, true);
+	struct expected whole = {.nr_on = {0, PAGES_PER_HUGE}, .huge = true};
+	struct expected part = {0};
+	struct expected zero = {0};
+
+	touch_on(mem, 1);
+	check("a huge page", mem, PAGES_PER_HUGE, &whole);
+	check("a part of a huge page", mem + 64 * PAGE_BYTES, 100, &part);
+	(void)*(volatile char *)(mem + HUGE_BYTES);
+	check("the huge zero page", mem + HUGE_BYTES, PAGES_PER_HUGE, &zero);
+	munmap(mem, 2 * HUGE_BYTES);
+}
+
+static void check_empty(void)
+{
+	char *mem = memory_new(HUGE_BYTES, false);
+	struct expected expected = {.nr_absent = PAGES_PER_HUGE};
+
+	check("nothing", mem, PAGES_PER_HUGE, &expected);
+	munmap(mem, HUGE_BYTES);
+}
+
+/* A block that came after the blocks were read. */
+static void check_unknown(void)
+{
+	char *mem = memory_new(HUGE_BYTES, false);
+	struct blocks all = blocks;
+
+	touch_on(mem, 0);
+	touch_on(mem + PAGE_BYTES, 1);
+	for (unsigned int i = 0; i < blocks.nr_runs; i++)
+		if (blocks.runs[i].node == 1)
+			blocks.runs[i].first = blocks.runs[i].end;
+	tap_ok(look_both_ways((uintptr_t)mem, 2) && same(2) && by_frames.where[1] == 1,
+	       "frames of an unknown block: the kernel is asked");
+	blocks = all;
+	for (unsigned int i = 0; i < blocks.nr_runs; i++)
+		blocks.runs[i].node = !blocks.runs[i].node;
+	tap_ok(look_both_ways((uintptr_t)mem, 2) && by_frames.where[0] == 1 && !by_frames.where[1],
+	       "else the blocks are believed");
+	blocks = all;
+	munmap(mem, HUGE_BYTES);
+}
+
+int main(void)
+{
+	ferry = open_exchanging_context(NULL);
+	blocks = ferry->blocks;
+	tap_plan(1 + 2 * 6 + 2);
+	watchdog(100, "survey");
+	tap_ok(blocks.nr_runs >= 2, "the nodes' memory blocks are known");
+	check_small();
+	check_shared();
+	check_huge();
+	check_empty();
+	check_unknown();
+	ferry_close(ferry);
+	return tap_done();
+}
