@@ -43,13 +43,13 @@ static uint64_t pool_cap(const struct ferry *ferry, int node)
 
 static struct pool *open_pool(struct ferry *ferry, int node, bool huge)
 {
-	bool strict = ferry->nodes.nr_memory > 1;
+	const struct blocks *blocks = ferry->nodes.nr_memory > 1 ? &ferry->blocks : NULL;
 	void *pool;
 	int err;
 
 	if (vault_alloc(sizeof(struct pool), &pool))
 		return NULL;
-	err = pool_open(pool, node, huge, strict, ferry->uffd, pool_cap(ferry, node));
+	err = pool_open(pool, node, huge, blocks, ferry->uffd, pool_cap(ferry, node));
 	if (err) {
 		log_warn("node %d: no pool of %s frames (%s): the kernel mover serves it", node,
 			 huge ? "huge" : "small", strerror(-err));

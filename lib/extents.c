@@ -5,11 +5,11 @@
 
 #include "base/sys.h"
 #include "lib/extents.h"
-#include "lib/kernel_mover.h"
 #include "lib/nodes.h"
 #include "lib/pagemap.h"
 #include "lib/uapi.h"
 #include "lib/uffd.h"
+#include "lib/where.h"
 
 /* Frames are not taken from a node that has less than this share of its memory free. */
 #define LOW_MEMORY_SHARE 32
@@ -49,7 +49,7 @@ int extent_advise(const struct pool *pool, uintptr_t addr, size_t len_bytes)
 	sys(SYS_madvise, addr, len_bytes, MADV_DONTFORK);
 	sys(SYS_madvise, addr, len_bytes, MADV_DONTDUMP);
 	sys(SYS_madvise, addr, len_bytes, pool->huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-	if (!pool->strict)
+	if (!pool->blocks)
 		return 0;
 	mask[pool->node / 64] = 1ULL << (pool->node % 64);
 	return (int)sys(SYS_mbind, addr, len_bytes, FERRY_MPOL_BIND, mask, MAX_NODES + 1, 0);
@@ -164,8 +164,8 @@ static void bay_survey(struct pool *pool, uint32_t index, uint64_t stamp)
 		bay->broken = true;
 		return;
 	}
-	if (pool->strict) {
-		node_survey(addr, PAGES_PER_HUGE, pool->node, &bay->resident);
+	if (pool->blocks) {
+		where_on_node(pool->blocks, addr, PAGES_PER_HUGE, pool->node, &bay->resident);
 		/* Frames elsewhere would sit in the way as neither frame nor hole. */
 		bay->broken = map_count(&bay->resident) != PAGES_PER_HUGE;
 	} else {

@@ -3,20 +3,6 @@
 
 #include "lib/kernel_mover.h"
 
-void node_survey(uintptr_t addr, unsigned int nr_pages, int node, struct page_map *out)
-{
-	void *pages[PAGES_PER_HUGE];
-	int status[PAGES_PER_HUGE];
-
-	for (unsigned int i = 0; i < nr_pages; i++)
-		pages[i] = (void *)(addr + (uintptr_t)i * PAGE_BYTES);
-	if (raw_move_pages(0, nr_pages, pages, NULL, status, 0))
-		return;
-	for (unsigned int i = 0; i < nr_pages; i++)
-		if (status[i] == node)
-			map_set(out, i);
-}
-
 void slice_look_away(struct slice *slice)
 {
 	for (unsigned int i = 0; i < slice->nr_pages; i++)

@@ -37,9 +37,6 @@ static inline long raw_move_pages(int pid, unsigned long count, void *const *pag
 	return sys(SYS_move_pages, pid, count, pages, nodes, status, flags);
 }
 
-/* Sets in out the pages of [addr, + nr_pages) that are on node. At most 512 pages. */
-void node_survey(uintptr_t addr, unsigned int nr_pages, int node, struct page_map *out);
-
 /* Looks where the pages are now. */
 void slice_look(struct slice *slice);
 /* Nobody is going to ask where they were. */

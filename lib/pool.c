@@ -7,8 +7,8 @@
 #include "base/vault.h"
 #include "engines/cpu/kernels.h"
 #include "lib/extents.h"
-#include "lib/kernel_mover.h"
 #include "lib/uffd.h"
+#include "lib/where.h"
 
 /*
  * Under emulation pools of small frames begin at different places within 2 MiB: the emulator's
@@ -147,13 +147,15 @@ int pool_take_slot(struct pool *pool, unsigned int nr_pages, bool may_grow, stru
 /* Are the span's frames still where they were? */
 static bool span_in_place(struct pool *pool, const struct span *span, uint64_t stamp)
 {
+	/* A huge frame is one, and on one node. */
+	unsigned int nr_pages = pool->huge ? 1 : span->nr_pages;
 	struct page_map here;
 
-	if (!pool->strict || (stamp && pool->bays[span->bay].stamp == stamp))
+	if (!pool->blocks || (stamp && pool->bays[span->bay].stamp == stamp))
 		return true;
 	memset(&here, 0, sizeof(here));
-	node_survey(span->addr, span->nr_pages, pool->node, &here);
-	return map_count(&here) == span->nr_pages;
+	where_on_node(pool->blocks, span->addr, nr_pages, pool->node, &here);
+	return map_count(&here) == nr_pages;
 }
 
 int pool_take_frames(struct pool *pool, unsigned int nr_pages, uint64_t stamp, bool may_grow,
@@ -242,7 +244,8 @@ static size_t bays_bytes(const struct pool *pool)
 	return (size_t)pool->nr_extents * (EXTENT_BAYS * sizeof(struct bay) + sizeof(uint8_t));
 }
 
-int pool_open(struct pool *pool, int node, bool huge, bool strict, int uffd, uint64_t cap_bytes)
+int pool_open(struct pool *pool, int node, bool huge, const struct blocks *blocks, int uffd,
+	      uint64_t cap_bytes)
 {
 	void *space, *books;
 	size_t len, skew;
@@ -251,7 +254,7 @@ int pool_open(struct pool *pool, int node, bool huge, bool strict, int uffd, uin
 	*pool = (struct pool){
 		.node = node,
 		.huge = huge,
-		.strict = strict,
+		.blocks = blocks,
 		.uffd = uffd,
 		.cap_pages = cap_bytes / PAGE_BYTES,
 		/* Room for the cap in frames and as much in holes, and a few to work with. */

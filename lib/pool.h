@@ -18,6 +18,7 @@
 #include "base/base.h"
 #include "base/bits.h"
 #include "base/futex.h"
+#include "lib/blocks.h"
 
 #define EXTENT_BAYS  8
 #define EXTENT_BYTES (EXTENT_BAYS * HUGE_BYTES)
@@ -42,8 +43,9 @@ struct pool {
 	struct futex_lock lock;
 	int node;
 	int uffd;
-	bool huge;   /* frames are transparent huge pages */
-	bool strict; /* several nodes: bind, and verify where frames are */
+	bool huge; /* frames are transparent huge pages */
+	/* Several nodes: frames are bound, and found by these to be in place. NULL: one node. */
+	const struct blocks *blocks;
 	void *space; /* the whole reservation */
 	uintptr_t base;
 	uint32_t nr_extents;
@@ -63,9 +65,12 @@ struct span {
 	uint16_t nr_pages;
 };
 
-/* cap_bytes: frames held at most. 0, -ENOMEM. pool_close takes a zeroed pool. */
-int __must_check pool_open(struct pool *pool, int node, bool huge, bool strict, int uffd,
-			   uint64_t cap_bytes);
+/*
+ * blocks: of a machine with several nodes, else NULL; they outlive the pool. cap_bytes: frames held
+ * at most. 0, -ENOMEM. pool_close takes a zeroed pool.
+ */
+int __must_check pool_open(struct pool *pool, int node, bool huge, const struct blocks *blocks,
+			   int uffd, uint64_t cap_bytes);
 void pool_close(struct pool *pool);
 
 /* Fills up to at least bytes (within the cap). 0, -ENOMEM. */

@@ -24,7 +24,7 @@ static struct pool pool;
 static void open_small(void)
 {
 	__atomic_store_n(&sys_hook, play_kernel, __ATOMIC_RELEASE);
-	cr_assert_eq(pool_open(&pool, 0, false, false, -1, CAP_BYTES), 0);
+	cr_assert_eq(pool_open(&pool, 0, false, NULL, -1, CAP_BYTES), 0);
 }
 
 static void shut(void)

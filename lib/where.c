@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+
+#include "lib/kernel_mover.h"
+#include "lib/pagemap.h"
+#include "lib/where.h"
+
+static int by_asking(uintptr_t addr, unsigned int nr_pages, int *where)
+{
+	void *pages[PAGES_PER_HUGE];
+
+	for (unsigned int i = 0; i < nr_pages; i++)
+		pages[i] = (void *)(addr + (uintptr_t)i * PAGE_BYTES);
+	return (int)raw_move_pages(0, nr_pages, pages, NULL, where, 0);
+}
+
+/* -ENXIO: a frame is in no block that is known. */
+static int by_frames(const struct blocks *blocks, uintptr_t addr, unsigned int nr_pages, int *where)
+{
+	uint64_t entries[PAGES_PER_HUGE];
+	int err = pagemap_entries(addr, nr_pages, entries);
+
+	for (unsigned int i = 0; !err && i < nr_pages; i++) {
+		uint64_t frame = pagemap_frame(entries[i]);
+
+		if (!(entries[i] & PAGEMAP_PRESENT))
+			where[i] = -ENOENT;
+		else if (frame == blocks->zero_frame)
+			where[i] = -EFAULT;
+		else if ((where[i] = blocks_node(blocks, frame)) < 0)
+			err = -ENXIO;
+	}
+	return err;
+}
+
+int where_pages(const struct blocks *blocks, uintptr_t addr, unsigned int nr_pages, int *where)
+{
+	if (blocks && blocks->nr_runs && !by_frames(blocks, addr, nr_pages, where))
+		return 0;
+	return by_asking(addr, nr_pages, where);
+}
+
+void where_on_node(const struct blocks *blocks, uintptr_t addr, unsigned int nr_pages, int node,
+		   struct page_map *out)
+{
+	int where[PAGES_PER_HUGE];
+
+	if (where_pages(blocks, addr, nr_pages, where))
+		return;
+	for (unsigned int i = 0; i < nr_pages; i++)
+		if (where[i] == node)
+			map_set(out, i);
+}
