@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "base/vault.h"
 #include "lib/call.h"
+#include "lib/huge_list.h"
 #include "lib/job.h"
 #include "lib/nodecheck.h"
 #include "lib/uapi.h"
@@ -171,16 +172,38 @@ static long plain_counted(const struct call *call, const struct ferry_job *job)
 	return ret;
 }
 
+static int write_same_status(const struct call *call, int node)
+{
+	int some[256];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(some); i++)
+		some[i] = node;
+	for (unsigned long at = 0; at < call->count;) {
+		unsigned long nr = MIN(call->count - at, (unsigned long)ARRAY_SIZE(some));
+		long len = (long)(nr * sizeof(int));
+
+		if (usermem_write(call->status + at, some, (size_t)len) != len)
+			return -EFAULT;
+		at += nr;
+	}
+	return 0;
+}
+
 static long move(const struct call *call)
 {
 	struct ferry_job *job = NULL;
 	int array_error = 0;
+	int err, node;
 	long ret;
-	int err;
 
 	err = process_check(call->pid, call->flags);
 	if (err)
 		return err;
+	if (is_own_process(call->pid) &&
+	    huge_list_move(call->ferry, call->count, call->pages, call->nodes, call->flags, &node))
+		return write_same_status(call, node);
+	if (call->count < policy_direct_pages(&call->ferry->machine))
+		return plain_undisturbed(call);
 	err = job_new(call->ferry, &job);
 	if (!err)
 		err = prepare(call, job, &array_error);
@@ -214,8 +237,11 @@ static long move_planned(const struct call *call)
 
 static bool goes_straight(const struct call *call)
 {
-	return !call->nodes || call->count < policy_direct_pages(&call->ferry->machine) ||
-	       call->count > LONG_MAX / sizeof(void *);
+	if (!call->nodes || call->count < HUGE_LIST_MIN ||
+	    call->count > LONG_MAX / sizeof(struct ferry_range))
+		return true;
+	return call->count < policy_direct_pages(&call->ferry->machine) &&
+	       !(call->ferry->machine.exchange && huge_list_begins(call->pages));
 }
 
 long ferry_move_pages(struct ferry *ferry, int pid, unsigned long count, void **pages,

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/sort.h"
 #include "base/vault.h"
 #include "lib/job.h"
 #include "lib/pagemap.h"
@@ -58,42 +59,6 @@ static int segments_add(struct segments *segments, const struct segment *segment
 
 /* ---- address order ---- */
 
-/* Stable, by page number, 11 bits a pass; only over the bits in which the pages differ. */
-static void radix_sort(const uintptr_t *pages, uint32_t *order, uint32_t *spare, uint64_t nr)
-{
-	uintptr_t differ = 0;
-	uint32_t counts[2048];
-
-	for (uint64_t i = 1; i < nr; i++)
-		differ |= pages[i] ^ pages[0];
-	for (unsigned int shift = PAGE_SHIFT; shift < 64 && differ >> shift; shift += 11) {
-		uint32_t sum = 0;
-
-		if (!(differ >> shift & 2047))
-			continue;
-		memset(counts, 0, sizeof(counts));
-		for (uint64_t i = 0; i < nr; i++)
-			counts[pages[order[i]] >> shift & 2047]++;
-		for (unsigned int i = 0; i < 2048; i++) {
-			uint32_t count = counts[i];
-
-			counts[i] = sum;
-			sum += count;
-		}
-		for (uint64_t i = 0; i < nr; i++)
-			spare[counts[pages[order[i]] >> shift & 2047]++] = order[i];
-		memcpy(order, spare, nr * sizeof(*order));
-	}
-}
-
-static bool is_rising(const uintptr_t *pages, uint64_t nr)
-{
-	for (uint64_t i = 1; i < nr; i++)
-		if (pages[i] <= pages[i - 1])
-			return false;
-	return true;
-}
-
 static bool names_twice(const struct ferry_job *job)
 {
 	for (uint64_t i = 1; i < job->nr_usable; i++)
@@ -108,7 +73,7 @@ static int sort_list(struct ferry_job *job)
 	void *order, *spare;
 	int err;
 
-	if (is_rising(job->pages, job->nr_usable))
+	if (pages_rise(job->pages, job->nr_usable))
 		return 0;
 	if (job->nr_pages > UINT32_MAX) {
 		job->serial = true;
@@ -123,7 +88,7 @@ static int sort_list(struct ferry_job *job)
 		return err;
 	for (uint64_t i = 0; i < job->nr_usable; i++)
 		job->order[i] = (uint32_t)i;
-	radix_sort(job->pages, job->order, spare, job->nr_usable);
+	pages_sort(job->pages, job->order, spare, job->nr_usable);
 	vault_free(spare, len);
 	if (names_twice(job)) {
 		/* The last entry of a page decides: only the caller's order will do. */

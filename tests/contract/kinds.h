@@ -201,6 +201,73 @@ static void add_thp_all_pages(struct scene *s, int node)
 		scene_add(s, p + i * PAGE_BYTES, node);
 }
 
+/* Six of them, one address each: of heads and of tails. Returns the last. */
+static char *add_huge_list(struct scene *s, int node)
+{
+	char *p = NULL;
+
+	for (int i = 0; i < 6; i++) {
+		p = map_huge(s);
+		p[0] = 1;
+		scene_add(s, p + (i % 3 ? (size_t)i * 50 * PAGE_BYTES + 9 : 0), node);
+	}
+	return p;
+}
+
+static void add_huge_pages(struct scene *s, int node)
+{
+	add_huge_list(s, node);
+}
+
+static void add_huge_backwards(struct scene *s, int node)
+{
+	unsigned long first = s->count;
+
+	add_huge_list(s, node);
+	for (unsigned long i = first, k = s->count - 1; i < k; i++, k--) {
+		void *page = s->real_pages[i];
+
+		s->real_pages[i] = s->real_pages[k];
+		s->real_pages[k] = page;
+	}
+}
+
+static void add_huge_and_one_twice(struct scene *s, int node)
+{
+	scene_add(s, add_huge_list(s, node) + HUGE_BYTES - PAGE_BYTES, node);
+}
+
+static void add_huge_and_small(struct scene *s, int node)
+{
+	add_huge_list(s, node);
+	scene_add_good(s, 1, node);
+}
+
+static void add_huge_and_absent(struct scene *s, int node)
+{
+	add_huge_list(s, node);
+	scene_add(s, map_huge(s), node);
+}
+
+static void add_huge_some_shared(struct scene *s, int node)
+{
+	add_huge_list(s, node);
+	scene_fork(s, NULL, NULL);
+	add_huge_list(s, node);
+}
+
+static void add_huge_to_many_nodes(struct scene *s, int node)
+{
+	add_huge_list(s, node);
+	s->real_nodes[3] = 0;
+}
+
+static void add_huge_to_a_bad_node(struct scene *s, int node)
+{
+	add_huge_list(s, node);
+	s->real_nodes[4] = MAX_NODES - 1;
+}
+
 static void add_huge_zero_page(struct scene *s, int node)
 {
 	volatile char *p = map_huge(s);
@@ -383,6 +450,14 @@ static const struct kind kinds[] = {
 	{"hugetlb pages", add_hugetlb},
 	{"a THP's head and tails", add_thp},
 	{"all pages of a THP", add_thp_all_pages},
+	{"huge pages by one address each", add_huge_pages},
+	{"huge pages, the last first", add_huge_backwards},
+	{"huge pages, one named twice", add_huge_and_one_twice},
+	{"huge pages and a small one", add_huge_and_small},
+	{"huge pages and one never touched", add_huge_and_absent},
+	{"huge pages, some of them shared", add_huge_some_shared},
+	{"huge pages to different nodes", add_huge_to_many_nodes},
+	{"huge pages, one to a node that is none", add_huge_to_a_bad_node},
 	{"the huge zero page", add_huge_zero_page},
 	{"pages shared after fork", add_shared_by_fork},
 	{"pages that were shared once", add_was_shared},

@@ -46,6 +46,16 @@ migbench="as_nobody $migbench"
 frames no CAP_SYS_ADMIN
 moves own
 migbench=$1
+# One address for each huge page.
+for order in '' --scattered; do
+	# shellcheck disable=SC2086  # none, or one word
+	$migbench move --mover call --folio 2M --total 16M --min-rounds 2 --min-time 0 --warmup 1 \
+		--no-limit --quiet --stats $order >/tmp/out 2>&1 &&
+		$migbench doctor --csv - 2>&1 >/tmp/csv | cat >>/tmp/out &&
+		{ grep -q '^mover/exchange,no,' /tmp/csv ||
+			grep -q 'pages_by_mover.exchange  *[1-9]' /tmp/out; }
+	verdict $? "lists of huge pages are exchanged $order"
+done
 # Another process's memory is not this one's: it can't be exchanged, whoever asks.
 $migbench move --other-process --mover exchange >/tmp/out 2>&1
 [ $? -eq 2 ] && grep -q 'not with --mover exchange' /tmp/out

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <string.h>
+
+#include "base/sort.h"
+
+bool pages_rise(const uintptr_t *pages, uint64_t nr)
+{
+	for (uint64_t i = 1; i < nr; i++)
+		if (pages[i] <= pages[i - 1])
+			return false;
+	return true;
+}
+
+/* By radix, 11 bits a pass; only over the bits in which the pages differ. */
+void pages_sort(const uintptr_t *pages, uint32_t *order, uint32_t *spare, uint64_t nr)
+{
+	uintptr_t differ = 0;
+	uint32_t counts[2048];
+
+	for (uint64_t i = 1; i < nr; i++)
+		differ |= pages[i] ^ pages[0];
+	for (unsigned int shift = PAGE_SHIFT; shift < 64 && differ >> shift; shift += 11) {
+		uint32_t sum = 0;
+
+		if (!(differ >> shift & 2047))
+			continue;
+		memset(counts, 0, sizeof(counts));
+		for (uint64_t i = 0; i < nr; i++)
+			counts[pages[order[i]] >> shift & 2047]++;
+		for (unsigned int i = 0; i < 2048; i++) {
+			uint32_t count = counts[i];
+
+			counts[i] = sum;
+			sum += count;
+		}
+		for (uint64_t i = 0; i < nr; i++)
+			spare[counts[pages[order[i]] >> shift & 2047]++] = order[i];
+		memcpy(order, spare, nr * sizeof(*order));
+	}
+}
