@@ -70,6 +70,7 @@ static double path_ns(struct engine_channel *channel, uint32_t nr_items)
 
 static double copy_ns(uint32_t nr_items)
 {
+	const struct copy_kernel *kernel = copy_kernel_best(PAGE_BYTES, 1);
 	double best = 1e9;
 
 	for (int run = 0; run < NR_RUNS; run++) {
@@ -77,8 +78,7 @@ static double copy_ns(uint32_t nr_items)
 
 		for (int i = 0; i < NR_ROUNDS / 10; i++)
 			for (uint32_t n = 0; n < nr_items; n++)
-				copy_kernel_best(PAGE_BYTES, 1)
-					->copy(items[n].dst, items[n].src, PAGE_BYTES);
+				kernel->copy(items[n].dst, items[n].src, PAGE_BYTES);
 		best = MIN(best,
 			   (double)(thread_cpu_ns() - start_ns) / (NR_ROUNDS / 10.0) / nr_items);
 	}

@@ -32,7 +32,8 @@ struct copy_kernel {
 extern const struct copy_kernel copy_kernels[];
 extern const unsigned int nr_copy_kernels;
 
-/* Is this QEMU without KVM? Where that can't be told, no. */
+/* Is this QEMU without KVM? Where that can't be told, no. Takes microseconds in virtual machines.
+ */
 #if defined(__x86_64__)
 bool cpu_is_emulated(void);
 #else
@@ -45,7 +46,10 @@ static inline bool cpu_is_emulated(void)
 /* By name; NULL: unknown or not usable on this CPU. */
 const struct copy_kernel *copy_kernel_find(const char *name);
 
-/* The default for items of this length when nr_threads copy at once; always vault_safe. */
+/*
+ * The default for items of this length when nr_threads copy at once; always vault_safe. To be asked
+ * once: it asks the CPU, which in a virtual machine takes microseconds.
+ */
 const struct copy_kernel *copy_kernel_best(size_t len_bytes, unsigned int nr_threads);
 
 #endif

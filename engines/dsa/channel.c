@@ -158,7 +158,7 @@ static void copy_by_cpu(struct dsa_channel *ch, struct engine_batch *batch, uint
 	for (uint32_t i = batch->nr_items - nr_items; i < batch->nr_items; i++) {
 		struct engine_item *item = &batch->items[i];
 
-		copy_kernel_best(item->len_bytes, 1)->copy(item->dst, item->src, item->len_bytes);
+		ch->engine->kernel->copy(item->dst, item->src, item->len_bytes);
 		item->state = ENGINE_COPIED;
 		item->detail = 0;
 		bytes += item->len_bytes;

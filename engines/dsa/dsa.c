@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/vault.h"
+#include "engines/cpu/kernels.h"
 #include "engines/dsa/dsa.h"
 
 extern const struct engine_ops dsa_engine_ops;
@@ -48,6 +49,7 @@ static int dsa_open(const struct engine_env *env, const char *params, struct eng
 	engine->options = options;
 	counts_init(&engine->counts, engine->closed_counts, NR_DSA_CTRS);
 	engine->portals = (void *)((char *)memory + portals_at());
+	engine->kernel = copy_kernel_best(PAGE_BYTES, 1);
 	engine->can_umwait = dsa_cpu_has_waitpkg() && !options.use_model;
 	err = dsa_open_portals(engine, why, why_bytes);
 	if (err) {

@@ -81,6 +81,7 @@ struct dsa_engine {
 	uint32_t nr_portals;
 	uint32_t max_piece_bytes; /* what every queue takes */
 	bool can_umwait;
+	const struct copy_kernel *kernel; /* for what the CPU copies */
 	struct counts_sum counts;
 	uint64_t closed_counts[NR_DSA_CTRS];
 };

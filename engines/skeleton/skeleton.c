@@ -19,6 +19,7 @@ extern const struct engine_ops skeleton_engine_ops;
 /* What all channels share. The public part comes first by no rule; CONTAINER_OF finds the rest. */
 struct skeleton {
 	struct engine engine;
+	const struct copy_kernel *kernel;
 	atomic_ulong nr_items;
 };
 
@@ -71,6 +72,7 @@ static int skeleton_open(const struct engine_env *env, const char *params, struc
 	skeleton->engine.ops = &skeleton_engine_ops;
 	skeleton->engine.depth = depth;
 	skeleton->engine.batch_items = 32;
+	skeleton->kernel = copy_kernel_best(PAGE_BYTES, 1);
 	*out = &skeleton->engine;
 	return 0;
 }
@@ -130,7 +132,7 @@ static void copy_one(struct skeleton_channel *ch, struct engine_batch *batch)
 	struct skeleton *skeleton = CONTAINER_OF(ch->channel.engine, struct skeleton, engine);
 	struct engine_item *item = &batch->items[--batch->nr_left];
 
-	copy_kernel_best(item->len_bytes, 1)->copy(item->dst, item->src, item->len_bytes);
+	skeleton->kernel->copy(item->dst, item->src, item->len_bytes);
 	item->state = ENGINE_COPIED;
 	item->detail = 0;
 	atomic_fetch_add_explicit(&skeleton->nr_items, 1, memory_order_relaxed);
