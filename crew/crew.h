@@ -36,7 +36,7 @@ struct crew_task {
 	 */
 	void (*done)(struct crew_task *task);
 	unsigned int nr_wanted; /* at most this many workers join at a time */
-	bool brief;             /* work() takes less than a few milliseconds */
+	bool bound;             /* workers stay bound to the CPU they woke on, until crew_unbind */
 	bool wake_all;          /* at once, and let them sleep at once when there is no more */
 
 	/* The crew's, under its lock. */
@@ -69,6 +69,12 @@ void crew_boost(struct crew *crew);
 unsigned int crew_nr_workers(const struct crew *crew);
 /* CPUs that the workers can run on, or that the quota pays for: more threads share them. */
 unsigned int crew_nr_cpus(const struct crew *crew);
+/*
+ * From within work(), in worker's own thread: the scheduler may move it. To be called where it may
+ * have to wait for its CPU: others would be waiting with it, and a bound thread can't be moved
+ * away.
+ */
+void crew_unbind(struct crew *crew, unsigned int worker);
 /* Where worker i was placed. */
 const struct place *crew_place(const struct crew *crew, unsigned int worker);
 /* CPU time all workers have used so far. */

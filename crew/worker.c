@@ -100,16 +100,19 @@ static void settle(struct worker *worker, unsigned int index)
 		sys(SYS_sched_setaffinity, 0, sizeof(worker->place.cpus), &worker->place.cpus);
 }
 
-/*
- * Counted as idle again before the task's owner can know that it left. On a busy host a thread that
- * can't be moved away is starved: none stays bound for long.
- */
+void crew_unbind(struct crew *crew, unsigned int worker)
+{
+	if (worker < crew->nr_workers)
+		unbind(&crew->workers[worker]);
+}
+
+/* Counted as idle again before the task's owner can know that it left. */
 static void serve(struct crew *crew, struct crew_task *task, unsigned int index)
 {
 	struct worker *worker = &crew->workers[index];
 	bool more;
 
-	if (!task->brief)
+	if (!task->bound)
 		unbind(worker);
 	if (task->wake_all)
 		worker->spin_ns = 0;

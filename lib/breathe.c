@@ -91,6 +91,7 @@ void breathe(struct lane *lane)
 
 		lane->nr_preempted = preempted;
 		lane->fresh_since_ns = now;
+		crew_unbind(lane->ferry->crew, (unsigned int)(lane - lane->ferry->lanes));
 		/* The kernel's own threads preempt, too, but not for long. */
 		if (waited - lane->waited_ns > LONG_WAIT_NS)
 			note_contention(lane, now);

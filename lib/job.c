@@ -24,6 +24,7 @@ int job_new(struct ferry *ferry, struct ferry_job **out)
 	(*out)->ferry = ferry;
 	(*out)->task.work = lane_work;
 	(*out)->task.done = job_done;
+	(*out)->task.bound = true; /* the scheduler wakes two on one CPU and leaves them there */
 	(*out)->event_fd = -1;
 	(*out)->submit_ns = now_ns();
 	return 0;

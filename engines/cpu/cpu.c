@@ -261,7 +261,7 @@ static int cpu_channel_open(struct engine *engine, int near_node, struct engine_
 		return -ENOMEM;
 	channel->channel.engine = engine;
 	channel->task.work = share;
-	channel->task.brief = true;
+	channel->task.bound = true;
 	counts_open(&cpu->counts, &channel->counts, channel->count_values);
 	*out = &channel->channel;
 	return 0;
