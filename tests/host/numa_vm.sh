@@ -1,0 +1,57 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What tools/numa-vm hears from its guest, a serial line that writes letter by letter.
+
+cd "$(dirname "$0")/../.." || exit 1
+WORK=$(mktemp -d) || exit 1
+trap 'rm -rf "$WORK"' EXIT
+# shellcheck disable=SC2034  # hear's
+QEMU_PID=$$ ACCEL_USED=tcg
+# shellcheck source=/dev/null
+. <(sed -n '/^hear()/,/^}/p' tools/numa-vm)
+
+nr=0
+heard() { # what, expected
+	nr=$((nr + 1))
+	if hear "$((${EPOCHREALTIME/./} + 5000000))" && [ "$LINE" = "$2" ]; then
+		echo "ok $nr - $1"
+	else
+		echo "not ok $nr - $1"
+		echo "# heard: $LINE"
+	fi
+}
+
+mkfifo "$WORK/ctl"
+exec {CTL}<>"$WORK/ctl"
+{
+	printf 'up\nru'
+	sleep 0.5
+	printf 'n\nex'
+	sleep 0.3
+	printf 'it'
+	sleep 0.3
+	printf ' 77\n'
+} >&"$CTL" &
+heard 'a word at once' up
+heard 'a word in two parts' run
+heard 'a word in three parts' 'exit 77'
+hear "$((${EPOCHREALTIME/./} + 300000))"
+[ $? -eq 2 ]
+status=$?
+nr=$((nr + 1))
+[ $status -eq 0 ] || printf 'not '
+echo "ok $nr - silence ends when the time is up"
+
+sh -c : &
+QEMU_PID=$!
+wait "$QEMU_PID"
+printf 'exit 0\n' >&"$CTL"
+heard 'what was said last, by a guest that has gone' 'exit 0'
+hear "$((${EPOCHREALTIME/./} + 5000000))"
+[ $? -eq 1 ]
+status=$?
+nr=$((nr + 1))
+[ $status -eq 0 ] || printf 'not '
+echo "ok $nr - a guest that has gone says no more"
+echo "1..$nr"
