@@ -22,6 +22,13 @@ heard() { # what, expected
 	fi
 }
 
+silent() { # what, hear's answer, µs
+	nr=$((nr + 1))
+	hear "$((${EPOCHREALTIME/./} + $3))"
+	[ $? -eq "$2" ] || printf 'not '
+	echo "ok $nr - $1"
+}
+
 mkfifo "$WORK/ctl"
 exec {CTL}<>"$WORK/ctl"
 {
@@ -36,22 +43,12 @@ exec {CTL}<>"$WORK/ctl"
 heard 'a word at once' up
 heard 'a word in two parts' run
 heard 'a word in three parts' 'exit 77'
-hear "$((${EPOCHREALTIME/./} + 300000))"
-[ $? -eq 2 ]
-status=$?
-nr=$((nr + 1))
-[ $status -eq 0 ] || printf 'not '
-echo "ok $nr - silence ends when the time is up"
+silent 'silence ends when the time is up' 2 300000
 
 sh -c : &
 QEMU_PID=$!
 wait "$QEMU_PID"
 printf 'exit 0\n' >&"$CTL"
 heard 'what was said last, by a guest that has gone' 'exit 0'
-hear "$((${EPOCHREALTIME/./} + 5000000))"
-[ $? -eq 1 ]
-status=$?
-nr=$((nr + 1))
-[ $status -eq 0 ] || printf 'not '
-echo "ok $nr - a guest that has gone says no more"
+silent 'a guest that has gone says no more' 1 5000000
 echo "1..$nr"
