@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/counters.h"
 #include "base/clock.h"
 #include "cli/busy.h"
+#include "cli/counters.h"
 #include "cli/machine.h"
 #include "cli/move.h"
 

@@ -51,9 +51,9 @@ static bool stay_on(int cpu)
 	return !sys(SYS_sched_setaffinity, 0, sizeof(only), &only);
 }
 
-static void stay_within(const struct place *place)
+void spread_allow(const struct place *place, int tid)
 {
-	sys(SYS_sched_setaffinity, 0, sizeof(place->cpus), &place->cpus);
+	sys(SYS_sched_setaffinity, tid, sizeof(place->cpus), &place->cpus);
 }
 
 int spread_bind(struct spread *spread, const struct place *place, int cpu)
@@ -68,7 +68,7 @@ int spread_bind(struct spread *spread, const struct place *place, int cpu)
 void spread_unbind(struct spread *spread, const struct place *place, int cpu)
 {
 	spread->bound[cpu]--;
-	stay_within(place);
+	spread_allow(place, 0);
 }
 
 int spread_enter_free(struct spread *spread, const struct place *place)
@@ -84,6 +84,6 @@ int spread_enter_free(struct spread *spread, const struct place *place)
 	if (other < 0)
 		return spread_enter(spread);
 	stay_on(other);
-	stay_within(place);
+	spread_allow(place, 0);
 	return other;
 }

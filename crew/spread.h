@@ -32,7 +32,9 @@ bool spread_claim(struct spread *spread, int cpu);
  * be. Returns which; -1: to none.
  */
 int spread_bind(struct spread *spread, const struct place *place, int cpu);
-/* Any CPU of the place will do again. */
+/* Any CPU of the place will do for a thread; 0: the calling one. */
+void spread_allow(const struct place *place, int tid);
+/* And nobody is bound to cpu any more. */
 void spread_unbind(struct spread *spread, const struct place *place, int cpu);
 
 #endif

@@ -184,8 +184,7 @@ static unsigned int choose_sleepers(struct crew *crew, const struct crew_task *t
 		struct worker *worker = &crew->workers[i];
 
 		if (atomic_load(&worker->bound) == cpu)
-			sys(SYS_sched_setaffinity, atomic_load(&worker->tid),
-			    sizeof(worker->place.cpus), &worker->place.cpus);
+			spread_allow(&worker->place, atomic_load(&worker->tid));
 	}
 	return ALL_SLEEPERS;
 }

@@ -97,7 +97,7 @@ static void settle(struct worker *worker, unsigned int index)
 	/* Or the shortest sleep would last 50 µs. */
 	sys(SYS_prctl, PR_SET_TIMERSLACK, 1);
 	if (worker->crew->bind)
-		sys(SYS_sched_setaffinity, 0, sizeof(worker->place.cpus), &worker->place.cpus);
+		spread_allow(&worker->place, 0);
 }
 
 void crew_unbind(struct crew *crew, unsigned int worker)

@@ -53,7 +53,6 @@ static void note_contention(struct lane *lane, uint64_t now)
 	if (now + span / 2 < until)
 		return;
 	span = now < until + span ? MIN(2 * span, CONTENDED_MAX_NS) : CONTENDED_MIN_NS;
-	span = MAX(span, CONTENDED_MIN_NS);
 	atomic_store_explicit(&ferry->contended_for_ns, span, memory_order_relaxed);
 	atomic_store_explicit(&ferry->contended_until_ns, now + span, memory_order_relaxed);
 }

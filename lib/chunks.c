@@ -4,7 +4,6 @@
  * parcels, and gathers what can't be exchanged for the kernel mover.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "lib/lane.h"

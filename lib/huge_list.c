@@ -13,10 +13,12 @@ static uintptr_t huge_of(uintptr_t addr)
 	return ALIGN_DOWN(addr, HUGE_BYTES);
 }
 
-bool huge_list_begins(void **pages)
+bool huge_list_begins(const struct ferry *ferry, unsigned long count, void **pages)
 {
 	uintptr_t first[2];
 
+	if (count < HUGE_LIST_MIN || count > UINT32_MAX || !ferry->machine.exchange)
+		return false;
 	return usermem_read(first, pages, sizeof(first)) == (long)sizeof(first) &&
 	       huge_of(first[0]) != huge_of(first[1]) && pagemap_is_huge(huge_of(first[0]));
 }
@@ -121,13 +123,9 @@ bool huge_list_move(struct ferry *ferry, unsigned long count, void **pages, cons
 		    int flags, int *node)
 {
 	struct list list = {.count = count};
-	bool done;
+	bool done = list_alloc(&list) && list_read(&list, pages, nodes) &&
+		    move_list(ferry, &list, flags);
 
-	if (count < HUGE_LIST_MIN || count > UINT32_MAX || !ferry->machine.exchange ||
-	    !huge_list_begins(pages))
-		return false;
-	done = list_alloc(&list) && list_read(&list, pages, nodes) &&
-	       move_list(ferry, &list, flags);
 	if (done)
 		*node = list.nodes[0];
 	list_free(&list);

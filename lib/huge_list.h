@@ -11,14 +11,14 @@
 /* Fewer are the kernel's: it is done before workers have woken. */
 #define HUGE_LIST_MIN 4
 
-/* A look at the first two of so many, so that other lists lose no time. */
-bool huge_list_begins(void **pages);
+/* May this be such a list? A look at the first two entries, so that others lose no time. */
+bool huge_list_begins(const struct ferry *ferry, unsigned long count, void **pages);
 
 /*
- * Moves the pages of such a list: each address on a huge page of its own, all to one node. True if
- * every page is on that node now. False is no answer: the list is of another kind, or some of its
- * pages stayed, and the system call says what of them. The caller has checked flags and process
- * (its own), and blocked signals.
+ * Moves the pages of a list that begins so: each address on a huge page of its own, all to one
+ * node. True if every page is on that node now. False is no answer: the list is of another kind, or
+ * some of its pages stayed, and the system call says what of them. The caller has checked flags and
+ * process (its own), and blocked signals.
  */
 bool huge_list_move(struct ferry *ferry, unsigned long count, void **pages, const int *nodes,
 		    int flags, int *node);

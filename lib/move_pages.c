@@ -25,6 +25,7 @@ struct call {
 	const int *nodes;
 	int *status;
 	int flags;
+	bool begins_huge; /* perhaps a list of huge pages */
 };
 
 static long plain(const struct call *call)
@@ -199,7 +200,7 @@ static long move(const struct call *call)
 	err = process_check(call->pid, call->flags);
 	if (err)
 		return err;
-	if (is_own_process(call->pid) &&
+	if (call->begins_huge && is_own_process(call->pid) &&
 	    huge_list_move(call->ferry, call->count, call->pages, call->nodes, call->flags, &node))
 		return write_same_status(call, node);
 	if (call->count < policy_direct_pages(&call->ferry->machine))
@@ -237,17 +238,14 @@ static long move_planned(const struct call *call)
 
 static bool goes_straight(const struct call *call)
 {
-	if (!call->nodes || call->count < HUGE_LIST_MIN ||
-	    call->count > LONG_MAX / sizeof(struct ferry_range))
-		return true;
-	return call->count < policy_direct_pages(&call->ferry->machine) &&
-	       !(call->ferry->machine.exchange && huge_list_begins(call->pages));
+	return !call->nodes || call->count > LONG_MAX / sizeof(struct ferry_range) ||
+	       (!call->begins_huge && call->count < policy_direct_pages(&call->ferry->machine));
 }
 
 long ferry_move_pages(struct ferry *ferry, int pid, unsigned long count, void **pages,
 		      const int *nodes, int *status, int flags)
 {
-	struct call call = {ferry, pid, count, pages, nodes, status, flags};
+	struct call call = {ferry, pid, count, pages, nodes, status, flags, false};
 	long ret;
 
 	if (!ferry) {
@@ -259,6 +257,7 @@ long ferry_move_pages(struct ferry *ferry, int pid, unsigned long count, void **
 	if (fork_is_parents(ferry) || !call_enter()) {
 		ret = plain(&call);
 	} else {
+		call.begins_huge = nodes && huge_list_begins(ferry, count, pages);
 		ret = goes_straight(&call) ? plain_undisturbed(&call) : move_planned(&call);
 		call_leave();
 	}

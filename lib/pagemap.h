@@ -19,6 +19,7 @@ int pagemap_open(void);
 void pagemap_forget(void);
 
 int __must_check pagemap_kinds(uintptr_t addr, unsigned int nr_pages, struct page_kinds *out);
+
 enum page_look {
 	PAGE_LOOKS_SMALL, /* or nothing is there */
 	PAGE_LOOKS_HUGE,  /* mapped by a transparent huge page, as such */

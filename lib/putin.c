@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "base/clock.h"
 #include "base/sys.h"
 #include "base/wait.h"
 #include "lib/internal.h"

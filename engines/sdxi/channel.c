@@ -2,8 +2,8 @@
 #include <errno.h>
 
 #include "base/clock.h"
-#include "base/wait.h"
 #include "base/vault.h"
+#include "base/wait.h"
 #include "engines/sdxi/channel.h"
 
 /* Slower than this and a function counts as hung: 100 MB/s. */

@@ -51,9 +51,11 @@ for order in '' --scattered; do
 	# shellcheck disable=SC2086  # none, or one word
 	$migbench move --mover call --folio 2M --total 16M --min-rounds 2 --min-time 0 --warmup 1 \
 		--no-limit --quiet --stats $order >/tmp/out 2>&1 &&
-		$migbench doctor --csv - 2>&1 >/tmp/csv | cat >>/tmp/out &&
-		{ grep -q '^mover/exchange,no,' /tmp/csv ||
-			grep -q 'pages_by_mover.exchange  *[1-9]' /tmp/out; }
+		{
+			$migbench doctor --csv - >/tmp/csv 2>>/tmp/out
+			grep -q '^mover/exchange,no,' /tmp/csv ||
+				grep -q 'pages_by_mover.exchange  *[1-9]' /tmp/out
+		}
 	verdict $? "lists of huge pages are exchanged $order"
 done
 # Another process's memory is not this one's: it can't be exchanged, whoever asks.

@@ -87,7 +87,7 @@ static void check(const char *what, const char *addr, unsigned int nr_pages,
 	tap_ok(looked && is_expected(expected, nr_pages), "%s: as it was made", what);
 }
 
-/* Pages on both nodes, holes, the zero page, and a page that a child shares. */
+/* Pages on both nodes, holes and the zero page. */
 static void check_small(void)
 {
 	char *mem = memory_new(HUGE_BYTES, false);
