@@ -45,6 +45,15 @@ struct leftover {
 	uint64_t positions[SLICE_MAX_PAGES];
 	uint8_t reasons[SLICE_MAX_PAGES];
 	int nodes[SLICE_MAX_PAGES];
+	int before[SLICE_MAX_PAGES]; /* where they were, or STATUS_UNSET if nobody looked */
+	int status[SLICE_MAX_PAGES];
+};
+
+/* For which of the gathered pages each page of a slice stands. */
+struct naming {
+	int pagemap_fd; /* of the job's process */
+	unsigned int first[SLICE_MAX_PAGES];
+	uint16_t nr[SLICE_MAX_PAGES];
 };
 
 /* One worker's own, in vault memory. */
@@ -66,8 +75,9 @@ struct lane {
 	struct parcel *strays;
 	struct parcel *free;
 	struct parcel parcels[LANE_PARCELS];
-	struct slice slice;
 	struct leftover leftover;
+	struct slice slice;
+	struct naming naming;
 } __cacheline_aligned;
 
 struct watcher {

@@ -3,22 +3,21 @@
 
 #include "lib/kernel_mover.h"
 
-void slice_look_away(struct slice *slice)
+static void unset(struct slice *slice, unsigned int first, unsigned int nr)
 {
-	for (unsigned int i = 0; i < slice->nr_pages; i++)
-		slice->before[i] = STATUS_UNSET;
+	for (unsigned int i = first; i < first + nr; i++)
+		slice->status[i] = STATUS_UNSET;
 }
 
 void slice_look(struct slice *slice)
 {
-	if (raw_move_pages(slice->pid, slice->nr_pages, slice->pages, NULL, slice->before, 0))
-		slice_look_away(slice);
+	if (raw_move_pages(slice->pid, slice->nr_pages, slice->pages, NULL, slice->status, 0))
+		unset(slice, 0, slice->nr_pages);
 }
 
 static long move_part(struct slice *slice, unsigned int first, unsigned int nr)
 {
-	for (unsigned int i = first; i < first + nr; i++)
-		slice->status[i] = STATUS_UNSET;
+	unset(slice, first, nr);
 	return raw_move_pages(slice->pid, nr, slice->pages + first, slice->nodes + first,
 			      slice->status + first, slice->flags);
 }
@@ -75,8 +74,7 @@ unsigned int slice_move_all(struct slice *slice)
 	} todo[32];
 	unsigned int depth = 0, nr_calls = 0;
 
-	for (unsigned int i = 0; i < slice->nr_pages; i++)
-		slice->status[i] = STATUS_UNSET;
+	unset(slice, 0, slice->nr_pages);
 	todo[depth].first = 0;
 	todo[depth++].nr = slice->nr_pages;
 	while (depth) {

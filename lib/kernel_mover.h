@@ -22,7 +22,6 @@ struct slice {
 	void *pages[SLICE_MAX_PAGES];
 	int nodes[SLICE_MAX_PAGES];
 	int status[SLICE_MAX_PAGES];
-	int before[SLICE_MAX_PAGES]; /* where pages were, or STATUS_UNSET if nobody looked */
 };
 
 /* request_flags: FERRY_MOVE_… of a request. */
@@ -37,10 +36,8 @@ static inline long raw_move_pages(int pid, unsigned long count, void *const *pag
 	return sys(SYS_move_pages, pid, count, pages, nodes, status, flags);
 }
 
-/* Looks where the pages are now. */
+/* Sets statuses to where the pages are now; STATUS_UNSET if that can't be told. */
 void slice_look(struct slice *slice);
-/* Nobody is going to ask where they were. */
-void slice_look_away(struct slice *slice);
 
 /*
  * One call for the slice. As the kernel answers: 0, n > 0 pages not moved, -errno. Statuses that

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -45,11 +46,16 @@ void pagemap_forget(void)
 		sys(SYS_close, fd);
 }
 
+int pagemap_own(void)
+{
+	return atomic_load(&pagemap_fd);
+}
+
 /* Whether a page is a file's takes long to find out, and in anonymous mappings none is. */
 #define SCAN_CATEGORIES (PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_PFNZERO | PAGE_IS_HUGE)
 #define SCAN_REGIONS    64
 
-static long scan(uintptr_t start, uintptr_t end, struct page_region *regions,
+static long scan(int fd, uintptr_t start, uintptr_t end, struct page_region *regions,
 		 unsigned int nr_regions, uint64_t *walk_end)
 {
 	struct pm_scan_arg arg = {
@@ -62,7 +68,7 @@ static long scan(uintptr_t start, uintptr_t end, struct page_region *regions,
 		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
 		.return_mask = SCAN_CATEGORIES,
 	};
-	long nr = sys(SYS_ioctl, atomic_load(&pagemap_fd), PAGEMAP_SCAN, &arg);
+	long nr = sys(SYS_ioctl, fd, PAGEMAP_SCAN, &arg);
 
 	*walk_end = arg.walk_end;
 	return nr;
@@ -93,7 +99,7 @@ int pagemap_kinds(uintptr_t addr, unsigned int nr_pages, struct page_kinds *out)
 	map_set_range(&out->absent, 0, nr_pages);
 	while (at < end) {
 		uint64_t walk_end;
-		long nr = scan(at, end, regions, SCAN_REGIONS, &walk_end);
+		long nr = scan(pagemap_own(), at, end, regions, SCAN_REGIONS, &walk_end);
 
 		if (nr < 0)
 			return (int)nr;
@@ -106,13 +112,13 @@ int pagemap_kinds(uintptr_t addr, unsigned int nr_pages, struct page_kinds *out)
 	return 0;
 }
 
-enum page_look pagemap_look(uintptr_t addr)
+static enum page_look look(int fd, uintptr_t addr)
 {
 	struct page_region region;
 	uint64_t walk_end;
 
 	/* A huge mapping shows on each of its pages; one is looked at in no time. */
-	if (scan(addr, addr + PAGE_BYTES, &region, 1, &walk_end) != 1 ||
+	if (scan(fd, addr, addr + PAGE_BYTES, &region, 1, &walk_end) != 1 ||
 	    !(region.categories & PAGE_IS_PRESENT))
 		return PAGE_LOOKS_SMALL;
 	if (region.categories & PAGE_IS_PFNZERO)
@@ -120,20 +126,42 @@ enum page_look pagemap_look(uintptr_t addr)
 	return region.categories & PAGE_IS_HUGE ? PAGE_LOOKS_HUGE : PAGE_LOOKS_SMALL;
 }
 
+enum page_look pagemap_look(uintptr_t addr)
+{
+	return look(pagemap_own(), addr);
+}
+
 bool pagemap_is_huge(uintptr_t addr)
 {
 	return pagemap_look(addr) == PAGE_LOOKS_HUGE;
 }
 
-int pagemap_entries(uintptr_t addr, unsigned int nr_pages, uint64_t *out)
+int pagemap_open_of(int pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	return (int)sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+}
+
+bool pagemap_is_huge_of(int fd, uintptr_t addr)
+{
+	return look(fd, addr) == PAGE_LOOKS_HUGE;
+}
+
+int pagemap_entries_of(int fd, uintptr_t addr, unsigned int nr_pages, uint64_t *out)
 {
 	size_t len_bytes = nr_pages * sizeof(*out);
-	long len = sys(SYS_pread64, atomic_load(&pagemap_fd), out, len_bytes,
-		       (addr >> PAGE_SHIFT) * sizeof(*out));
+	long len = sys(SYS_pread64, fd, out, len_bytes, (addr >> PAGE_SHIFT) * sizeof(*out));
 
 	if (len < 0)
 		return (int)len;
 	return len == (long)len_bytes ? 0 : -EIO;
+}
+
+int pagemap_entries(uintptr_t addr, unsigned int nr_pages, uint64_t *out)
+{
+	return pagemap_entries_of(pagemap_own(), addr, nr_pages, out);
 }
 
 static bool is_anonymous(const struct procmap_query *query, const char *name)

@@ -27,6 +27,7 @@ enum page_look {
 };
 
 enum page_look pagemap_look(uintptr_t addr);
+
 /* Is addr mapped by a transparent huge page, as such? */
 bool pagemap_is_huge(uintptr_t addr);
 
@@ -41,6 +42,16 @@ static inline uint64_t pagemap_frame(uint64_t entry)
 
 /* The raw entries of /proc/self/pagemap. 0 or -errno. */
 int __must_check pagemap_entries(uintptr_t addr, unsigned int nr_pages, uint64_t *out);
+
+/*
+ * The same of any process. Its pagemap as a file to be closed, -errno where that is not allowed;
+ * what follows takes that, too, and can't tell then.
+ */
+int pagemap_open_of(int pid);
+/* This process's, not to be closed. */
+int pagemap_own(void);
+bool pagemap_is_huge_of(int fd, uintptr_t addr);
+int __must_check pagemap_entries_of(int fd, uintptr_t addr, unsigned int nr_pages, uint64_t *out);
 
 struct mapping {
 	uintptr_t start, end;

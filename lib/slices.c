@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "lib/lane.h"
+#include "lib/naming.h"
+#include "lib/pagemap.h"
 
 /* ---- settled pages ---- */
 
@@ -60,88 +62,116 @@ static void note_failure(struct ferry_job *job, uint64_t position, long ret)
  * Where a huge page is named by several of its addresses, the kernel answers -EBUSY for some of
  * them, which ones depends on the order. So they are looked for again.
  */
-static void look_again(struct slice *slice)
-{
-	for (unsigned int i = 0; i < slice->nr_pages; i++) {
-		int status;
-
-		if (slice->status[i] == -EBUSY &&
-		    !raw_move_pages(slice->pid, 1, &slice->pages[i], NULL, &status, 0) &&
-		    status == slice->nodes[i])
-			slice->status[i] = status;
-	}
-}
-
-/* Adds up a slice that has been through the kernel; statuses stay in the slice. */
-static void tally_slice(struct lane *lane, const struct leftover *who)
+static void look_again(struct lane *lane)
 {
 	struct slice *slice = &lane->slice;
+
+	if (!name_those(lane, -EBUSY))
+		return;
+	slice_look(slice);
+	for (unsigned int i = 0; i < slice->nr_pages; i++)
+		if (slice->status[i] != slice->nodes[i])
+			slice->status[i] = -EBUSY;
+	note_after(lane);
+}
+
+/* Exact jobs have no place in their result for pages that need not be moved. */
+static void move_exactly(struct lane *lane)
+{
+	struct leftover *left = &lane->leftover;
+	long ret;
+
+	for (unsigned int i = 0; i < left->nr; i++)
+		left->before[i] = STATUS_UNSET;
+	name_all(lane);
+	ret = slice_move(&lane->slice);
+	lane->tally.nr_calls++;
+	note_after(lane);
+	if (ret)
+		note_failure(lane->job, left->positions[0], ret);
+	look_again(lane);
+}
+
+static void move_all(struct lane *lane)
+{
+	struct slice *slice = &lane->slice;
+	bool own = lane->job->own_process;
+
+	lane->naming.pagemap_fd = own ? pagemap_own() : pagemap_open_of(lane->job->pid);
+	name_once(lane);
+	look_where(lane);
+	note_before(lane);
+	lane->tally.nr_calls += slice_move_all(slice);
+	note_whole(lane);
+	if (name_those(lane, STATUS_UNSET)) {
+		lane->tally.nr_calls += slice_move_all(slice);
+		note_after(lane);
+	}
+	look_again(lane);
+	if (!own && lane->naming.pagemap_fd >= 0)
+		sys(SYS_close, lane->naming.pagemap_fd);
+}
+
+/* Adds up pages that have been through the kernel. */
+static void tally_slice(struct lane *lane)
+{
+	const struct leftover *left = &lane->leftover;
 	struct tally *tally = &lane->tally;
 
-	for (unsigned int i = 0; i < slice->nr_pages; i++) {
-		int status = slice->status[i];
+	for (unsigned int i = 0; i < left->nr; i++) {
+		int status = left->status[i];
 
-		if (status == slice->nodes[i]) {
-			bool moved = slice->before[i] != status;
+		if (status == left->nodes[i]) {
+			bool moved = left->before[i] != status;
 
 			tally->nr_moved += moved;
 			tally->nr_in_place += !moved;
 			tally->pages_by_mover[FERRY_MOVER_KERNEL] += moved;
-			tally->pages_by_reason[who->reasons[i]]++;
+			tally->pages_by_reason[left->reasons[i]]++;
 		} else {
 			tally->nr_failed++;
 			tally->pages_by_reason[FERRY_REASON_FAILED]++;
 		}
 		if (status != STATUS_UNSET)
-			settle(lane, who->positions[i], status);
+			settle(lane, left->positions[i], status);
 	}
-	note_done(lane, slice->nr_pages);
+	note_done(lane, left->nr);
 }
 
-static bool any_failed(const struct slice *slice)
+static bool any_failed(const struct leftover *left)
 {
-	for (unsigned int i = 0; i < slice->nr_pages; i++)
-		if (slice->status[i] < 0)
+	for (unsigned int i = 0; i < left->nr; i++)
+		if (left->status[i] < 0)
 			return true;
 	return false;
+}
+
+static bool is_awaited(const struct ferry_job *job)
+{
+	return job->hands.nr_lanes > 1 || job->deadline_ns || job->max_bytes_per_s;
 }
 
 /* Sends the gathered pages through the kernel mover. Nothing of this lane may be out. */
 void serve_slice(struct lane *lane)
 {
 	struct leftover *left = &lane->leftover;
-	struct slice *slice = &lane->slice;
 	struct ferry_job *job = lane->job;
 	uint64_t start_ns;
 
 	if (!left->nr)
 		return;
-	slice->pid = job->pid;
-	slice->flags = mpol_flags(job->flags);
-	slice->nr_pages = left->nr;
-	for (unsigned int i = 0; i < left->nr; i++) {
-		slice->pages[i] = (void *)left->pages[i];
-		slice->nodes[i] = left->nodes[i];
-	}
+	lane->slice.pid = job->pid;
+	lane->slice.flags = mpol_flags(job->flags);
 	start_ns = now_ns();
-	if (job->exact) {
-		long ret;
-
-		/* Its result has no place for pages that need not be moved. */
-		slice_look_away(slice);
-		ret = slice_move(slice);
-		lane->tally.nr_calls++;
-		if (ret)
-			note_failure(job, left->positions[0], ret);
-	} else {
-		slice_look(slice);
-		lane->tally.nr_calls += slice_move_all(slice);
-		if (job->flags & FERRY_MOVE_STOP && any_failed(slice))
-			job_stop(job, -EBUSY);
-	}
-	look_again(slice);
-	lane->slice_pages = policy_next_slice(left->nr, now_ns() - start_ns, SLICE_MAX_PAGES);
-	tally_slice(lane, left);
+	if (job->exact)
+		move_exactly(lane);
+	else
+		move_all(lane);
+	lane->slice_pages =
+		policy_next_slice(left->nr, now_ns() - start_ns, is_awaited(job), SLICE_MAX_PAGES);
+	if (!job->exact && job->flags & FERRY_MOVE_STOP && any_failed(left))
+		job_stop(job, -EBUSY);
+	tally_slice(lane);
 	left->nr = 0;
 }
 

@@ -14,11 +14,12 @@ static int by_asking(uintptr_t addr, unsigned int nr_pages, int *where)
 	return (int)raw_move_pages(0, nr_pages, pages, NULL, where, 0);
 }
 
-/* -ENXIO: a frame is in no block that is known. */
-static int by_frames(const struct blocks *blocks, uintptr_t addr, unsigned int nr_pages, int *where)
+int where_frames(const struct blocks *blocks, int pagemap_fd, uintptr_t addr, unsigned int nr_pages,
+		 int *where)
 {
 	uint64_t entries[PAGES_PER_HUGE];
-	int err = pagemap_entries(addr, nr_pages, entries);
+	int err =
+		blocks->nr_runs ? pagemap_entries_of(pagemap_fd, addr, nr_pages, entries) : -ENXIO;
 
 	for (unsigned int i = 0; !err && i < nr_pages; i++) {
 		uint64_t frame = pagemap_frame(entries[i]);
@@ -35,7 +36,7 @@ static int by_frames(const struct blocks *blocks, uintptr_t addr, unsigned int n
 
 int where_pages(const struct blocks *blocks, uintptr_t addr, unsigned int nr_pages, int *where)
 {
-	if (blocks && blocks->nr_runs && !by_frames(blocks, addr, nr_pages, where))
+	if (blocks && !where_frames(blocks, pagemap_own(), addr, nr_pages, where))
 		return 0;
 	return by_asking(addr, nr_pages, where);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which node pages of this process are on: by their frames where those are shown, else asked. */
+/* Which node pages are on: by their frames where those are shown, else asked. */
 #ifndef FERRY_WHERE_H
 #define FERRY_WHERE_H
 
@@ -8,12 +8,16 @@
 #include "lib/blocks.h"
 
 /*
- * Of up to 512 pages, as move_pages(2) answers: a node, -ENOENT if nothing is there, -EFAULT or
- * another error for what can't be moved. The huge zero page is not known by its frames: who may
- * meet it gives no blocks. 0 or -errno.
+ * Of up to 512 pages of this process, as move_pages(2) answers: a node, -ENOENT if nothing is
+ * there, -EFAULT or another error for what can't be moved. The huge zero page is not known by its
+ * frames: who may meet it gives no blocks. 0 or -errno.
  */
 int __must_check where_pages(const struct blocks *blocks, uintptr_t addr, unsigned int nr_pages,
 			     int *where);
+
+/* The same by frames alone, of the process whose pagemap this is. -errno if they can't be told. */
+int __must_check where_frames(const struct blocks *blocks, int pagemap_fd, uintptr_t addr,
+			      unsigned int nr_pages, int *where);
 
 /* Sets in out those that are on the node. */
 void where_on_node(const struct blocks *blocks, uintptr_t addr, unsigned int nr_pages, int node,

@@ -23,8 +23,10 @@
 #define TELLING_PAGES 4096
 /* Every system call that moves pages drains the page caches of all CPUs first. */
 #define LANE_MIN_KERNEL_PAGES 1024
-#define SLICE_TARGET_NS       (20 * NS_PER_MS)
-#define SLICE_MIN_PAGES       64U
+/* And waits until all CPUs have passed a grace period: few large slices, unless somebody waits. */
+#define SLICE_TARGET_NS  (200 * NS_PER_MS)
+#define SLICE_AWAITED_NS (20 * NS_PER_MS)
+#define SLICE_MIN_PAGES  64U
 
 unsigned int policy_direct_pages(const struct policy_machine *machine)
 {
@@ -127,9 +129,11 @@ uint64_t policy_next_chunk(const struct policy_machine *machine, uint64_t chunk_
 	return chunk_bytes;
 }
 
-unsigned int policy_next_slice(unsigned int nr_pages, uint64_t call_ns, unsigned int max_pages)
+unsigned int policy_next_slice(unsigned int nr_pages, uint64_t call_ns, bool awaited,
+			       unsigned int max_pages)
 {
-	uint64_t next = call_ns ? nr_pages * SLICE_TARGET_NS / call_ns : max_pages;
+	uint64_t target_ns = awaited ? SLICE_AWAITED_NS : SLICE_TARGET_NS;
+	uint64_t next = call_ns ? nr_pages * target_ns / call_ns : max_pages;
 
 	/* One odd call must not swing the size: halve or double at most. */
 	next = MIN(MAX(next, nr_pages / 2), nr_pages * 2);

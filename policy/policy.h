@@ -81,7 +81,11 @@ unsigned int policy_next_gather(const struct policy_machine *machine, unsigned i
  */
 bool policy_tells(const struct policy_machine *machine, uint64_t exchange_pages);
 
-/* Pages for the next system call of the kernel mover, after one of nr_pages took call_ns. */
-unsigned int policy_next_slice(unsigned int nr_pages, uint64_t call_ns, unsigned int max_pages);
+/*
+ * Pages for the next system call of the kernel mover, after one of nr_pages took call_ns. awaited:
+ * its end matters, to other lanes or to a job with a deadline or a cap.
+ */
+unsigned int policy_next_slice(unsigned int nr_pages, uint64_t call_ns, bool awaited,
+			       unsigned int max_pages);
 
 #endif

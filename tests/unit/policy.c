@@ -139,14 +139,26 @@ Test(policy, chunks_follow_the_stall_bound)
 
 Test(policy, slices_follow_the_time_of_a_call)
 {
-	cr_assert_gt(policy_next_slice(512, 1 * NS_PER_MS, 4096), 512);
-	cr_assert_leq(policy_next_slice(512, 1 * NS_PER_MS, 4096), 1024);
-	cr_assert_lt(policy_next_slice(512, 500 * NS_PER_MS, 4096), 512);
-	cr_assert_geq(policy_next_slice(512, 500 * NS_PER_MS, 4096), 256);
+	cr_assert_gt(policy_next_slice(512, 1 * NS_PER_MS, true, 4096), 512);
+	cr_assert_leq(policy_next_slice(512, 1 * NS_PER_MS, true, 4096), 1024);
+	cr_assert_lt(policy_next_slice(512, 500 * NS_PER_MS, true, 4096), 512);
+	cr_assert_geq(policy_next_slice(512, 500 * NS_PER_MS, true, 4096), 256);
 	for (unsigned int nr = 1; nr <= 4096; nr *= 2) {
-		cr_assert_leq(policy_next_slice(nr, 0, 4096), 4096);
-		cr_assert_geq(policy_next_slice(nr, UINT64_MAX, 4096), 1);
+		cr_assert_leq(policy_next_slice(nr, 0, true, 4096), 4096);
+		cr_assert_geq(policy_next_slice(nr, UINT64_MAX, true, 4096), 1);
 	}
+}
+
+Test(policy, slices_that_nobody_waits_for_are_larger)
+{
+	unsigned int awaited = 512, alone = 512;
+
+	for (int i = 0; i < 10; i++) {
+		awaited = policy_next_slice(awaited, awaited * 10 * NS_PER_US, true, 1 << 20);
+		alone = policy_next_slice(alone, alone * 10 * NS_PER_US, false, 1 << 20);
+	}
+	cr_assert_eq(awaited, 2000);
+	cr_assert_eq(alone, 20000);
 }
 
 Test(policy, together_one_lane_gathers_for_all)

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The kernel mover names a huge page once, by its first address. What it says of the others must be
+ * true, whatever has become of the huge page meanwhile: of this process and of another one.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/pagemap.h"
+#include "tests/host/tap.h"
+#include "tests/vm/guest/folios.h"
+#include "tests/testlib/moving.h"
+
+#define NR_HUGE  24
+#define LEN      ((size_t)NR_HUGE * HUGE_BYTES)
+#define NR_PAGES ((unsigned int)(LEN / PAGE_BYTES))
+#define RACE_NS  (4 * 1000000000ULL)
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+/* What a holder is to do, one thing at a time, and whether it went well. */
+enum order { HOLDER_IDLE, HOLDER_SPLIT, HOLDER_REST, HOLDER_COLLAPSE, HOLDER_CHECK, HOLDER_END };
+
+static struct board {
+	atomic_int order; /* IDLE once it is done; SPLIT goes on until REST is ordered */
+	atomic_bool well;
+} * board;
+
+static struct ferry *ferry;
+static char *mem;
+static int status[NR_PAGES], truth[NR_PAGES];
+static void *pages[NR_PAGES];
+
+/* MADV_COLD on a part of a huge page splits it, and changes no byte. */
+static void split_some(void)
+{
+	for (unsigned int i = 0; i < 8; i++)
+		madvise(mem + (size_t)((unsigned int)rand() % NR_PAGES) * PAGE_BYTES, PAGE_BYTES,
+			MADV_COLD);
+}
+
+static void *hold(void *arg)
+{
+	fill(mem, LEN, 7);
+	atomic_store(&board->order, HOLDER_IDLE);
+	for (;;) {
+		int order = atomic_load(&board->order);
+
+		if (order == HOLDER_END)
+			return NULL;
+		if (order == HOLDER_SPLIT) {
+			split_some();
+			continue;
+		}
+		if (order == HOLDER_COLLAPSE)
+			atomic_store(&board->well, !madvise(mem, LEN, MADV_COLLAPSE));
+		if (order == HOLDER_CHECK)
+			atomic_store(&board->well, is_intact(mem, LEN, 7));
+		if (order != HOLDER_IDLE)
+			atomic_store(&board->order, HOLDER_IDLE);
+		usleep(200);
+	}
+}
+
+static bool order(enum order what)
+{
+	atomic_store(&board->order, what);
+	while (what != HOLDER_SPLIT && what != HOLDER_END &&
+	       atomic_load(&board->order) != HOLDER_IDLE)
+		usleep(200);
+	return atomic_load(&board->well);
+}
+
+/* By the kernel mover. 0, or what went wrong with the job. */
+static int move_to(int pid, int node, struct ferry_result *result)
+{
+	struct ferry_range range = {mem, LEN, node};
+	struct ferry_request request = FERRY_REQUEST_INIT;
+	struct ferry_job *job;
+	int err;
+
+	request.pid = pid;
+	request.ranges = &range;
+	request.nr_ranges = 1;
+	request.mover = FERRY_MOVER_KERNEL;
+	request.status = status;
+	err = ferry_submit(ferry, &request, &job);
+	if (err)
+		return err;
+	err = ferry_job_wait(job, WAIT_NS);
+	if (!err)
+		err = ferry_job_result(job, result);
+	ferry_job_close(job);
+	return err ? err : result->error;
+}
+
+/* What was said of pages is so. */
+static bool is_true(int pid, int node, const struct ferry_result *result)
+{
+	unsigned int nr_there = 0, nr_false = 0;
+
+	if (syscall(SYS_move_pages, pid, (unsigned long)NR_PAGES, pages, NULL, truth, 0))
+		return false;
+	for (unsigned int i = 0; i < NR_PAGES; i++) {
+		nr_there += status[i] == node;
+		if (status[i] >= 0 && status[i] != truth[i] && !nr_false++)
+			printf("# page %u: said to be on %d, is on %d\n", i, status[i], truth[i]);
+	}
+	if (nr_false)
+		printf("# and %u more such pages\n", nr_false - 1);
+	return !nr_false && result->nr_moved + result->nr_in_place == nr_there &&
+	       result->nr_failed == NR_PAGES - nr_there;
+}
+
+static bool all_huge(int pid)
+{
+	int fd = pid ? pagemap_open_of(pid) : pagemap_own();
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < NR_HUGE; i++)
+		nr += pagemap_is_huge_of(fd, (uintptr_t)mem + i * HUGE_BYTES);
+	if (pid)
+		close(fd);
+	return nr == NR_HUGE;
+}
+
+static bool knows_huge(void)
+{
+	char *page = memory_new(HUGE_BYTES, true);
+	bool knows;
+
+	page[0] = 1;
+	knows = pagemap_is_huge((uintptr_t)page);
+	munmap(page, HUGE_BYTES);
+	return knows;
+}
+
+static void check_whole(const char *whose, int pid, bool told)
+{
+	struct ferry_result result = FERRY_RESULT_INIT;
+	bool well = true, huge = true;
+
+	order(HOLDER_COLLAPSE);
+	well &= !move_to(pid, 0, &result);
+	for (int node = 1; node >= 0; node--) {
+		well &= !move_to(pid, node, &result) && is_true(pid, node, &result) &&
+			result.nr_moved == NR_PAGES;
+		huge &= all_huge(pid);
+	}
+	tap_ok(well, "%s: all moved", whose);
+	if (told)
+		tap_ok(huge, "%s: still huge", whose);
+	else
+		tap_skip("this kernel does not tell", "%s: still huge", whose);
+	well = !move_to(pid, 0, &result) && is_true(pid, 0, &result);
+	tap_ok(well && result.nr_in_place == NR_PAGES, "%s: in place", whose);
+}
+
+static void check_race(const char *whose, int pid)
+{
+	uint64_t end_ns = test_now_ns() + RACE_NS, nr_moved = 0;
+	unsigned int nr_rounds = 0;
+	bool well = true;
+
+	while (well && test_now_ns() < end_ns) {
+		struct ferry_result result = FERRY_RESULT_INIT;
+		int node = ++nr_rounds % 2;
+
+		order(HOLDER_COLLAPSE);
+		order(HOLDER_SPLIT);
+		well = !move_to(pid, node, &result);
+		order(HOLDER_REST);
+		well = well && is_true(pid, node, &result);
+		nr_moved += result.nr_moved;
+	}
+	printf("# %u rounds, %llu pages moved\n", nr_rounds, (unsigned long long)nr_moved);
+	tap_ok(well && nr_moved > NR_PAGES, "%s: while they come apart, no status is wrong", whose);
+	tap_ok(order(HOLDER_CHECK), "%s: every byte survived", whose);
+}
+
+static void check(const char *whose, int pid, bool told)
+{
+	while (atomic_load(&board->order) != HOLDER_IDLE)
+		usleep(1000);
+	check_whole(whose, pid, told);
+	check_race(whose, pid);
+	order(HOLDER_END);
+}
+
+static void check_own(bool told)
+{
+	pthread_t thread;
+
+	atomic_store(&board->order, HOLDER_CHECK);
+	if (pthread_create(&thread, NULL, hold, NULL))
+		abort();
+	check("own", 0, told);
+	pthread_join(thread, NULL);
+}
+
+static void check_other(bool told)
+{
+	pid_t child;
+
+	madvise(mem, LEN, MADV_DONTNEED);
+	atomic_store(&board->order, HOLDER_CHECK);
+	child = fork();
+	if (!child) {
+		hold(NULL);
+		_exit(0);
+	}
+	check("another's", child, told);
+	waitpid(child, NULL, 0);
+}
+
+int main(void)
+{
+	struct ferry_options options = FERRY_OPTIONS_INIT;
+	bool told;
+
+	tap_plan(2 * 5);
+	watchdog(110, "huge_once");
+	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
+	mem = memory_new(LEN, true);
+	for (unsigned int i = 0; i < NR_PAGES; i++)
+		pages[i] = mem + (size_t)i * PAGE_BYTES;
+	if (board == MAP_FAILED || ferry_open(&ferry, &options))
+		return 1;
+	/* It would move pages, too. */
+	put_word(THP_DIR "khugepaged/scan_sleep_millisecs", "600000");
+	told = knows_huge();
+	check_own(told);
+	check_other(told);
+	ferry_close(ferry);
+	return tap_done();
+}
