@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/vault.h"
@@ -223,6 +224,20 @@ static int open_lanes(struct ferry *ferry)
 	return 0;
 }
 
+/* What tells about pages. Where it can't be had, there are slower ways, and no exchange mover. */
+static void open_maps(struct ferry *ferry)
+{
+	if (pagemap_open())
+		return;
+	mthp_open();
+	if (ferry->nodes.nr_memory == 1)
+		return;
+	blocks_read(&ferry->blocks, &ferry->nodes, BLOCKS_ROOT);
+	if (ferry->blocks.nr_runs && blocks_find_zero(&ferry->blocks))
+		log_info("page frame numbers are not shown to this process: where pages are is "
+			 "asked of the kernel, which takes longer");
+}
+
 /* Without it the kernel mover serves everything: no failure. */
 static int open_exchange(struct ferry *ferry, const struct ferry_options *options)
 {
@@ -230,18 +245,10 @@ static int open_exchange(struct ferry *ferry, const struct ferry_options *option
 
 	if (options->flags & FERRY_OPEN_KERNEL_ONLY)
 		return 0;
-	err = pagemap_open();
-	if (err || uffd_open(&ferry->uffd, &ferry->caps)) {
+	if (pagemap_own() < 0 || uffd_open(&ferry->uffd, &ferry->caps)) {
 		ferry->uffd = -1;
 		log_info("no exchange mover here: `migbench doctor` says why");
 		return 0;
-	}
-	mthp_open();
-	if (ferry->nodes.nr_memory > 1) {
-		blocks_read(&ferry->blocks, &ferry->nodes, BLOCKS_ROOT);
-		if (ferry->blocks.nr_runs && blocks_find_zero(&ferry->blocks))
-			log_info("page frame numbers are not shown to this process: where pages "
-				 "are is asked of the kernel, which takes longer");
 	}
 	ferry->boost = !(options->flags & FERRY_OPEN_NO_BOOST);
 	err = watcher_start(ferry);
@@ -260,18 +267,23 @@ static int open_parts(struct ferry *ferry, const struct ferry_options *options)
 		err = open_engine(ferry, options->engine);
 	if (!err)
 		err = open_lanes(ferry);
-	if (!err)
-		err = open_exchange(ferry, options);
-	return err;
+	if (err)
+		return err;
+	open_maps(ferry);
+	return open_exchange(ferry, options);
 }
 
 static void set_up(struct ferry *ferry, const struct ferry_options *options)
 {
+	int version[3];
+
 	ferry->machine.nr_workers = crew_nr_workers(ferry->crew);
 	turnstile_open(&ferry->turnstile, ferry->machine.nr_workers);
 	if (ferry->machine.exchange && ferry->boost)
 		crew_boost(ferry->crew);
 	ferry->machine.batched_flush = ferry->caps.batched_flush;
+	kernel_version(version);
+	ferry->machine.batched_unmap = kernel_since(version, 6, 3);
 	ferry->machine.max_gather = MIN(ferry->engine->hold, (uint32_t)LANE_PARCELS);
 	atomic_store(&ferry->gather, GATHER_START);
 	ways_open(ferry);

@@ -63,7 +63,6 @@ struct lane {
 	struct ferry_job *job; /* the one it works on now */
 	struct tally tally;
 	uint64_t chunk_bytes;
-	unsigned int slice_pages;
 	unsigned int gather;     /* parcels to have out before they are copied */
 	unsigned int nr_out;     /* parcels out */
 	unsigned int nr_live;    /* (gate) parcels that are live */
@@ -106,8 +105,9 @@ struct ferry {
 	struct engine *engine;
 	const struct copy_kernel *cpu_copy; /* finishes what an engine leaves */
 	struct policy_machine machine;
-	bool boost;         /* threads of ours run ahead of others */
-	atomic_uint gather; /* what lanes have found to be within the stall bound */
+	bool boost;               /* threads of ours run ahead of others */
+	atomic_uint gather;       /* what lanes have found to be within the stall bound */
+	_Atomic uint64_t page_ns; /* what the kernel mover takes for a page; 0 unknown */
 	uint64_t pool_cap_bytes;
 	uint64_t prefill_bytes;
 	int vmstat_fd;

@@ -54,8 +54,6 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 	breathe_in(lane);
 	lane->chunk_bytes = job->hands.chunk_bytes;
 	lane->gather = MIN(atomic_load(&ferry->gather), job->hands.gather);
-	if (!lane->slice_pages)
-		lane->slice_pages = PAGES_PER_HUGE;
 	for (;;) {
 		throttle(lane);
 		job_check_deadline(job);

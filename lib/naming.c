@@ -27,7 +27,7 @@ void name_all(struct lane *lane)
 
 static bool is_huge(const struct lane *lane, unsigned int first)
 {
-	return pagemap_is_huge_of(lane->naming.pagemap_fd, lane->leftover.pages[first]);
+	return pagemap_seems_huge_of(lane->naming.pagemap_fd, lane->leftover.pages[first]);
 }
 
 /* All pages of a huge page's place, one after the other, for one node? */

@@ -112,23 +112,29 @@ int pagemap_kinds(uintptr_t addr, unsigned int nr_pages, struct page_kinds *out)
 	return 0;
 }
 
-static enum page_look look(int fd, uintptr_t addr)
+static enum page_look look_of(const struct page_region *region)
 {
-	struct page_region region;
+	if (!(region->categories & PAGE_IS_PRESENT))
+		return PAGE_LOOKS_SMALL;
+	if (region->categories & PAGE_IS_PFNZERO)
+		return PAGE_LOOKS_ZERO;
+	return region->categories & PAGE_IS_HUGE ? PAGE_LOOKS_HUGE : PAGE_LOOKS_SMALL;
+}
+
+/* A huge mapping shows on each of its pages; one is looked at in no time. */
+static long look(int fd, uintptr_t addr, struct page_region *region)
+{
 	uint64_t walk_end;
 
-	/* A huge mapping shows on each of its pages; one is looked at in no time. */
-	if (scan(fd, addr, addr + PAGE_BYTES, &region, 1, &walk_end) != 1 ||
-	    !(region.categories & PAGE_IS_PRESENT))
-		return PAGE_LOOKS_SMALL;
-	if (region.categories & PAGE_IS_PFNZERO)
-		return PAGE_LOOKS_ZERO;
-	return region.categories & PAGE_IS_HUGE ? PAGE_LOOKS_HUGE : PAGE_LOOKS_SMALL;
+	*region = (struct page_region){0};
+	return scan(fd, addr, addr + PAGE_BYTES, region, 1, &walk_end);
 }
 
 enum page_look pagemap_look(uintptr_t addr)
 {
-	return look(pagemap_own(), addr);
+	struct page_region region;
+
+	return look(pagemap_own(), addr, &region) == 1 ? look_of(&region) : PAGE_LOOKS_SMALL;
 }
 
 bool pagemap_is_huge(uintptr_t addr)
@@ -144,11 +150,6 @@ int pagemap_open_of(int pid)
 	return (int)sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 }
 
-bool pagemap_is_huge_of(int fd, uintptr_t addr)
-{
-	return look(fd, addr) == PAGE_LOOKS_HUGE;
-}
-
 int pagemap_entries_of(int fd, uintptr_t addr, unsigned int nr_pages, uint64_t *out)
 {
 	size_t len_bytes = nr_pages * sizeof(*out);
@@ -157,6 +158,31 @@ int pagemap_entries_of(int fd, uintptr_t addr, unsigned int nr_pages, uint64_t *
 	if (len < 0)
 		return (int)len;
 	return len == (long)len_bytes ? 0 : -EIO;
+}
+
+/* Has it frames in a row, as a huge page has? */
+static bool is_row(int fd, uintptr_t addr)
+{
+	uint64_t entries[PAGES_PER_HUGE], first;
+
+	if (pagemap_entries_of(fd, ALIGN_DOWN(addr, HUGE_BYTES), PAGES_PER_HUGE, entries))
+		return false;
+	first = pagemap_frame(entries[0]);
+	if (!first || first % PAGES_PER_HUGE)
+		return false;
+	for (unsigned int i = 1; i < PAGES_PER_HUGE; i++)
+		if (pagemap_frame(entries[i]) != first + i)
+			return false;
+	return true;
+}
+
+bool pagemap_seems_huge_of(int fd, uintptr_t addr)
+{
+	struct page_region region;
+	long nr = look(fd, addr, &region);
+
+	/* Kernels before 6.7 have no PAGEMAP_SCAN. */
+	return nr == -ENOTTY ? is_row(fd, addr) : nr == 1 && look_of(&region) == PAGE_LOOKS_HUGE;
 }
 
 int pagemap_entries(uintptr_t addr, unsigned int nr_pages, uint64_t *out)

@@ -50,7 +50,11 @@ int __must_check pagemap_entries(uintptr_t addr, unsigned int nr_pages, uint64_t
 int pagemap_open_of(int pid);
 /* This process's, not to be closed. */
 int pagemap_own(void);
-bool pagemap_is_huge_of(int fd, uintptr_t addr);
+/*
+ * Is addr mapped by a huge page? Where the kernel does not tell, small ones that lie together like
+ * one seem to be one.
+ */
+bool pagemap_seems_huge_of(int fd, uintptr_t addr);
 int __must_check pagemap_entries_of(int fd, uintptr_t addr, unsigned int nr_pages, uint64_t *out);
 
 struct mapping {

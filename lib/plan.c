@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/sort.h"
+#include "base/sys.h"
 #include "base/vault.h"
 #include "lib/job.h"
 #include "lib/pagemap.h"
@@ -290,9 +291,30 @@ static void note_extent(struct ferry_job *job)
 	}
 }
 
+/* Does it begin with a huge page? */
+static bool begins_huge(const struct ferry_job *job)
+{
+	uintptr_t first = job_page(job, &job->segments.at[0], 0);
+	int fd = job->own_process ? pagemap_own() : pagemap_open_of(job->pid);
+	bool huge = pagemap_seems_huge_of(fd, first);
+
+	if (!job->own_process && fd >= 0)
+		sys(SYS_close, fd);
+	return huge;
+}
+
+/* One address for each, by the look of the first two? */
+static bool names_each_once(const struct ferry_job *job)
+{
+	return job->pages && job->nr_usable > 1 &&
+	       job->pages[job_index(job, 0)] >> HUGE_SHIFT !=
+		       job->pages[job_index(job, 1)] >> HUGE_SHIFT;
+}
+
 int job_plan(struct ferry_job *job)
 {
-	struct policy_load load = {.asked_workers = job->serial ? 1 : job->asked_workers};
+	struct policy_load load = {.asked_workers = job->serial ? 1 : job->asked_workers,
+				   .own_process = job->own_process};
 	int err = job->pages ? plan_list(job) : plan_ranges(job);
 
 	if (err)
@@ -305,6 +327,9 @@ int job_plan(struct ferry_job *job)
 		else
 			load.kernel_pages += segment->nr_pages;
 	}
+	load.kernel_huge = load.kernel_pages && begins_huge(job);
+	if (load.kernel_huge && names_each_once(job))
+		load.kernel_pages *= PAGES_PER_HUGE;
 	load.way = way_choose(job, load.exchange_pages);
 	job->hands = policy_hands(&job->ferry->machine, &load);
 	if (job->serial)

@@ -146,9 +146,12 @@ static bool any_failed(const struct leftover *left)
 	return false;
 }
 
-static bool is_awaited(const struct ferry_job *job)
+static void note_pace(struct ferry *ferry, unsigned int nr_pages, uint64_t call_ns)
 {
-	return job->hands.nr_lanes > 1 || job->deadline_ns || job->max_bytes_per_s;
+	uint64_t page_ns = atomic_load_explicit(&ferry->page_ns, memory_order_relaxed);
+
+	atomic_store_explicit(&ferry->page_ns, policy_page_ns(page_ns, nr_pages, call_ns),
+			      memory_order_relaxed);
 }
 
 /* Sends the gathered pages through the kernel mover. Nothing of this lane may be out. */
@@ -167,8 +170,7 @@ void serve_slice(struct lane *lane)
 		move_exactly(lane);
 	else
 		move_all(lane);
-	lane->slice_pages =
-		policy_next_slice(left->nr, now_ns() - start_ns, is_awaited(job), SLICE_MAX_PAGES);
+	note_pace(lane->ferry, left->nr, now_ns() - start_ns);
 	if (!job->exact && job->flags & FERRY_MOVE_STOP && any_failed(left))
 		job_stop(job, -EBUSY);
 	tally_slice(lane);

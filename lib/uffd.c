@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/mman.h>
-#include <sys/utsname.h>
 
+#include "base/kernel.h"
 #include "base/sys.h"
 #include "lib/uapi.h"
 #include "lib/uffd.h"
@@ -18,15 +17,6 @@ bool uffd_kernel_is_safe(const int version[3])
 	if (minor == 12)
 		return patch >= 43;
 	return minor >= 16;
-}
-
-static void read_kernel_version(int version[3])
-{
-	struct utsname uts;
-
-	version[0] = version[1] = version[2] = 0;
-	if (!uname(&uts))
-		sscanf(uts.release, "%d.%d.%d", &version[0], &version[1], &version[2]);
 }
 
 /* The call first: it needs no device node. /dev/userfaultfd grants by file permission. */
@@ -124,9 +114,8 @@ int uffd_open(int *out_fd, struct uffd_caps *caps)
 	int err;
 
 	*caps = (struct uffd_caps){0};
-	read_kernel_version(caps->kernel);
-	caps->batched_flush =
-		caps->kernel[0] > 6 || (caps->kernel[0] == 6 && caps->kernel[1] >= 18);
+	kernel_version(caps->kernel);
+	caps->batched_flush = kernel_since(caps->kernel, 6, 18);
 	if (!uffd_kernel_is_safe(caps->kernel)) {
 		caps->lack = UFFD_LACK_KERNEL;
 		caps->error = ENOSYS;

@@ -24,9 +24,12 @@
 /* Every system call that moves pages drains the page caches of all CPUs first. */
 #define LANE_MIN_KERNEL_PAGES 1024
 /* And waits until all CPUs have passed a grace period: few large slices, unless somebody waits. */
-#define SLICE_TARGET_NS  (200 * NS_PER_MS)
-#define SLICE_AWAITED_NS (20 * NS_PER_MS)
-#define SLICE_MIN_PAGES  64U
+#define SLICE_TARGET_NS   (200 * NS_PER_MS)
+#define SLICE_AWAITED_NS  (20 * NS_PER_MS)
+#define SLICE_FIRST_PAGES 512
+#define SLICE_MIN_PAGES   64
+/* A shorter call says more about calling than about pages. */
+#define SLICE_TELLING_PAGES 256
 
 unsigned int policy_direct_pages(const struct policy_machine *machine)
 {
@@ -80,7 +83,10 @@ struct policy_hands policy_hands(const struct policy_machine *machine,
 						: machine->nr_workers;
 	struct policy_hands hands = {
 		.chunk_bytes = machine->max_chunk_bytes, .nr_copiers = 1, .gather = 1};
-	unsigned int lanes = lanes_for(load->kernel_pages, LANE_MIN_KERNEL_PAGES, most);
+	/* Where TLBs are flushed page by page, threads interrupt each other all the time. */
+	bool one_by_one = load->own_process && !machine->batched_unmap && !load->kernel_huge;
+	unsigned int lanes =
+		lanes_for(load->kernel_pages, LANE_MIN_KERNEL_PAGES, one_by_one ? 1 : most);
 	bool together = load->way == POLICY_TOGETHER && machine->max_gather && lanes == 1;
 	uint64_t share;
 
@@ -129,13 +135,20 @@ uint64_t policy_next_chunk(const struct policy_machine *machine, uint64_t chunk_
 	return chunk_bytes;
 }
 
-unsigned int policy_next_slice(unsigned int nr_pages, uint64_t call_ns, bool awaited,
-			       unsigned int max_pages)
+unsigned int policy_slice_pages(uint64_t page_ns, bool awaited, unsigned int max_pages)
 {
 	uint64_t target_ns = awaited ? SLICE_AWAITED_NS : SLICE_TARGET_NS;
-	uint64_t next = call_ns ? nr_pages * target_ns / call_ns : max_pages;
+	uint64_t nr = page_ns ? target_ns / page_ns : SLICE_FIRST_PAGES;
 
-	/* One odd call must not swing the size: halve or double at most. */
-	next = MIN(MAX(next, nr_pages / 2), nr_pages * 2);
-	return (unsigned int)MIN(MAX(next, (uint64_t)SLICE_MIN_PAGES), (uint64_t)max_pages);
+	return (unsigned int)MIN(MAX(nr, (uint64_t)SLICE_MIN_PAGES), (uint64_t)max_pages);
+}
+
+uint64_t policy_page_ns(uint64_t page_ns, unsigned int nr_pages, uint64_t call_ns)
+{
+	uint64_t seen = call_ns / MAX(nr_pages, 1U) + 1;
+
+	if (nr_pages < SLICE_TELLING_PAGES)
+		return page_ns;
+	/* One odd call must not swing it: halve or double at most. */
+	return page_ns ? MIN(MAX(seen, page_ns / 2), page_ns * 2) : seen;
 }

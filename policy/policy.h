@@ -14,6 +14,7 @@ struct policy_machine {
 	unsigned int nr_workers;
 	bool exchange;           /* the exchange mover works here */
 	bool batched_flush;      /* UFFDIO_MOVE flushes TLBs once per call */
+	bool batched_unmap;      /* the kernel's migration flushes them once for many pages */
 	unsigned int max_gather; /* chunks that the engine copies together; 0: only one by one */
 	uint64_t max_chunk_bytes;
 	uint64_t stall_bound_ns;
@@ -53,6 +54,8 @@ enum policy_way { POLICY_TOGETHER, POLICY_APART };
 struct policy_load {
 	uint64_t exchange_pages; /* pages in runs for the exchange mover */
 	uint64_t kernel_pages;
+	bool kernel_huge; /* they are of huge pages */
+	bool own_process;
 	unsigned int asked_workers; /* 0: no wish */
 	enum policy_way way;        /* what the caller has found the faster one of late */
 };
@@ -82,10 +85,12 @@ unsigned int policy_next_gather(const struct policy_machine *machine, unsigned i
 bool policy_tells(const struct policy_machine *machine, uint64_t exchange_pages);
 
 /*
- * Pages for the next system call of the kernel mover, after one of nr_pages took call_ns. awaited:
- * its end matters, to other lanes or to a job with a deadline or a cap.
+ * Pages for the next system call of the kernel mover, where a page takes so long (0: unknown).
+ * awaited: its end matters, to other lanes or to a job with a deadline or a cap.
  */
-unsigned int policy_next_slice(unsigned int nr_pages, uint64_t call_ns, bool awaited,
-			       unsigned int max_pages);
+unsigned int policy_slice_pages(uint64_t page_ns, bool awaited, unsigned int max_pages);
+
+/* How long a page takes, so far page_ns, after a call that moved nr_pages took call_ns. */
+uint64_t policy_page_ns(uint64_t page_ns, unsigned int nr_pages, uint64_t call_ns);
 
 #endif

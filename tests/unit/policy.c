@@ -137,28 +137,45 @@ Test(policy, chunks_follow_the_stall_bound)
 	cr_assert_eq(chunk, HUGE_BYTES);
 }
 
-Test(policy, slices_follow_the_time_of_a_call)
+Test(policy, slices_follow_the_time_of_a_page)
 {
-	cr_assert_gt(policy_next_slice(512, 1 * NS_PER_MS, true, 4096), 512);
-	cr_assert_leq(policy_next_slice(512, 1 * NS_PER_MS, true, 4096), 1024);
-	cr_assert_lt(policy_next_slice(512, 500 * NS_PER_MS, true, 4096), 512);
-	cr_assert_geq(policy_next_slice(512, 500 * NS_PER_MS, true, 4096), 256);
-	for (unsigned int nr = 1; nr <= 4096; nr *= 2) {
-		cr_assert_leq(policy_next_slice(nr, 0, true, 4096), 4096);
-		cr_assert_geq(policy_next_slice(nr, UINT64_MAX, true, 4096), 1);
-	}
+	unsigned int first = policy_slice_pages(0, true, 4096);
+
+	cr_assert_gt(first, 1);
+	cr_assert_lt(first, 4096);
+	cr_assert_eq(policy_slice_pages(10 * NS_PER_US, true, 4096), 2000);
+	cr_assert_eq(policy_slice_pages(10 * NS_PER_US, false, 1 << 20), 20000,
+		     "nobody waits for its end");
+	cr_assert_eq(policy_slice_pages(1, false, 4096), 4096);
+	cr_assert_geq(policy_slice_pages(UINT64_MAX, true, 4096), 1);
+	cr_assert_eq(policy_slice_pages(UINT64_MAX, true, 1), 1);
 }
 
-Test(policy, slices_that_nobody_waits_for_are_larger)
+Test(policy, the_time_of_a_page_is_learned_in_steps)
 {
-	unsigned int awaited = 512, alone = 512;
+	uint64_t page_ns = policy_page_ns(0, 1024, 1024 * 2000);
 
-	for (int i = 0; i < 10; i++) {
-		awaited = policy_next_slice(awaited, awaited * 10 * NS_PER_US, true, 1 << 20);
-		alone = policy_next_slice(alone, alone * 10 * NS_PER_US, false, 1 << 20);
-	}
-	cr_assert_eq(awaited, 2000);
-	cr_assert_eq(alone, 20000);
+	cr_assert_geq(page_ns, 2000);
+	cr_assert_leq(page_ns, 2001);
+	cr_assert_eq(policy_page_ns(page_ns, 1, NS_PER_SEC), page_ns, "too short a call");
+	cr_assert_eq(policy_page_ns(page_ns, 1024, NS_PER_SEC), 2 * page_ns);
+	cr_assert_eq(policy_page_ns(page_ns, 1024, 1024), page_ns / 2);
+}
+
+Test(policy, page_by_page_flushes_want_one_lane)
+{
+	struct policy_machine machine = machine_of(8, false);
+	struct policy_load load = {.kernel_pages = 1 << 16, .own_process = true};
+
+	cr_assert_eq(policy_hands(&machine, &load).nr_lanes, 1);
+	load.own_process = false;
+	cr_assert_eq(policy_hands(&machine, &load).nr_lanes, 8, "they interrupt nobody there");
+	load.own_process = true;
+	load.kernel_huge = true;
+	cr_assert_eq(policy_hands(&machine, &load).nr_lanes, 8, "flushes are few");
+	load.kernel_huge = false;
+	machine.batched_unmap = true;
+	cr_assert_eq(policy_hands(&machine, &load).nr_lanes, 8);
 }
 
 Test(policy, together_one_lane_gathers_for_all)

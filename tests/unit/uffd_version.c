@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include "base/base.h"
+#include "base/kernel.h"
 #include "lib/uffd.h"
 
 Test(uffd_version, table)
@@ -22,4 +23,13 @@ Test(uffd_version, table)
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
 		cr_expect_eq(uffd_kernel_is_safe(table[i].version), table[i].safe, "%d.%d.%d",
 			     table[i].version[0], table[i].version[1], table[i].version[2]);
+}
+
+Test(uffd_version, since)
+{
+	cr_assert(kernel_since((const int[]){6, 3, 0}, 6, 3));
+	cr_assert(kernel_since((const int[]){7, 0, 0}, 6, 3));
+	cr_assert_not(kernel_since((const int[]){6, 2, 99}, 6, 3));
+	cr_assert_not(kernel_since((const int[]){5, 15, 0}, 6, 3));
+	cr_assert_not(kernel_since((const int[]){0, 0, 0}, 6, 3), "it does not tell");
 }

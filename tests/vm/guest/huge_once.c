@@ -121,24 +121,13 @@ static bool all_huge(int pid)
 	unsigned int nr = 0;
 
 	for (unsigned int i = 0; i < NR_HUGE; i++)
-		nr += pagemap_is_huge_of(fd, (uintptr_t)mem + i * HUGE_BYTES);
+		nr += pagemap_seems_huge_of(fd, (uintptr_t)mem + i * HUGE_BYTES);
 	if (pid)
 		close(fd);
 	return nr == NR_HUGE;
 }
 
-static bool knows_huge(void)
-{
-	char *page = memory_new(HUGE_BYTES, true);
-	bool knows;
-
-	page[0] = 1;
-	knows = pagemap_is_huge((uintptr_t)page);
-	munmap(page, HUGE_BYTES);
-	return knows;
-}
-
-static void check_whole(const char *whose, int pid, bool told)
+static void check_whole(const char *whose, int pid)
 {
 	struct ferry_result result = FERRY_RESULT_INIT;
 	bool well = true, huge = true;
@@ -151,10 +140,7 @@ static void check_whole(const char *whose, int pid, bool told)
 		huge &= all_huge(pid);
 	}
 	tap_ok(well, "%s: all moved", whose);
-	if (told)
-		tap_ok(huge, "%s: still huge", whose);
-	else
-		tap_skip("this kernel does not tell", "%s: still huge", whose);
+	tap_ok(huge, "%s: still huge", whose);
 	well = !move_to(pid, 0, &result) && is_true(pid, 0, &result);
 	tap_ok(well && result.nr_in_place == NR_PAGES, "%s: in place", whose);
 }
@@ -181,27 +167,27 @@ static void check_race(const char *whose, int pid)
 	tap_ok(order(HOLDER_CHECK), "%s: every byte survived", whose);
 }
 
-static void check(const char *whose, int pid, bool told)
+static void check(const char *whose, int pid)
 {
 	while (atomic_load(&board->order) != HOLDER_IDLE)
 		usleep(1000);
-	check_whole(whose, pid, told);
+	check_whole(whose, pid);
 	check_race(whose, pid);
 	order(HOLDER_END);
 }
 
-static void check_own(bool told)
+static void check_own(void)
 {
 	pthread_t thread;
 
 	atomic_store(&board->order, HOLDER_CHECK);
 	if (pthread_create(&thread, NULL, hold, NULL))
 		abort();
-	check("own", 0, told);
+	check("own", 0);
 	pthread_join(thread, NULL);
 }
 
-static void check_other(bool told)
+static void check_other(void)
 {
 	pid_t child;
 
@@ -212,14 +198,13 @@ static void check_other(bool told)
 		hold(NULL);
 		_exit(0);
 	}
-	check("another's", child, told);
+	check("another's", child);
 	waitpid(child, NULL, 0);
 }
 
 int main(void)
 {
 	struct ferry_options options = FERRY_OPTIONS_INIT;
-	bool told;
 
 	tap_plan(2 * 5);
 	watchdog(110, "huge_once");
@@ -232,9 +217,8 @@ int main(void)
 		return 1;
 	/* It would move pages, too. */
 	put_word(THP_DIR "khugepaged/scan_sleep_millisecs", "600000");
-	told = knows_huge();
-	check_own(told);
-	check_other(told);
+	check_own();
+	check_other();
 	ferry_close(ferry);
 	return tap_done();
 }
