@@ -44,6 +44,7 @@ struct crew {
 	__cacheline_aligned atomic_uint nr_posts; /* futex of idle workers */
 	atomic_uint nr_sleeping;
 	_Atomic uint64_t posted_ns; /* when the latest was */
+	atomic_uint warmest;        /* as a sleeper: who went to sleep last */
 	__cacheline_aligned struct spread spread;
 
 	/* Set once. */

@@ -101,6 +101,15 @@ void crew_rouse(struct crew *crew, unsigned int nr_workers, unsigned int sleeper
 		crew_wake(crew, 1, ALL_SLEEPERS);
 }
 
+/* One worker will do: the one whose caches and CPU are the least cold, if not the poster's own. */
+static unsigned int choose_one(const struct crew *crew)
+{
+	unsigned int warmest = atomic_load_explicit(&crew->warmest, memory_order_relaxed);
+	int cpu = sched_getcpu();
+
+	return warmest && cpu >= 0 && warmest != SLEEPS_ON(cpu) ? warmest : ALL_SLEEPERS;
+}
+
 void crew_post(struct crew *crew, struct crew_task *task)
 {
 	/* Once it is queued, it may be gone before this returns. */
@@ -115,7 +124,7 @@ void crew_post(struct crew *crew, struct crew_task *task)
 	futex_lock(&crew->lock);
 	enqueue(crew, task);
 	futex_unlock(&crew->lock);
-	crew_rouse(crew, nr_wanted, ALL_SLEEPERS);
+	crew_rouse(crew, nr_wanted, nr_wanted == 1 ? choose_one(crew) : ALL_SLEEPERS);
 }
 
 int crew_wait(struct crew *crew, struct crew_task *task, uint64_t wait_ns)

@@ -70,6 +70,7 @@ static void find_cpu(struct worker *worker)
 static void rest(struct worker *worker, unsigned int seen)
 {
 	struct crew *crew = worker->crew;
+	unsigned int sleeper;
 	uint64_t start;
 
 	if (worker->spin_ns && spin(crew, seen, worker->spin_ns))
@@ -77,10 +78,11 @@ static void rest(struct worker *worker, unsigned int seen)
 	if (worker->cpu >= 0 && worker->bound < 0)
 		worker->bound = spread_bind(&crew->spread, &worker->place, worker->cpu);
 	spread_leave(&crew->spread, worker->cpu);
+	sleeper = worker->bound >= 0 ? SLEEPS_ON(worker->bound) : SLEEPS_ANYWHERE;
+	atomic_store_explicit(&crew->warmest, sleeper, memory_order_relaxed);
 	start = now_ns();
 	atomic_fetch_add(&crew->nr_sleeping, 1);
-	futex_wait_bits(&crew->nr_posts, seen,
-			worker->bound >= 0 ? SLEEPS_ON(worker->bound) : SLEEPS_ANYWHERE);
+	futex_wait_bits(&crew->nr_posts, seen, sleeper);
 	atomic_fetch_sub(&crew->nr_sleeping, 1);
 	worker->spin_ns = now_ns() - start < SPIN_MAX_NS ? SPIN_MAX_NS : worker->spin_ns / 2;
 	if (crew->bind)
