@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/sort.h"
+#include "base/vault.h"
 
 bool pages_rise(const uintptr_t *pages, uint64_t nr)
 {
@@ -12,7 +13,7 @@ bool pages_rise(const uintptr_t *pages, uint64_t nr)
 }
 
 /* By radix, 11 bits a pass; only over the bits in which the pages differ. */
-void pages_sort(const uintptr_t *pages, uint32_t *order, uint32_t *spare, uint64_t nr)
+static void sort_order(const uintptr_t *pages, uint32_t *order, uint32_t *spare, uint64_t nr)
 {
 	uintptr_t differ = 0;
 	uint32_t counts[2048];
@@ -37,4 +38,29 @@ void pages_sort(const uintptr_t *pages, uint32_t *order, uint32_t *spare, uint64
 			spare[counts[pages[order[i]] >> shift & 2047]++] = order[i];
 		memcpy(order, spare, nr * sizeof(*order));
 	}
+}
+
+int pages_order(const uintptr_t *pages, uint64_t nr, uint64_t room, uint32_t **order)
+{
+	size_t len_bytes = room * sizeof(**order);
+	void *mem, *spare;
+	int err;
+
+	*order = NULL;
+	if (pages_rise(pages, nr))
+		return 0;
+	err = vault_alloc(len_bytes, &mem);
+	if (err)
+		return err;
+	err = vault_alloc(len_bytes, &spare);
+	if (err) {
+		vault_free(mem, len_bytes);
+		return err;
+	}
+	*order = mem;
+	for (uint64_t i = 0; i < nr; i++)
+		(*order)[i] = (uint32_t)i;
+	sort_order(pages, *order, spare, nr);
+	vault_free(spare, len_bytes);
+	return 0;
 }

@@ -9,9 +9,10 @@
 bool pages_rise(const uintptr_t *pages, uint64_t nr);
 
 /*
- * order: nr indexes of pages, in any order; afterwards in that of their pages, those of one page as
- * they were. spare: nr entries to work with.
+ * Indexes of pages in the order of their addresses, those of one page as they were. *order: vault
+ * memory for `room` entries, at least nr, the caller's to free; NULL where pages rise already. 0,
+ * -ENOMEM.
  */
-void pages_sort(const uintptr_t *pages, uint32_t *order, uint32_t *spare, uint64_t nr);
+int __must_check pages_order(const uintptr_t *pages, uint64_t nr, uint64_t room, uint32_t **order);
 
 #endif

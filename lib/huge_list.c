@@ -28,7 +28,7 @@ struct list {
 	unsigned long count;
 	uintptr_t *pages;
 	int *nodes;
-	uint32_t *order, *spare;
+	uint32_t *order; /* NULL: as it is */
 };
 
 static void list_free(const struct list *list)
@@ -36,15 +36,12 @@ static void list_free(const struct list *list)
 	vault_free(list->pages, list->count * sizeof(*list->pages));
 	vault_free(list->nodes, list->count * sizeof(*list->nodes));
 	vault_free(list->order, list->count * sizeof(*list->order));
-	vault_free(list->spare, list->count * sizeof(*list->spare));
 }
 
 static bool list_alloc(struct list *list)
 {
 	return !vault_alloc(list->count * sizeof(*list->pages), (void **)&list->pages) &&
-	       !vault_alloc(list->count * sizeof(*list->nodes), (void **)&list->nodes) &&
-	       !vault_alloc(list->count * sizeof(*list->order), (void **)&list->order) &&
-	       !vault_alloc(list->count * sizeof(*list->spare), (void **)&list->spare);
+	       !vault_alloc(list->count * sizeof(*list->nodes), (void **)&list->nodes);
 }
 
 static bool list_read(struct list *list, void **pages, const int *nodes)
@@ -57,13 +54,10 @@ static bool list_read(struct list *list, void **pages, const int *nodes)
 		return false;
 	for (unsigned long i = 0; i < list->count; i++) {
 		list->pages[i] = huge_of(list->pages[i]);
-		list->order[i] = (uint32_t)i;
 		if (list->nodes[i] != list->nodes[0])
 			return false;
 	}
-	if (!pages_rise(list->pages, list->count))
-		pages_sort(list->pages, list->order, list->spare, list->count);
-	return true;
+	return !pages_order(list->pages, list->count, list->count, &list->order);
 }
 
 /* Pages that follow each other are one range. False: it is another kind of list. */
@@ -85,7 +79,7 @@ static bool add_page(struct ferry_job *job, uintptr_t addr, int node)
 static bool add_list(struct ferry_job *job, const struct list *list)
 {
 	for (unsigned long i = 0; i < list->count; i++)
-		if (!add_page(job, list->pages[list->order[i]], list->nodes[0]))
+		if (!add_page(job, list->pages[list->order ? list->order[i] : i], list->nodes[0]))
 			return false;
 	return true;
 }

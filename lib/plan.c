@@ -70,34 +70,20 @@ static bool names_twice(const struct ferry_job *job)
 
 static int sort_list(struct ferry_job *job)
 {
-	size_t len = job->nr_pages * sizeof(uint32_t);
-	void *order, *spare;
 	int err;
 
-	if (pages_rise(job->pages, job->nr_usable))
-		return 0;
 	if (job->nr_pages > UINT32_MAX) {
-		job->serial = true;
+		job->serial = !pages_rise(job->pages, job->nr_usable);
 		return 0;
 	}
-	err = vault_alloc(len, &order);
-	if (err)
-		return err;
-	job->order = order;
-	err = vault_alloc(len, &spare);
-	if (err)
-		return err;
-	for (uint64_t i = 0; i < job->nr_usable; i++)
-		job->order[i] = (uint32_t)i;
-	pages_sort(job->pages, job->order, spare, job->nr_usable);
-	vault_free(spare, len);
-	if (names_twice(job)) {
+	err = pages_order(job->pages, job->nr_usable, job->nr_pages, &job->order);
+	if (!err && job->order && names_twice(job)) {
 		/* The last entry of a page decides: only the caller's order will do. */
 		job->serial = true;
-		vault_free(job->order, len);
+		vault_free(job->order, job->nr_pages * sizeof(*job->order));
 		job->order = NULL;
 	}
-	return 0;
+	return err;
 }
 
 /* ---- runs ---- */
