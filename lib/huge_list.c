@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "base/sort.h"
+#include "base/sys.h"
 #include "base/vault.h"
 #include "lib/huge_list.h"
 #include "lib/job.h"
@@ -13,14 +14,27 @@ static uintptr_t huge_of(uintptr_t addr)
 	return ALIGN_DOWN(addr, HUGE_BYTES);
 }
 
-bool huge_list_begins(const struct ferry *ferry, unsigned long count, void **pages)
+bool huge_list_begins(int pid, unsigned long count, void **pages)
 {
 	uintptr_t first[2];
 
-	if (count < HUGE_LIST_MIN || count > UINT32_MAX || !ferry->machine.exchange)
+	if (count < HUGE_LIST_MIN || count > UINT32_MAX ||
+	    usermem_read(first, pages, sizeof(first)) != (long)sizeof(first) ||
+	    huge_of(first[0]) == huge_of(first[1]))
 		return false;
-	return usermem_read(first, pages, sizeof(first)) == (long)sizeof(first) &&
-	       huge_of(first[0]) != huge_of(first[1]) && pagemap_is_huge(huge_of(first[0]));
+	if (!pid || pid == sys(SYS_getpid))
+		return pagemap_is_huge(first[0]);
+	/* To ask of another process takes as long as moving many a small page. */
+	return huge_of(first[0]) == first[0] && huge_of(first[1]) == first[1];
+}
+
+bool huge_list_is_one(int pid, void **pages)
+{
+	uintptr_t first;
+
+	if (usermem_read(&first, pages, sizeof(first)) != (long)sizeof(first))
+		return false;
+	return is_own_process(pid) ? pagemap_is_huge(first) : pagemap_seems_huge_in(pid, first);
 }
 
 /* The list, read from the caller and put into address order. */
@@ -100,6 +114,8 @@ static bool move_list(struct ferry *ferry, const struct list *list, int flags)
 	bool done = false;
 	int err;
 
+	if (!ferry->machine.exchange)
+		return false;
 	nodecheck(0, flags, list->nodes, 1, &err);
 	if (err || job_new(ferry, &job))
 		return false;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Lists that name huge pages, each by one address. move_pages(2) moves the whole of such a page, so
- * to the exchange mover the list is as many ranges of 2 MiB.
+ * to the exchange mover the list is as many ranges of 2 MiB, and short as it may be, there is work
+ * for several threads in it.
  */
 #ifndef FERRY_HUGE_LIST_H
 #define FERRY_HUGE_LIST_H
@@ -11,8 +12,13 @@
 /* Fewer are the kernel's: it is done before workers have woken. */
 #define HUGE_LIST_MIN 4
 
-/* May this be such a list? A look at the first two entries, so that others lose no time. */
-bool huge_list_begins(const struct ferry *ferry, unsigned long count, void **pages);
+/*
+ * May this be such a list? A look at the first two entries, so that others lose no time; in another
+ * process they have to be where huge pages begin.
+ */
+bool huge_list_begins(int pid, unsigned long count, void **pages);
+/* The first of these entries is a huge page's, in that process. */
+bool huge_list_is_one(int pid, void **pages);
 
 /*
  * Moves the pages of a list that begins so: each address on a huge page of its own, all to one

@@ -194,16 +194,18 @@ static long move(const struct call *call)
 {
 	struct ferry_job *job = NULL;
 	int array_error = 0;
+	bool names_huge;
 	int err, node;
 	long ret;
 
 	err = process_check(call->pid, call->flags);
 	if (err)
 		return err;
-	if (call->begins_huge && is_own_process(call->pid) &&
+	names_huge = call->begins_huge && huge_list_is_one(call->pid, call->pages);
+	if (names_huge && is_own_process(call->pid) &&
 	    huge_list_move(call->ferry, call->count, call->pages, call->nodes, call->flags, &node))
 		return write_same_status(call, node);
-	if (call->count < policy_direct_pages(&call->ferry->machine))
+	if (!names_huge && call->count < policy_direct_pages(&call->ferry->machine))
 		return plain_undisturbed(call);
 	err = job_new(call->ferry, &job);
 	if (!err)
@@ -257,7 +259,7 @@ long ferry_move_pages(struct ferry *ferry, int pid, unsigned long count, void **
 	if (fork_is_parents(ferry) || !call_enter()) {
 		ret = plain(&call);
 	} else {
-		call.begins_huge = nodes && huge_list_begins(ferry, count, pages);
+		call.begins_huge = nodes && huge_list_begins(pid, count, pages);
 		ret = goes_straight(&call) ? plain_undisturbed(&call) : move_planned(&call);
 		call_leave();
 	}

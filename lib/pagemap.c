@@ -185,6 +185,16 @@ bool pagemap_seems_huge_of(int fd, uintptr_t addr)
 	return nr == -ENOTTY ? is_row(fd, addr) : nr == 1 && look_of(&region) == PAGE_LOOKS_HUGE;
 }
 
+bool pagemap_seems_huge_in(int pid, uintptr_t addr)
+{
+	int fd = pagemap_open_of(pid);
+	bool seems = fd >= 0 && pagemap_seems_huge_of(fd, addr);
+
+	if (fd >= 0)
+		sys(SYS_close, fd);
+	return seems;
+}
+
 int pagemap_entries(uintptr_t addr, unsigned int nr_pages, uint64_t *out)
 {
 	return pagemap_entries_of(pagemap_own(), addr, nr_pages, out);

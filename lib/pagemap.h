@@ -55,6 +55,8 @@ int pagemap_own(void);
  * one seem to be one.
  */
 bool pagemap_seems_huge_of(int fd, uintptr_t addr);
+/* The same of another process, of which no more is to be asked. */
+bool pagemap_seems_huge_in(int pid, uintptr_t addr);
 int __must_check pagemap_entries_of(int fd, uintptr_t addr, unsigned int nr_pages, uint64_t *out);
 
 struct mapping {

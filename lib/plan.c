@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/sort.h"
-#include "base/sys.h"
 #include "base/vault.h"
 #include "lib/job.h"
 #include "lib/pagemap.h"
@@ -281,12 +280,9 @@ static void note_extent(struct ferry_job *job)
 static bool begins_huge(const struct ferry_job *job)
 {
 	uintptr_t first = job_page(job, &job->segments.at[0], 0);
-	int fd = job->own_process ? pagemap_own() : pagemap_open_of(job->pid);
-	bool huge = pagemap_seems_huge_of(fd, first);
 
-	if (!job->own_process && fd >= 0)
-		sys(SYS_close, fd);
-	return huge;
+	return job->own_process ? pagemap_seems_huge_of(pagemap_own(), first)
+				: pagemap_seems_huge_in(job->pid, first);
 }
 
 /* One address for each, by the look of the first two? */
