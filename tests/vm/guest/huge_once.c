@@ -167,11 +167,36 @@ static void check_race(const char *whose, int pid)
 	tap_ok(order(HOLDER_CHECK), "%s: every byte survived", whose);
 }
 
+/* move_pages itself, with one address for each. */
+static void check_list(const char *whose, int pid)
+{
+	void *heads[NR_HUGE];
+	int nodes[NR_HUGE];
+	bool well = true;
+
+	order(HOLDER_COLLAPSE);
+	for (int node = 1; node >= 0; node--) {
+		for (unsigned int i = 0; i < NR_HUGE; i++) {
+			heads[i] = mem + i * HUGE_BYTES;
+			nodes[i] = node;
+			status[i] = -1;
+		}
+		well &= !ferry_move_pages(ferry, pid, NR_HUGE, heads, nodes, status, 2);
+		for (unsigned int i = 0; i < NR_HUGE; i++)
+			well &= status[i] == node;
+		syscall(SYS_move_pages, pid, (unsigned long)NR_PAGES, pages, NULL, truth, 0);
+		for (unsigned int i = 0; i < NR_PAGES; i++)
+			well &= truth[i] == node;
+	}
+	tap_ok(well && all_huge(pid), "%s: a list of huge pages", whose);
+}
+
 static void check(const char *whose, int pid)
 {
 	while (atomic_load(&board->order) != HOLDER_IDLE)
 		usleep(1000);
 	check_whole(whose, pid);
+	check_list(whose, pid);
 	check_race(whose, pid);
 	order(HOLDER_END);
 }
@@ -206,7 +231,7 @@ int main(void)
 {
 	struct ferry_options options = FERRY_OPTIONS_INIT;
 
-	tap_plan(2 * 5);
+	tap_plan(2 * 6);
 	watchdog(110, "huge_once");
 	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		     0);
