@@ -76,21 +76,42 @@ static char *node_path(void)
 	return path;
 }
 
-/* The page is written 64 bytes at a time, so once the record's address is there all of it is. */
+/*
+ * Empties the slots. The page is written 64 bytes at a time, so once the record's address is there
+ * all of it is.
+ */
+static unsigned int collect(volatile struct dsa_raw_desc *slots, struct dsa_raw_desc *out,
+			    unsigned int *from)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < NR_SLOTS; i++) {
+		if (!slots[i].field[1])
+			continue;
+		for (int word = 0; word < 8; word++)
+			out[nr].field[word] = slots[i].field[word];
+		slots[i].field[1] = 0;
+		from[nr++] = i;
+	}
+	return nr;
+}
+
+/*
+ * A device takes descriptors as they come; here they wait in their slots. So none is carried on
+ * before all slots have been looked at: or the sender, whose queue has room again, would come round
+ * to a slot that was filled just after it had been passed.
+ */
 static void *carry_from_portal(void *arg)
 {
-	struct dsa_hw_desc desc __attribute__((aligned(DSA_DESC_BYTES)));
-	volatile struct dsa_raw_desc *slots = arg;
+	struct dsa_raw_desc descs[NR_SLOTS] __attribute__((aligned(DSA_DESC_BYTES)));
+	unsigned int from[NR_SLOTS];
 
 	while (!atomic_load(&stop)) {
-		for (unsigned int i = 0; i < NR_SLOTS; i++) {
-			if (!slots[i].field[1])
-				continue;
-			for (int word = 0; word < 8; word++)
-				((struct dsa_raw_desc *)&desc)->field[word] = slots[i].field[word];
-			slots[i].field[1] = 0;
-			dsa_model_movdir64b(model, 0, i * DSA_DESC_BYTES, &desc, sizeof(desc));
-		}
+		unsigned int nr = collect(arg, descs, from);
+
+		for (unsigned int i = 0; i < nr; i++)
+			dsa_model_movdir64b(model, 0, from[i] * DSA_DESC_BYTES, &descs[i],
+					    sizeof(descs[i]));
 		sched_yield();
 	}
 	return NULL;
