@@ -234,8 +234,8 @@ static void open_maps(struct ferry *ferry)
 		return;
 	blocks_read(&ferry->blocks, &ferry->nodes, BLOCKS_ROOT);
 	if (ferry->blocks.nr_runs && blocks_find_zero(&ferry->blocks))
-		log_info("page frame numbers are not shown to this process: where pages are is "
-			 "asked of the kernel, which takes longer");
+		log_info("page frame numbers can't be used here: where pages are is asked of the "
+			 "kernel, which takes longer");
 }
 
 /* Without it the kernel mover serves everything: no failure. */

@@ -28,13 +28,12 @@ bool huge_list_begins(int pid, unsigned long count, void **pages)
 	return huge_of(first[0]) == first[0] && huge_of(first[1]) == first[1];
 }
 
-bool huge_list_is_one(int pid, void **pages)
+bool huge_list_elsewhere(int pid, void **pages)
 {
 	uintptr_t first;
 
-	if (usermem_read(&first, pages, sizeof(first)) != (long)sizeof(first))
-		return false;
-	return is_own_process(pid) ? pagemap_is_huge(first) : pagemap_seems_huge_in(pid, first);
+	return usermem_read(&first, pages, sizeof(first)) == (long)sizeof(first) &&
+	       pagemap_seems_huge_in(pid, first);
 }
 
 /* The list, read from the caller and put into address order. */

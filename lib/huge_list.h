@@ -17,8 +17,8 @@
  * process they have to be where huge pages begin.
  */
 bool huge_list_begins(int pid, unsigned long count, void **pages);
-/* The first of these entries is a huge page's, in that process. */
-bool huge_list_is_one(int pid, void **pages);
+/* Is the first entry a huge page's, in that other process? */
+bool huge_list_elsewhere(int pid, void **pages);
 
 /*
  * Moves the pages of a list that begins so: each address on a huge page of its own, all to one

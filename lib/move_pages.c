@@ -194,15 +194,16 @@ static long move(const struct call *call)
 {
 	struct ferry_job *job = NULL;
 	int array_error = 0;
-	bool names_huge;
+	bool own, names_huge;
 	int err, node;
 	long ret;
 
 	err = process_check(call->pid, call->flags);
 	if (err)
 		return err;
-	names_huge = call->begins_huge && huge_list_is_one(call->pid, call->pages);
-	if (names_huge && is_own_process(call->pid) &&
+	own = call->begins_huge && is_own_process(call->pid);
+	names_huge = own || (call->begins_huge && huge_list_elsewhere(call->pid, call->pages));
+	if (own &&
 	    huge_list_move(call->ferry, call->count, call->pages, call->nodes, call->flags, &node))
 		return write_same_status(call, node);
 	if (!names_huge && call->count < policy_direct_pages(&call->ferry->machine))

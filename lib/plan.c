@@ -298,6 +298,7 @@ int job_plan(struct ferry_job *job)
 	struct policy_load load = {.asked_workers = job->serial ? 1 : job->asked_workers,
 				   .own_process = job->own_process};
 	int err = job->pages ? plan_list(job) : plan_ranges(job);
+	bool each_once;
 
 	if (err)
 		return err;
@@ -309,8 +310,11 @@ int job_plan(struct ferry_job *job)
 		else
 			load.kernel_pages += segment->nr_pages;
 	}
-	load.kernel_huge = load.kernel_pages && begins_huge(job);
-	if (load.kernel_huge && names_each_once(job))
+	/* To look costs system calls: only where the answer matters. */
+	each_once = names_each_once(job);
+	load.kernel_huge = load.kernel_pages && (each_once || !job->ferry->machine.batched_unmap) &&
+			   begins_huge(job);
+	if (load.kernel_huge && each_once)
 		load.kernel_pages *= PAGES_PER_HUGE;
 	load.way = way_choose(job, load.exchange_pages);
 	job->hands = policy_hands(&job->ferry->machine, &load);
