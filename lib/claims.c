@@ -2,13 +2,13 @@
 /*
  * A page that is out looks absent to move_pages(2), and two jobs must not take the same page out.
  * So jobs of this process whose addresses overlap wait for each other if one of them exchanges.
+ * A job that waits holds no worker: it is delayed until its claim is granted.
  */
 #include "base/futex.h"
 #include "lib/job.h"
 
 static struct futex_lock claims_lock;
-static struct ferry_job *claims;
-static atomic_uint claims_changed; /* futex */
+static struct ferry_job *newest; /* of all that hold a claim or wait for one, in their order */
 static _Atomic uint64_t exchange_begun;
 static atomic_uint nr_exchanging;
 
@@ -23,61 +23,110 @@ static bool conflicts(const struct ferry_job *a, const struct ferry_job *b)
 	       overlaps(b->low, b->high, a->exchange_low, a->exchange_high);
 }
 
-static bool try_claim(struct ferry_job *job)
+/* Callers of the functions below hold the lock. */
+
+static void list_add(struct ferry_job *job)
 {
-	for (const struct ferry_job *other = claims; other; other = other->next_claim)
-		if (conflicts(job, other))
-			return false;
-	job->next_claim = claims;
-	claims = job;
-	job->claimed = true;
+	job->claim.older = newest;
+	job->claim.newer = NULL;
+	if (newest)
+		newest->claim.newer = job;
+	newest = job;
+	job->claim.listed = true;
+}
+
+static void list_remove(struct ferry_job *job)
+{
+	struct claim *claim = &job->claim;
+
+	*(claim->newer ? &claim->newer->claim.older : &newest) = claim->older;
+	if (claim->older)
+		claim->older->claim.newer = claim->newer;
+	claim->listed = false;
+}
+
+/*
+ * Jobs that overlap run in the order in which they came. So a job waits for the newest of those in
+ * its way: one that waits itself, mostly, and most releases let one job go on and disturb no other.
+ */
+static void grant_or_wait(struct ferry_job *job)
+{
+	struct ferry_job *other = job->claim.older;
+
+	while (other && !conflicts(job, other))
+		other = other->claim.older;
+	job->claim.blocker = other;
+	if (other) {
+		job->claim.next_waiter = other->claim.waiters;
+		other->claim.waiters = job;
+		return;
+	}
+	job->claim.granted = true;
 	if (job->exchange_low < job->exchange_high) {
 		atomic_fetch_add(&nr_exchanging, 1);
 		atomic_fetch_add(&exchange_begun, 1);
 	}
-	return true;
 }
 
-/* In short steps, so that a cancel or the job's deadline is heard. */
-#define WAIT_STEP_NS (5 * NS_PER_MS)
+static void stop_waiting(struct ferry_job *job)
+{
+	struct ferry_job **link;
+
+	if (!job->claim.blocker)
+		return;
+	for (link = &job->claim.blocker->claim.waiters; *link != job;)
+		link = &(*link)->claim.next_waiter;
+	*link = job->claim.next_waiter;
+	job->claim.blocker = NULL;
+}
+
+static void wake_waiters(struct ferry_job *job)
+{
+	struct ferry_job *waiter = job->claim.waiters;
+
+	job->claim.waiters = NULL;
+	while (waiter) {
+		struct ferry_job *next = waiter->claim.next_waiter;
+
+		grant_or_wait(waiter);
+		if (waiter->claim.granted)
+			crew_delay(waiter->ferry->crew, &waiter->task, 0);
+		waiter = next;
+	}
+}
+
+/* Callers of the functions below do not. */
 
 bool claim_acquire(struct ferry_job *job)
 {
+	bool granted;
+
 	if (!job->own_process)
 		return true;
-	while (!atomic_load(&job->stop)) {
-		unsigned int seen;
-		bool got;
-
-		futex_lock(&claims_lock);
-		seen = atomic_load(&claims_changed);
-		got = try_claim(job);
-		futex_unlock(&claims_lock);
-		if (got)
-			return true;
-		futex_wait(&claims_changed, seen, WAIT_STEP_NS);
-		job_check_deadline(job);
+	futex_lock(&claims_lock);
+	if (!job->claim.listed) {
+		list_add(job);
+		grant_or_wait(job);
 	}
-	return false;
+	granted = job->claim.granted;
+	futex_unlock(&claims_lock);
+	return granted;
 }
 
 void claim_release(struct ferry_job *job)
 {
-	if (!job->claimed)
+	if (!job->own_process)
 		return;
 	futex_lock(&claims_lock);
-	for (struct ferry_job **link = &claims; *link; link = &(*link)->next_claim) {
-		if (*link == job) {
-			*link = job->next_claim;
-			break;
-		}
+	if (job->claim.listed) {
+		stop_waiting(job);
+		list_remove(job);
+		if (job->claim.granted && job->exchange_low < job->exchange_high)
+			atomic_fetch_sub(&nr_exchanging, 1);
+		job->claim.granted = false;
+		wake_waiters(job);
 	}
-	if (job->exchange_low < job->exchange_high)
-		atomic_fetch_sub(&nr_exchanging, 1);
-	atomic_fetch_add(&claims_changed, 1);
 	futex_unlock(&claims_lock);
-	futex_wake(&claims_changed, UINT32_MAX);
-	job->claimed = false;
 }
 
 uint64_t claim_generation(void)
@@ -92,7 +141,7 @@ bool claim_any(void)
 
 void claims_forget(void)
 {
-	claims = NULL;
+	newest = NULL;
 	atomic_store(&claims_lock.word, 0);
 	atomic_store(&nr_exchanging, 0);
 }

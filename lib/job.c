@@ -115,20 +115,63 @@ static void refresh_mthp(struct ferry *ferry)
 	atomic_store(&ferry->mthp, mthp_enabled());
 }
 
-void job_begin(struct ferry_job *job)
+static bool exchanges(const struct ferry_job *job)
 {
+	return job->exchange_low < job->exchange_high;
+}
+
+static void prepare_exchange(struct ferry_job *job)
+{
+	if (job->ferry->nodes.nr_memory > 1)
+		job->stamp = nodes_migration_stamp(job->ferry->vmstat_fd);
+	refresh_mthp(job->ferry);
+	register_runs(job);
+}
+
+/*
+ * A cancel stops the job and then ends its delay, so a stop that this does not see comes with an
+ * end of the delay that comes after it. The same holds for a claim that is granted.
+ */
+void job_rest(struct ferry_job *job, uint64_t until_ns)
+{
+	struct crew *crew = job->ferry->crew;
+
+	if (job->deadline_ns)
+		until_ns = MIN(until_ns, job->deadline_ns);
+	crew_delay(crew, &job->task, until_ns);
+	if (atomic_load(&job->stop))
+		crew_delay(crew, &job->task, 0);
+}
+
+static void wait_for_claim(struct ferry_job *job)
+{
+	job_rest(job, CREW_NEVER);
+	if (claim_acquire(job))
+		crew_delay(job->ferry->crew, &job->task, 0);
+}
+
+bool job_begin(struct ferry_job *job)
+{
+	bool begun;
+
 	futex_lock(&job->lock);
 	if (!job->begun) {
-		if (claim_acquire(job) && job->exchange_low < job->exchange_high) {
-			if (job->ferry->nodes.nr_memory > 1)
-				job->stamp = nodes_migration_stamp(job->ferry->vmstat_fd);
-			refresh_mthp(job->ferry);
-			register_runs(job);
+		bool granted = claim_acquire(job);
+
+		job_check_deadline(job);
+		if (granted && exchanges(job))
+			prepare_exchange(job);
+		if (granted || atomic_load(&job->stop)) {
+			atomic_store(&job->chunk_bytes, job->hands.chunk_bytes);
+			job->begin_ns = now_ns();
+			job->begun = true;
+		} else {
+			wait_for_claim(job);
 		}
-		job->begin_ns = now_ns();
-		job->begun = true;
 	}
+	begun = job->begun;
 	futex_unlock(&job->lock);
+	return begun;
 }
 
 /* Status entries that nobody has set are the caller's still, or -ECANCELED. */
@@ -144,7 +187,7 @@ static void finish_job(struct ferry_job *job)
 {
 	uint64_t one = 1;
 
-	if (job->claimed && job->exchange_low < job->exchange_high)
+	if (job->claim.granted && exchanges(job))
 		unregister_runs(job);
 	claim_release(job);
 	job->tally.nr_failed += job->nr_usable - job->nr_handed_out;
@@ -267,6 +310,9 @@ void job_start(struct ferry_job *job)
 {
 	atomic_fetch_add(&job->ferry->nr_active_jobs, 1);
 	job->task.nr_wanted = job->hands.nr_lanes;
+	/* Here, not in a lane: jobs that overlap run in the order in which they were submitted. */
+	if (!claim_acquire(job))
+		wait_for_claim(job);
 	crew_post(job->ferry->crew, &job->task);
 }
 
@@ -284,7 +330,7 @@ void job_run(struct ferry_job *job)
 {
 	struct ferry *ferry = job->ferry;
 
-	if (job->exchange_low < job->exchange_high || !futex_trylock(&ferry->caller_lane)) {
+	if (exchanges(job) || !claim_acquire(job) || !futex_trylock(&ferry->caller_lane)) {
 		job_start(job);
 		wait_end(job);
 		return;
@@ -323,8 +369,10 @@ int ferry_job_wait(struct ferry_job *job, uint64_t timeout_ns)
 
 void ferry_job_cancel(struct ferry_job *job)
 {
-	if (!atomic_load(&job->ended))
-		job_stop(job, -ECANCELED);
+	if (atomic_load(&job->ended) || fork_is_parents(job->ferry))
+		return;
+	job_stop(job, -ECANCELED);
+	crew_delay(job->ferry->crew, &job->task, 0);
 }
 
 void ferry_job_progress(struct ferry_job *job, struct ferry_progress *out)

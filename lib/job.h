@@ -71,8 +71,9 @@ struct ferry_job {
 	bool begun;
 	size_t cursor_segment;
 	uint64_t cursor_pages; /* of that segment, handed out */
-	uint64_t nr_handed_out;
+	_Atomic uint64_t nr_handed_out;
 	_Atomic uint64_t nr_done;
+	_Atomic uint64_t chunk_bytes; /* what its lanes begin with: what others have found best */
 	atomic_bool stop;
 	atomic_int error;    /* first thing that stopped it */
 	uint64_t nr_unmoved; /* exact: pages the kernel said it had not moved */
@@ -82,8 +83,12 @@ struct ferry_job {
 	/* claims.c */
 	uintptr_t low, high;                   /* all of its addresses */
 	uintptr_t exchange_low, exchange_high; /* those it may take out */
-	bool claimed;
-	struct ferry_job *next_claim;
+	struct claim {
+		bool listed, granted;
+		struct ferry_job *older, *newer; /* in the list of all claims */
+		struct ferry_job *blocker;       /* the newest of the older ones in its way */
+		struct ferry_job *waiters, *next_waiter;
+	} claim;
 
 	/* the end */
 	struct tally tally;
@@ -124,8 +129,13 @@ void job_start(struct ferry_job *job);
 void job_run(struct ferry_job *job);
 /* The next piece of work; false when there is none, or the job is to stop. */
 bool job_next_unit(struct ferry_job *job, struct lane *lane, struct unit *out);
-/* Claims and registers what the job will take out; the first lane to come does it. */
-void job_begin(struct ferry_job *job);
+/*
+ * Claims and registers what the job will take out; the first lane to come does it. False: other
+ * jobs are in its way. Then the lane leaves the job, and the crew comes back when it is its turn.
+ */
+bool __must_check job_begin(struct ferry_job *job);
+/* The lane is about to leave; lanes come back at until_ns, or at once when the job is stopped. */
+void job_rest(struct ferry_job *job, uint64_t until_ns);
 /* Adds up what a lane has done. */
 void job_add_tally(struct ferry_job *job, const struct tally *tally);
 /* Ends early: no unit is handed out any more. */
@@ -133,8 +143,12 @@ void job_stop(struct ferry_job *job, int error);
 /* Stops it if its time is up. */
 void job_check_deadline(struct ferry_job *job);
 
-/* claims.c: jobs whose pages overlap don't run at once if one of them takes pages out. */
-bool claim_acquire(struct ferry_job *job); /* false: it was to stop before it got there */
+/*
+ * claims.c: jobs whose pages overlap don't run at once if one of them takes pages out. A job that
+ * finds others in its way waits in line, without a thread: it is delayed (crew_delay) until the
+ * last of them releases its claim.
+ */
+bool claim_acquire(struct ferry_job *job); /* false: it stands in line */
 void claim_release(struct ferry_job *job);
 /* Changes whenever a job that takes pages out begins; odd bits mean nothing. */
 uint64_t claim_generation(void);

@@ -21,23 +21,16 @@ static void serve(struct lane *lane, const struct unit *unit)
 	serve_slice(lane);
 }
 
-/* Sleeps until the cap allows more, in short steps so that a cancel is heard. */
-static void throttle(struct lane *lane)
+/* When the job's cap allows more; 0: now. */
+static uint64_t throttled_until(struct ferry_job *job)
 {
-	struct ferry_job *job = lane->job;
+	double bytes = (double)atomic_load(&job->nr_handed_out) * PAGE_BYTES;
+	uint64_t due_ns;
 
-	while (job->max_bytes_per_s && !atomic_load(&job->stop)) {
-		double bytes = (double)atomic_load(&job->nr_done) * PAGE_BYTES;
-		uint64_t due_ns = job->submit_ns +
-				  (uint64_t)(bytes / (double)job->max_bytes_per_s * NS_PER_SEC);
-		uint64_t now = now_ns();
-
-		if (now >= due_ns)
-			return;
-		drain(lane);
-		job_check_deadline(job);
-		futex_wait(&job->ended, 0, MIN(due_ns - now, 5 * NS_PER_MS));
-	}
+	if (!job->max_bytes_per_s || atomic_load(&job->stop))
+		return 0;
+	due_ns = job->submit_ns + (uint64_t)(bytes / (double)job->max_bytes_per_s * NS_PER_SEC);
+	return now_ns() < due_ns ? due_ns : 0;
 }
 
 bool lane_work(struct crew_task *task, unsigned int worker)
@@ -45,19 +38,20 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 	struct ferry_job *job = CONTAINER_OF(task, struct ferry_job, task);
 	struct ferry *ferry = job->ferry;
 	struct lane *lane = &ferry->lanes[MIN(worker, ferry->nr_lanes - 1)];
-	uint64_t cpu_ns = thread_cpu_ns();
+	uint64_t cpu_ns = thread_cpu_ns(), rest_until_ns;
 	struct unit unit;
 
+	if (!job_begin(job))
+		return true;
 	memset(&lane->tally, 0, sizeof(lane->tally));
 	lane->job = job;
-	job_begin(job);
 	breathe_in(lane);
-	lane->chunk_bytes = job->hands.chunk_bytes;
+	lane->chunk_bytes = atomic_load(&job->chunk_bytes);
 	lane->gather = MIN(atomic_load(&ferry->gather), job->hands.gather);
 	for (;;) {
-		throttle(lane);
 		job_check_deadline(job);
-		if (!job_next_unit(job, lane, &unit))
+		rest_until_ns = throttled_until(job);
+		if (rest_until_ns || !job_next_unit(job, lane, &unit))
 			break;
 		serve(lane, &unit);
 	}
@@ -65,6 +59,9 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 	release_strays(lane);
 	lane->tally.worker_cpu_ns = thread_cpu_ns() - cpu_ns;
 	job_add_tally(job, &lane->tally);
+	atomic_store(&job->chunk_bytes, lane->chunk_bytes);
 	lane->job = NULL;
-	return false;
+	if (rest_until_ns)
+		job_rest(job, rest_until_ns);
+	return rest_until_ns != 0;
 }
