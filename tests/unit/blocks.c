@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/sys.h"
-#include "lib/blocks.h"
-#include "lib/pagemap.h"
+#include "lib/nodes/memory_blocks.h"
+#include "lib/nodes/pagemap.h"
 
 #define FRAMES_PER_BLOCK (128UL << 20 >> PAGE_SHIFT)
 

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 
 #include "base/vault.h"
-#include "lib/job.h"
+#include "lib/job/lifecycle.h"
+#include "lib/plan/plan.h"
 
 static struct ferry *new_ferry(void)
 {

@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/survey.h"
+#include "lib/exchange/chunk_scan.h"
 #include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
 
