@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
-#include "cli/options.h"
+#include "cli/common/common.h"
+#include "cli/args/args.h"
 #include "pageferry.h"
 
 static const struct command *const commands[] = {

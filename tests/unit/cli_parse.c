@@ -3,8 +3,8 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 
-#include "cli/parse.c"
-#include "cli/sysfs.c"
+#include "cli/args/parse.c"
+#include "cli/machine/sysfs.c"
 
 #define KIB 1024ULL
 

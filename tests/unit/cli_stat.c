@@ -2,9 +2,9 @@
 /* migbench's statistics against the plain way to compute them. */
 #include <criterion/criterion.h>
 
-#include "cli/cli.c"
-#include "cli/hist.c"
-#include "cli/stat.c"
+#include "cli/common/common.c"
+#include "cli/measure/hist.c"
+#include "cli/measure/samples.c"
 
 static struct samples samples_of(const double *v, unsigned int nr)
 {
