@@ -6,24 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/machine/machine.h"
 #include "cli/args/args.h"
+#include "cli/machine/machine.h"
 
 #define MAX_OPTS 64
 
 static const struct opt output_opts[] = {
 	OPT(TEXT, "json", output_options, json, "FILE",
-	    "write results and environment as JSON; - is standard output"),
+	    "write results and environment as JSON; - for standard output"),
 	OPT(TEXT, "csv", output_options, csv, "FILE",
-	    "write results as comma-separated values; - is standard output"),
+	    "write results as comma-separated values; - for standard output"),
 	OPT(TEXT, "plot", output_options, plot, "FILE",
 	    "draw results with gnuplot; FILE ends in .svg or .png"),
 	OPT(FLAG, "quiet", output_options, quiet, NULL, "no progress line on the terminal"),
-	{.name = "help", .type = OPT_FLAG, .help = "this text"},
+	{.name = "help", .type = OPT_FLAG, .help = "show this help"},
 };
 
-/* What the command and every command take, in --help's order. */
-static unsigned int all_opts(const struct command *command, const struct opt **all)
+/* The command's own options and the output options, in the order of --help. */
+static unsigned int command_opts(const struct command *command, const struct opt **all)
 {
 	unsigned int nr = 0;
 
@@ -34,8 +34,8 @@ static unsigned int all_opts(const struct command *command, const struct opt **a
 	return nr;
 }
 
-/* Help is indented to column 32 and wrapped at 79. */
-static void print_wrapped(const char *text)
+/* Help texts start in column 32 and wrap at 79. */
+static void help_print_wrapped(const char *text)
 {
 	const int indent = 32, width = 79 - indent;
 
@@ -55,7 +55,7 @@ static void print_wrapped(const char *text)
 	}
 }
 
-static void print_help(const struct command *command, const struct opt **all, unsigned int nr)
+static void help_print(const struct command *command, const struct opt **all, unsigned int nr)
 {
 	printf("Usage: migbench %s [OPTION]...\n\n%s\n\nOptions:\n", command->name, command->about);
 	for (unsigned int i = 0; i < nr; i++) {
@@ -64,15 +64,15 @@ static void print_help(const struct command *command, const struct opt **all, un
 		snprintf(left, sizeof(left), "  --%s%s%s", all[i]->name, all[i]->metavar ? " " : "",
 			 all[i]->metavar ? all[i]->metavar : "");
 		printf("%-31s ", left);
-		print_wrapped(all[i]->help);
+		help_print_wrapped(all[i]->help);
 	}
 	fputs("\nSizes are binary: 4k, 2M, 1G. Rates are decimal: 1 GB/s is 1e9 bytes per second.\n"
-	      "Lists have commas. Exit status: 0 all well, 1 a check failed, 2 bad usage, 77\n"
-	      "not possible on this machine.\n",
+	      "Commas separate list entries. Exit status: 0 success, 1 a check or the run\n"
+	      "failed, 2 wrong options, 77 not possible on this machine.\n",
 	      stdout);
 }
 
-static const char *why_not(int err)
+static const char *parse_error_text(int err)
 {
 	switch (err) {
 	case -ERANGE:
@@ -84,12 +84,12 @@ static const char *why_not(int err)
 	}
 }
 
-static int bad_value(const struct opt *opt, const char *text, const char *why)
+static int opt_bad_value(const struct opt *opt, const char *text, const char *why)
 {
 	return cli_usage_error("--%s %s: %s; expected %s", opt->name, text, why, opt->help);
 }
 
-static int check_number(const struct opt *opt, const char *text, uint64_t value)
+static int opt_check_number(const struct opt *opt, const char *text, uint64_t value)
 {
 	if (opt->power_of_two && (!value || value & (value - 1)))
 		return cli_usage_error("--%s %s: %" PRIu64 " is not a power of two", opt->name,
@@ -103,7 +103,7 @@ static int check_number(const struct opt *opt, const char *text, uint64_t value)
 	return 0;
 }
 
-static int set_number(const struct opt *opt, const char *text, uint64_t *out)
+static int opt_set_number(const struct opt *opt, const char *text, uint64_t *out)
 {
 	uint64_t value = 0;
 	int err;
@@ -115,29 +115,29 @@ static int set_number(const struct opt *opt, const char *text, uint64_t *out)
 	else
 		err = parse_uint(text, &value);
 	if (err)
-		return bad_value(opt, text, why_not(err));
-	if (check_number(opt, text, value))
+		return opt_bad_value(opt, text, parse_error_text(err));
+	if (opt_check_number(opt, text, value))
 		return CLI_USAGE;
 	*out = value;
 	return 0;
 }
 
-static int set_numbers(const struct opt *opt, const char *text, struct uint_list *out)
+static int opt_set_numbers(const struct opt *opt, const char *text, struct uint_list *out)
 {
 	struct uint_list list = {0};
 	int err = opt->type == OPT_SIZES ? parse_sizes(text, &list) : parse_uints(text, &list);
 
 	if (err)
-		return bad_value(opt, text, why_not(err));
+		return opt_bad_value(opt, text, parse_error_text(err));
 	for (unsigned int i = 0; i < list.nr; i++) {
-		if (check_number(opt, text, list.v[i]))
+		if (opt_check_number(opt, text, list.v[i]))
 			return CLI_USAGE;
 	}
 	*out = list;
 	return 0;
 }
 
-static bool is_allowed(const struct opt *opt, const char *text)
+static bool opt_allows(const struct opt *opt, const char *text)
 {
 	const char *const *word = opt->words;
 
@@ -146,31 +146,31 @@ static bool is_allowed(const struct opt *opt, const char *text)
 	return !word || *word;
 }
 
-static int set_texts(const struct opt *opt, char *text, struct text_list *out)
+static int opt_set_texts(const struct opt *opt, char *text, struct text_list *out)
 {
 	struct text_list list;
 
 	if (parse_texts(text, &list))
-		return bad_value(opt, text, "an entry is empty");
+		return opt_bad_value(opt, text, "an entry is empty");
 	for (unsigned int i = 0; i < list.nr; i++) {
-		if (!is_allowed(opt, list.v[i]))
-			return bad_value(opt, list.v[i], "unknown");
+		if (!opt_allows(opt, list.v[i]))
+			return opt_bad_value(opt, list.v[i], "unknown");
 	}
 	*out = list;
 	return 0;
 }
 
-static int set_node(const struct opt *opt, const char *text, int *out)
+static int opt_set_node(const struct opt *opt, const char *text, int *out)
 {
 	char why[160];
 
-	if (node_parse(text, out, why, sizeof(why)))
+	if (machine_parse_node(text, out, why, sizeof(why)))
 		return cli_usage_error("--%s %s: %s", opt->name, text, why);
 	return 0;
 }
 
 /* 0 or CLI_USAGE. */
-static int set_option(const struct opt *opt, void *options, char *text)
+static int opt_set(const struct opt *opt, void *options, char *text)
 {
 	void *member = (char *)options + opt->offset;
 
@@ -179,31 +179,32 @@ static int set_option(const struct opt *opt, void *options, char *text)
 		*(bool *)member = true;
 		return 0;
 	case OPT_TEXT:
-		if (!is_allowed(opt, text))
-			return bad_value(opt, text, "unknown");
+		if (!opt_allows(opt, text))
+			return opt_bad_value(opt, text, "unknown");
 		*(const char **)member = text;
 		return 0;
 	case OPT_UINT:
 	case OPT_SIZE:
 	case OPT_TIME:
-		return set_number(opt, text, member);
+		return opt_set_number(opt, text, member);
 	case OPT_NODE:
-		return set_node(opt, text, member);
+		return opt_set_node(opt, text, member);
 	case OPT_UINTS:
 	case OPT_SIZES:
-		return set_numbers(opt, text, member);
+		return opt_set_numbers(opt, text, member);
 	case OPT_TEXTS:
-		return set_texts(opt, text, member);
+		return opt_set_texts(opt, text, member);
 	}
 	return 0;
 }
 
-static int check_output(const struct output_options *output)
+static int output_check(const struct output_options *output)
 {
 	const char *dot;
 
 	if (output->json && output->csv && !strcmp(output->json, "-") && !strcmp(output->csv, "-"))
-		return cli_usage_error("--json - and --csv -: only one can have standard output");
+		return cli_usage_error(
+			"--json - and --csv -: only one can write to standard output");
 	if (!output->plot)
 		return 0;
 	dot = strrchr(output->plot, '.');
@@ -213,11 +214,11 @@ static int check_output(const struct output_options *output)
 	return 0;
 }
 
-int options_parse(const struct command *command, int argc, char **argv, int *exit_code)
+int args_parse(const struct command *command, int argc, char **argv, int *exit_code)
 {
 	const struct opt *all[MAX_OPTS];
 	struct option longopts[MAX_OPTS + 1] = {0};
-	unsigned int nr = all_opts(command, all);
+	unsigned int nr = command_opts(command, all);
 	int index;
 
 	for (unsigned int i = 0; i < nr; i++) {
@@ -239,16 +240,17 @@ int options_parse(const struct command *command, int argc, char **argv, int *exi
 			return -EINVAL;
 		}
 		if (index == 'h' || !strcmp(all[index - 256]->name, "help")) {
-			print_help(command, all, nr);
+			help_print(command, all, nr);
 			*exit_code = CLI_OK;
 			return -ECANCELED;
 		}
-		if (set_option(all[index - 256], command->options, optarg))
+		if (opt_set(all[index - 256], command->options, optarg))
 			return -EINVAL;
 	}
 	if (optind < argc) {
-		cli_usage_error("%s: what is this? Only options are expected", argv[optind]);
+		cli_usage_error("%s: unexpected argument; the command takes only options",
+				argv[optind]);
 		return -EINVAL;
 	}
-	return check_output(command->options) ? -EINVAL : 0;
+	return output_check(command->options) ? -EINVAL : 0;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One table of options per sub-command: it drives getopt_long and --help, and a test compares the
- * man page with it.
+ * Commands and their options. One table of options per command drives both getopt_long and --help;
+ * a test compares the man page with it.
  */
-#ifndef MIGBENCH_OPTIONS_H
-#define MIGBENCH_OPTIONS_H
+#ifndef MIGBENCH_ARGS_H
+#define MIGBENCH_ARGS_H
 
-#include "cli/common/common.h"
 #include "cli/args/parse.h"
+#include "cli/common/common.h"
 
 enum opt_type {
 	OPT_FLAG,  /* bool */
@@ -15,7 +15,7 @@ enum opt_type {
 	OPT_UINT,  /* uint64_t */
 	OPT_SIZE,  /* uint64_t, bytes */
 	OPT_TIME,  /* uint64_t, ns */
-	OPT_NODE,  /* int: one node in numactl's grammar */
+	OPT_NODE,  /* int: one node in numactl's syntax */
 	OPT_UINTS, /* struct uint_list */
 	OPT_SIZES, /* struct uint_list, bytes */
 	OPT_TEXTS, /* struct text_list */
@@ -29,10 +29,10 @@ struct opt {
 	const char *help;
 	uint64_t min, max; /* of numbers; max 0: no limits */
 	bool power_of_two;
-	const char *const *words; /* of OPT_TEXT and OPT_TEXTS: what is allowed; NULL: anything */
+	const char *const *words; /* allowed values of OPT_TEXT and OPT_TEXTS; NULL: any */
 };
 
-/* What follows the help text are further members: .min = 1, .max = 9 */
+/* Arguments after the help text set further members: .min = 1, .max = 9 */
 #define OPT(kind, option, owner, member, meta, ...)                                           \
 	{                                                                                     \
 		.name = option, .type = OPT_##kind, .offset = offsetof(struct owner, member), \
@@ -47,10 +47,20 @@ struct output_options {
 	bool quiet;
 };
 
+struct command {
+	const char *name;
+	const char *summary;    /* one line */
+	const char *about;      /* for --help */
+	const struct opt *opts; /* ends with a NULL name; args_parse() adds the output options */
+	void *options;          /* begins with struct output_options, holds the defaults */
+	int (*run)(void);       /* returns an exit code */
+};
+
 /*
- * Fills the command's options from argv (argv[0] is the command's name). 0 to go on; else
- * *exit_code says how to end: after --help, or after a bad option that has been reported.
+ * Fills the command's options from argv (argv[0] is the command's name). Returns 0 if the command
+ * should run; otherwise *exit_code is the program's exit code: after --help, or after a wrong
+ * option, which is reported.
  */
-int options_parse(const struct command *command, int argc, char **argv, int *exit_code);
+int args_parse(const struct command *command, int argc, char **argv, int *exit_code);
 
 #endif

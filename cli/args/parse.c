@@ -10,8 +10,8 @@
 
 #include "cli/args/parse.h"
 
-/* Digits at *text, which moves behind them. */
-static int take_uint(const char **text, uint64_t *out)
+/* Reads the digits at *text and advances it past them. */
+static int text_take_uint(const char **text, uint64_t *out)
 {
 	char *end;
 
@@ -28,7 +28,7 @@ static int take_uint(const char **text, uint64_t *out)
 int parse_uint(const char *text, uint64_t *out)
 {
 	uint64_t value;
-	int err = take_uint(&text, &value);
+	int err = text_take_uint(&text, &value);
 
 	if (err)
 		return err;
@@ -43,7 +43,7 @@ int parse_size(const char *text, uint64_t *out)
 	static const char units[] = "kmgt";
 	uint64_t value;
 	unsigned int shift = 0;
-	int err = take_uint(&text, &value);
+	int err = text_take_uint(&text, &value);
 
 	if (err)
 		return err;
@@ -103,14 +103,14 @@ int parse_uints(const char *text, struct uint_list *out)
 
 	for (;; text++) {
 		uint64_t first, last;
-		int err = take_uint(&text, &first);
+		int err = text_take_uint(&text, &first);
 
 		if (err)
 			return err;
 		last = first;
 		if (*text == '-') {
 			text++;
-			err = take_uint(&text, &last);
+			err = text_take_uint(&text, &last);
 			if (err)
 				return err;
 			if (last < first)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Text to numbers, and sizes back to text. Each parser takes the whole text or answers -EINVAL. */
+/* Text to numbers, and sizes back to text. Parsers return -EINVAL unless the whole text matches. */
 #ifndef MIGBENCH_PARSE_H
 #define MIGBENCH_PARSE_H
 
@@ -29,12 +29,12 @@ int parse_time_ns(const char *text, uint64_t *out);
 int parse_uints(const char *text, struct uint_list *out);
 /* "4k,64k,2M" */
 int parse_sizes(const char *text, struct uint_list *out);
-/* Cuts text at its commas, in place. Empty parts are -EINVAL. */
+/* Splits text at its commas, in place. An empty entry is -EINVAL. */
 int parse_texts(char *text, struct text_list *out);
 
 bool text_list_has(const struct text_list *list, const char *text);
 
-/* "4K", "2M", "1G" where it comes out even, else the number: into buf, which is returned. */
+/* "4K", "2M", "1G" for whole multiples, otherwise the number. Returns buf. */
 #define SIZE_TEXT_BYTES 24
 const char *size_text(uint64_t bytes, char buf[SIZE_TEXT_BYTES]);
 

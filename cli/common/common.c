@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ void cli_set_quiet(bool on)
 	quiet = on;
 }
 
-static void error_line(const char *fmt, va_list args)
+static void print_error(const char *fmt, va_list args)
 {
 	cli_progress_end();
 	fprintf(stderr, "migbench%s%s: ", *command_name ? " " : "", command_name);
@@ -33,7 +34,7 @@ void cli_error(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	error_line(fmt, args);
+	print_error(fmt, args);
 	va_end(args);
 }
 
@@ -42,10 +43,15 @@ int cli_usage_error(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	error_line(fmt, args);
+	print_error(fmt, args);
 	va_end(args);
 	fprintf(stderr, "Try 'migbench%s%s --help'.\n", *command_name ? " " : "", command_name);
 	return CLI_USAGE;
+}
+
+bool cli_is_spec_error(int err)
+{
+	return err == -EINVAL || err == -ENOENT || err == -EPROTO;
 }
 
 void *cli_alloc(size_t nr, size_t each_bytes)
@@ -53,7 +59,7 @@ void *cli_alloc(size_t nr, size_t each_bytes)
 	void *memory = calloc(nr ? nr : 1, each_bytes);
 
 	if (!memory) {
-		cli_error("out of memory: ask for a smaller --total");
+		cli_error("out of memory; try a smaller --total");
 		exit(CLI_FAILED);
 	}
 	return memory;

@@ -4,19 +4,19 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cli/common/common.h"
 #include "cli/copy/engine_run.h"
 
 #define DEPTH_MAX    64
 #define STRAY_MAX_NS (10 * NS_PER_SEC)
 
-int engine_run_open(struct engine_run *run, const char *spec, unsigned int nr_threads,
-		    const struct placement *placement, char *why, size_t why_bytes)
+static int engine_run_try_open(struct engine_run *run, const char *spec, unsigned int nr_threads,
+			       const struct placement *placement, char *why, size_t why_bytes)
 {
 	struct engine_env env = {0};
 	int err;
 
-	memset(run, 0, sizeof(*run));
-	snprintf(why, why_bytes, "worker threads can't be started: raise `ulimit -u`");
+	snprintf(why, why_bytes, "cannot start worker threads: raise `ulimit -u`");
 	if (nr_threads > 1) {
 		err = crew_open(placement, nr_threads - 1, &run->crew);
 		if (err)
@@ -26,9 +26,22 @@ int engine_run_open(struct engine_run *run, const char *spec, unsigned int nr_th
 	err = engine_open(spec, &env, &run->engine, why, why_bytes);
 	if (!err)
 		err = run->engine->ops->channel_open(run->engine, -1, &run->channel);
-	if (err)
-		engine_run_close(run);
 	return err;
+}
+
+int engine_run_open(struct engine_run *run, const char *spec, unsigned int nr_threads,
+		    const struct placement *placement)
+{
+	char why[256] = "";
+	int err;
+
+	memset(run, 0, sizeof(*run));
+	err = engine_run_try_open(run, spec, nr_threads, placement, why, sizeof(why));
+	if (!err)
+		return CLI_OK;
+	engine_run_close(run);
+	cli_error("--engine %s: %s", spec, *why ? why : strerror(-err));
+	return cli_is_spec_error(err) ? CLI_USAGE : CLI_UNSUPPORTED;
 }
 
 void engine_run_close(struct engine_run *run)
@@ -40,9 +53,16 @@ void engine_run_close(struct engine_run *run)
 	memset(run, 0, sizeof(*run));
 }
 
-/* Items from first that make up one batch. */
-static uint32_t cut_batch(struct engine_batch *batch, struct engine_item *items, uint32_t nr_items,
-			  size_t batch_bytes)
+void engine_run_count(const struct engine_run *run, struct counters *counters)
+{
+	counters_restart(counters);
+	if (run->engine->ops->counters)
+		run->engine->ops->counters(run->engine, counters_add, counters);
+}
+
+/* Makes a batch of the first items; returns their number. */
+static uint32_t batch_fill(struct engine_batch *batch, struct engine_item *items, uint32_t nr_items,
+			   size_t batch_bytes)
 {
 	uint32_t nr = 0;
 
@@ -56,8 +76,11 @@ static uint32_t cut_batch(struct engine_batch *batch, struct engine_item *items,
 	return nr;
 }
 
-/* Items that the engine did not copy are copied here, once nobody else writes to them. */
-static long finish_batch(struct engine_run *run, struct engine_batch *batch)
+/*
+ * Copies what the engine did not, once no device can write there any more. Returns the number of
+ * those items.
+ */
+static long batch_finish(struct engine_run *run, struct engine_batch *batch)
 {
 	const struct engine_ops *ops = run->engine->ops;
 	uint64_t end_ns = now_ns() + STRAY_MAX_NS;
@@ -79,16 +102,17 @@ static long finish_batch(struct engine_run *run, struct engine_batch *batch)
 	return nr_left;
 }
 
-struct flight {
+/* Batches submitted and not finished. */
+struct in_flight {
 	struct engine_batch batches[DEPTH_MAX];
 	bool busy[DEPTH_MAX];
 	unsigned int depth, nr_busy;
 	long nr_left;
 };
 
-static int land(struct engine_run *run, struct flight *flight, struct engine_batch *batch)
+static int flight_end(struct engine_run *run, struct in_flight *flight, struct engine_batch *batch)
 {
-	long left = finish_batch(run, batch);
+	long left = batch_finish(run, batch);
 
 	if (left < 0)
 		return (int)left;
@@ -98,7 +122,7 @@ static int land(struct engine_run *run, struct flight *flight, struct engine_bat
 	return 0;
 }
 
-static int collect(struct engine_run *run, struct flight *flight)
+static int flight_poll(struct engine_run *run, struct in_flight *flight)
 {
 	struct engine_batch *done[DEPTH_MAX];
 	uint32_t nr;
@@ -107,7 +131,7 @@ static int collect(struct engine_run *run, struct flight *flight)
 		return -EPROTO;
 	nr = run->engine->ops->poll(run->channel, 10 * NS_PER_MS, done, DEPTH_MAX);
 	for (uint32_t i = 0; i < nr; i++) {
-		int err = land(run, flight, done[i]);
+		int err = flight_end(run, flight, done[i]);
 
 		if (err)
 			return err;
@@ -115,7 +139,7 @@ static int collect(struct engine_run *run, struct flight *flight)
 	return 0;
 }
 
-static struct engine_batch *free_batch(struct flight *flight)
+static struct engine_batch *flight_new_batch(struct in_flight *flight)
 {
 	unsigned int i = 0;
 
@@ -126,21 +150,22 @@ static struct engine_batch *free_batch(struct flight *flight)
 	return &flight->batches[i];
 }
 
-static int launch(struct engine_run *run, struct flight *flight, struct engine_batch *batch)
+static int flight_submit(struct engine_run *run, struct in_flight *flight,
+			 struct engine_batch *batch)
 {
 	for (;;) {
 		switch (run->engine->ops->submit(run->channel, batch)) {
 		case ENGINE_DONE:
-			return land(run, flight, batch);
+			return flight_end(run, flight, batch);
 		case ENGINE_QUEUED:
 			return 0;
 		case ENGINE_BUSY:
 			break;
 		}
-		/* Busy with nothing of ours in flight: the CPU copies it. */
+		/* The engine is busy and has no batch of ours to wait for: the CPU copies. */
 		if (flight->nr_busy == 1)
-			return land(run, flight, batch);
-		if (collect(run, flight))
+			return flight_end(run, flight, batch);
+		if (flight_poll(run, flight))
 			return -ETIMEDOUT;
 	}
 }
@@ -148,21 +173,21 @@ static int launch(struct engine_run *run, struct flight *flight, struct engine_b
 long engine_run_copy(struct engine_run *run, struct engine_item *items, uint32_t nr_items,
 		     size_t batch_bytes)
 {
-	struct flight flight = {.depth = MIN(MAX(run->engine->depth, 1U), (uint32_t)DEPTH_MAX)};
+	struct in_flight flight = {.depth = MIN(MAX(run->engine->depth, 1U), (uint32_t)DEPTH_MAX)};
 	int err = 0;
 
 	for (uint32_t at = 0; at < nr_items && !err;) {
 		struct engine_batch *batch;
 
 		while (flight.nr_busy == flight.depth && !err)
-			err = collect(run, &flight);
+			err = flight_poll(run, &flight);
 		if (err)
 			break;
-		batch = free_batch(&flight);
-		at += cut_batch(batch, items + at, nr_items - at, batch_bytes);
-		err = launch(run, &flight, batch);
+		batch = flight_new_batch(&flight);
+		at += batch_fill(batch, items + at, nr_items - at, batch_bytes);
+		err = flight_submit(run, &flight, batch);
 	}
 	while (flight.nr_busy && !err)
-		err = collect(run, &flight);
+		err = flight_poll(run, &flight);
 	return err ? err : flight.nr_left;
 }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/*
- * migbench copy with a null device, one that says yes at once and copies nothing: what is left is
- * the CPU's work for the way to a device, set beside what copying by CPU costs.
- */
 #include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "cli/copy/internal.h"
+#include "cli/common/common.h"
+#include "cli/copy/engine_run.h"
+#include "cli/copy/options.h"
+#include "cli/copy/path_cost.h"
+#include "cli/copy/workload.h"
 
 #define BATCH_ITEMS_DEFAULT 32
 #define BATCH_ITEMS_MAX     4096
-#define ANSWER_MAX_NS       (10 * NS_PER_SEC)
+#define COMPLETION_MAX_NS   (10 * NS_PER_SEC)
 
 enum {
 	COL_ENGINE,
@@ -39,27 +39,31 @@ static const struct column columns[] = {
 	[COL_ROUNDS] = {"rounds", "", COLUMN_COUNT, 0, true},
 };
 
-struct path {
-	struct copy_bench *bench;
-	struct engine_run device, cpu;
+struct path_bench {
+	struct copy_session *session;
+	struct table *table;
+	/* for the current folio size */
+	struct workload workload;
+	/* for the current batch size */
 	uint32_t batch_items;
-	/* ns of this thread's CPU time per folio */
+	struct engine_run device, cpu;
+	/* CPU time of this thread per folio */
 	struct samples path_ns, copy_ns, engine_ns;
 };
 
-/* Items that the null devices behind an engine have answered. */
-static uint64_t nr_answered(struct engine_run *run)
+/* Items that the null devices behind an engine have completed. */
+static uint64_t device_nr_completed(const struct engine_run *run)
 {
 	struct counters counters = {0};
 	uint64_t nr;
 
-	counters_add_engine(&counters, run->engine);
+	engine_run_count(run, &counters);
 	nr = counters_value(&counters, "fallback.null");
 	counters_free(&counters);
 	return nr;
 }
 
-int copy_path_find(struct copy_bench *bench, bool *is_null)
+int copy_find_null_device(const struct copy_session *session, bool *is_null)
 {
 	char from[64] = "", to[64];
 	struct engine_item item = {.dst = to, .src = from, .len_bytes = sizeof(from)};
@@ -67,28 +71,29 @@ int copy_path_find(struct copy_bench *bench, bool *is_null)
 	int code;
 
 	*is_null = false;
-	if (copy_by_cpu())
+	if (copy_uses_cpu_engine())
 		return CLI_OK;
-	code = copy_open_engine(bench, &run, copy_options.engine, 1);
+	code = engine_run_open(&run, copy_options.engine, 1, session->placement);
 	if (code)
 		return code;
-	/* Nobody but the engine knows what it is: it is given something to do. */
+	/* Only the counters of an engine that has copied tell whether it is a null device. */
 	if (engine_run_copy(&run, &item, 1, sizeof(from)) >= 0)
-		*is_null = nr_answered(&run) > 0;
+		*is_null = device_nr_completed(&run) > 0;
 	engine_run_close(&run);
 	return CLI_OK;
 }
 
-/* One batch there and back. 0 or -errno. */
-static int round_trip(struct engine_run *run, struct engine_item *items, uint32_t nr_items,
-		      uint32_t folio_bytes)
+/* Submits one batch and waits for it. 0 or -errno. */
+static int device_round_trip(struct engine_run *run, struct engine_item *items, uint32_t nr_items,
+			     size_t folio_bytes)
 {
+	const struct engine_ops *ops = run->engine->ops;
 	struct engine_batch batch = {
 		.items = items, .nr_items = nr_items, .bytes = (uint64_t)nr_items * folio_bytes};
 	struct engine_batch *done;
 	uint64_t start_ns;
 
-	switch (run->engine->ops->submit(run->channel, &batch)) {
+	switch (ops->submit(run->channel, &batch)) {
 	case ENGINE_DONE:
 		return 0;
 	case ENGINE_BUSY:
@@ -96,70 +101,73 @@ static int round_trip(struct engine_run *run, struct engine_item *items, uint32_
 	case ENGINE_QUEUED:
 		break;
 	}
-	if (run->engine->ops->poll(run->channel, 0, &done, 1))
+	if (ops->poll(run->channel, 0, &done, 1))
 		return 0;
 	start_ns = now_ns();
-	while (!run->engine->ops->poll(run->channel, NS_PER_MS, &done, 1)) {
-		if (now_ns() - start_ns > ANSWER_MAX_NS)
+	while (!ops->poll(run->channel, NS_PER_MS, &done, 1)) {
+		if (now_ns() - start_ns > COMPLETION_MAX_NS)
 			return -ETIMEDOUT;
 	}
 	return 0;
 }
 
-/* As many folios as the area has, in batches of the same few items: those of a mover are warm. */
-static int run_path(struct path *path, bool counted)
+/*
+ * Submits as many items as there are folios, but the same few in every batch: as in a mover, they
+ * are in the CPU's caches. 0 or an exit code.
+ */
+static int bench_run_path(struct path_bench *bench, bool counted)
 {
-	struct copy_bench *bench = path->bench;
-	uint32_t folio_bytes = (uint32_t)bench->src.folio_bytes;
-	uint32_t nr_batches = MAX(bench->nr_items / path->batch_items, 1U);
-	uint64_t nr_items = (uint64_t)nr_batches * path->batch_items;
-	uint64_t before = nr_answered(&path->device), start_ns, ns;
+	struct workload *workload = &bench->workload;
+	uint32_t nr_batches = MAX(workload->nr_items / bench->batch_items, 1U);
+	uint64_t nr_items = (uint64_t)nr_batches * bench->batch_items;
+	uint64_t before = device_nr_completed(&bench->device), start_ns, ns;
 	int err = 0;
 
 	start_ns = thread_cpu_ns();
 	for (uint32_t i = 0; i < nr_batches && !err; i++)
-		err = round_trip(&path->device, bench->items, path->batch_items, folio_bytes);
+		err = device_round_trip(&bench->device, workload->items, bench->batch_items,
+					workload->src.folio_bytes);
 	ns = thread_cpu_ns() - start_ns;
-	if (!err && nr_answered(&path->device) - before != nr_items)
+	if (!err && device_nr_completed(&bench->device) - before != nr_items)
 		err = -EIO;
 	if (err) {
-		cli_error("--engine %s: not every descriptor was answered (%s)",
+		cli_error("--engine %s: the device did not complete every descriptor (%s)",
 			  copy_options.engine, strerror(-err));
 		return CLI_FAILED;
 	}
 	if (counted)
-		samples_add(&path->path_ns, (double)ns / (double)nr_items);
+		samples_add(&bench->path_ns, (double)ns / (double)nr_items);
 	return CLI_OK;
 }
 
-static void run_copies(struct path *path, bool counted)
+static void bench_run_copies(struct path_bench *bench, bool counted)
 {
-	struct copy_bench *bench = path->bench;
-	const struct copy_kernel *kernel = copy_kernel_best(bench->src.folio_bytes, 1);
+	const struct workload *workload = &bench->workload;
+	const struct copy_kernel *kernel = copy_kernel_best(workload->src.folio_bytes, 1);
 	uint64_t start_ns = thread_cpu_ns();
 	double ns;
 
-	for (uint32_t i = 0; i < bench->nr_items; i++)
-		kernel->copy(bench->items[i].dst, bench->items[i].src, bench->items[i].len_bytes);
+	workload_copy(workload, kernel);
 	ns = (double)(thread_cpu_ns() - start_ns);
 	if (counted)
-		samples_add(&path->copy_ns, ns / bench->nr_items);
+		samples_add(&bench->copy_ns, ns / workload->nr_items);
 }
 
-static void run_cpu_engine(struct path *path, bool counted)
+static void bench_run_cpu_engine(struct path_bench *bench, bool counted)
 {
-	struct copy_bench *bench = path->bench;
+	struct workload *workload = &bench->workload;
 	uint64_t start_ns = thread_cpu_ns();
 	double ns;
 
-	engine_run_copy(&path->cpu, bench->items, bench->nr_items,
-			path->batch_items * bench->src.folio_bytes);
+	engine_run_copy(&bench->cpu, workload->items, workload->nr_items,
+			bench->batch_items * workload->src.folio_bytes);
 	ns = (double)(thread_cpu_ns() - start_ns);
 	if (counted)
-		samples_add(&path->engine_ns, ns / bench->nr_items);
+		samples_add(&bench->engine_ns, ns / workload->nr_items);
 }
 
-static int measure(struct path *path)
+/* 0 or an exit code. */
+static int bench_measure(struct path_bench *bench)
 {
 	struct rounds rounds;
 	int code = CLI_OK;
@@ -167,98 +175,106 @@ static int measure(struct path *path)
 	rounds_begin(&rounds, &copy_options.rounds, 3);
 	while (rounds_next(&rounds) && !code) {
 		cli_progress("path cost, folio %zuk: round %llu",
-			     path->bench->src.folio_bytes >> 10,
+			     bench->workload.src.folio_bytes >> 10,
 			     (unsigned long long)rounds.nr_done);
-		code = run_path(path, rounds_counted(&rounds));
-		run_copies(path, rounds_counted(&rounds));
-		run_cpu_engine(path, rounds_counted(&rounds));
+		code = bench_run_path(bench, rounds_counted(&rounds));
+		bench_run_copies(bench, rounds_counted(&rounds));
+		bench_run_cpu_engine(bench, rounds_counted(&rounds));
 	}
 	return code;
 }
 
-static void add_row(struct table *table, const struct path *path)
+static void bench_add_row(const struct path_bench *bench)
 {
-	double folio_bytes = (double)path->bench->src.folio_bytes;
-	double per_gib = (double)(1UL << 30) / folio_bytes / 1e9; /* s of a GiB per ns of a folio */
-	double path_ns = samples_median(&path->path_ns), copy_ns = samples_median(&path->copy_ns);
+	struct table *table = bench->table;
+	size_t folio_bytes = bench->workload.src.folio_bytes;
+	/* seconds per GiB for each nanosecond per folio */
+	double per_gib = (double)(1UL << 30) / (double)folio_bytes / 1e9;
+	double path_ns = samples_median(&bench->path_ns), path_mad = samples_mad(&bench->path_ns);
+	double copy_ns = samples_median(&bench->copy_ns);
 
 	table_row(table);
 	table_text(table, COL_ENGINE, "%s", copy_options.engine);
-	table_count(table, COL_FOLIO, (int64_t)path->bench->src.folio_bytes);
-	table_count(table, COL_BATCH, path->batch_items);
-	table_spread(table, COL_PATH_NS, path_ns, samples_mad(&path->path_ns));
-	table_spread(table, COL_COPY_NS, copy_ns, samples_mad(&path->copy_ns));
+	table_count(table, COL_FOLIO, (int64_t)folio_bytes);
+	table_count(table, COL_BATCH, bench->batch_items);
+	table_spread(table, COL_PATH_NS, path_ns, path_mad);
+	table_spread(table, COL_COPY_NS, copy_ns, samples_mad(&bench->copy_ns));
 	table_real(table, COL_RATIO, path_ns / copy_ns);
-	table_spread(table, COL_PATH_CPU, path_ns * per_gib, samples_mad(&path->path_ns) * per_gib);
-	table_spread(table, COL_ENGINE_CPU, samples_median(&path->engine_ns) * per_gib,
-		     samples_mad(&path->engine_ns) * per_gib);
-	table_text(table, COL_KERNEL, "%s",
-		   copy_kernel_best(path->bench->src.folio_bytes, 1)->name);
-	table_count(table, COL_ROUNDS, path->path_ns.nr);
+	table_spread(table, COL_PATH_CPU, path_ns * per_gib, path_mad * per_gib);
+	table_spread(table, COL_ENGINE_CPU, samples_median(&bench->engine_ns) * per_gib,
+		     samples_mad(&bench->engine_ns) * per_gib);
+	table_text(table, COL_KERNEL, "%s", copy_kernel_best(folio_bytes, 1)->name);
+	table_count(table, COL_ROUNDS, bench->path_ns.nr);
 }
 
-static uint32_t choose_batch(const struct copy_bench *bench, uint64_t batch_bytes)
+/* batch_bytes 0: the default. */
+static uint32_t bench_batch_items(const struct path_bench *bench, uint64_t batch_bytes)
 {
-	uint64_t nr = batch_bytes ? batch_bytes / bench->src.folio_bytes : BATCH_ITEMS_DEFAULT;
+	const struct workload *workload = &bench->workload;
+	uint64_t nr = batch_bytes ? batch_bytes / workload->src.folio_bytes : BATCH_ITEMS_DEFAULT;
 
-	return (uint32_t)MIN(MAX(nr, 1UL), MIN(bench->nr_items, (uint64_t)BATCH_ITEMS_MAX));
+	return (uint32_t)MIN(MAX(nr, 1UL), MIN(workload->nr_items, (uint64_t)BATCH_ITEMS_MAX));
 }
 
-/* batch_bytes 0: the default. 0 or an exit code. */
-static int bench_batch(struct copy_bench *bench, struct table *table, uint64_t batch_bytes)
+/* batch_bytes 0: the default. Returns 0 or an exit code. */
+static int bench_run_batch_size(struct path_bench *bench, uint64_t batch_bytes)
 {
-	struct path path = {.bench = bench};
-	int code = copy_open_engine(bench, &path.device, copy_options.engine, 1);
+	struct copy_session *session = bench->session;
+	int code = engine_run_open(&bench->device, copy_options.engine, 1, session->placement);
 
 	if (!code)
-		code = copy_open_engine(bench, &path.cpu, "cpu:threads=1", 1);
-	path.batch_items = choose_batch(bench, batch_bytes);
+		code = engine_run_open(&bench->cpu, "cpu:threads=1", 1, session->placement);
+	bench->batch_items = bench_batch_items(bench, batch_bytes);
 	if (!code)
-		code = measure(&path);
+		code = bench_measure(bench);
 	if (!code)
-		add_row(table, &path);
-	if (path.device.engine)
-		counters_add_engine(&bench->counters, path.device.engine);
-	engine_run_close(&path.device);
-	engine_run_close(&path.cpu);
-	samples_free(&path.path_ns);
-	samples_free(&path.copy_ns);
-	samples_free(&path.engine_ns);
+		bench_add_row(bench);
+	if (bench->device.engine)
+		engine_run_count(&bench->device, &session->counters);
+	engine_run_close(&bench->device);
+	engine_run_close(&bench->cpu);
+	samples_free(&bench->path_ns);
+	samples_free(&bench->copy_ns);
+	samples_free(&bench->engine_ns);
 	return code;
 }
 
-static int bench_folio(struct copy_bench *bench, struct table *table, size_t folio_bytes)
+/* 0 or an exit code. */
+static int bench_run_folio(struct path_bench *bench, size_t folio_bytes)
 {
-	int code = copy_open_folio(bench, folio_bytes);
+	const struct uint_list *batches = &copy_options.batches;
+	int code = workload_open(&bench->workload, folio_bytes);
 
-	if (!code && !copy_options.batches.nr)
-		code = bench_batch(bench, table, 0);
-	for (unsigned int i = 0; i < copy_options.batches.nr && !code; i++)
-		code = bench_batch(bench, table, copy_options.batches.v[i]);
-	copy_close_folio(bench);
+	if (!code && !batches->nr)
+		code = bench_run_batch_size(bench, 0);
+	for (unsigned int i = 0; i < batches->nr && !code; i++)
+		code = bench_run_batch_size(bench, batches->v[i]);
+	workload_close(&bench->workload);
 	return code;
 }
 
-int copy_path(struct copy_bench *bench)
+int copy_path_cost(struct copy_session *session)
 {
+	struct path_bench bench = {.session = session};
 	struct uint_list folios = copy_options.folios;
-	struct table *table = report_table(
-		&bench->report, "path_cost",
-		"Path cost: CPU time of one thread for folios prepared, submitted and reaped",
-		columns, ARRAY_SIZE(columns));
 	int code = CLI_OK;
 
 	if (copy_options.output.plot)
-		return cli_usage_error("--plot: a device that copies nothing has nothing to draw");
+		return cli_usage_error("--plot: there is nothing to draw for a null device");
+	bench.table =
+		report_table(&session->report, "path_cost",
+			     "Path cost: CPU time of one thread to prepare, submit and reap folios",
+			     columns, ARRAY_SIZE(columns));
 	if (!folios.nr)
 		folios = (struct uint_list){{PAGE_BYTES}, 1};
 	for (unsigned int i = 0; i < folios.nr && !code; i++)
-		code = bench_folio(bench, table, folios.v[i]);
-	report_note(&bench->report,
-		    "%s says yes at once and copies nothing: there is no rate, and there were no "
-		    "bytes to check.",
-		    copy_options.engine);
-	report_note(&bench->report,
+		code = bench_run_folio(&bench, folios.v[i]);
+	report_note(
+		&session->report,
+		"%s completes each descriptor at once and copies nothing: there is no rate, and "
+		"there were no bytes to check.",
+		copy_options.engine);
+	report_note(&session->report,
 		    "ns/CPU COPY: one plain loop by KERNEL over the same folios in the same run. "
 		    "BY CPU ENGINE: CPU s/GiB of the cpu engine with one thread.");
 	return code;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The rows of migbench copy, and their bars. */
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/copy/internal.h"
+#include "cli/copy/options.h"
+#include "cli/copy/table.h"
 
 enum {
 	COL_FOLIO,
@@ -59,60 +59,64 @@ double copy_table_best_limit(const struct table *table)
 	return best;
 }
 
-static const char *kernel_name(const struct copy_bench *bench, const struct copy_config *config)
+static const char *row_kernel_name(const struct copy_row *row, const struct area *area)
 {
-	if (config->kernel)
-		return config->kernel;
-	return copy_kernel_best(bench->src.folio_bytes, config->nr_threads)->name;
+	if (row->kernel)
+		return row->kernel;
+	return copy_kernel_best(area->folio_bytes, row->nr_threads)->name;
 }
 
-static void add_bar(struct copy_bench *bench, const struct copy_config *config, double rate,
-		    double limit_rate)
+void copy_plot_add(struct plot *plot, const struct copy_row *row,
+		   const struct copy_reference *reference, bool names_batch)
 {
 	char group[SIZE_TEXT_BYTES], series[64];
 
-	size_text(bench->src.folio_bytes, group);
+	size_text(reference->area->folio_bytes, group);
 	snprintf(series, sizeof(series), "%s%s%s, %u thread%s", copy_options.engine,
-		 config->kernel ? " " : "", config->kernel ? config->kernel : "",
-		 config->nr_threads, config->nr_threads == 1 ? "" : "s");
-	if (bench->batches.nr > 1) {
+		 row->kernel ? " " : "", row->kernel ? row->kernel : "", row->nr_threads,
+		 row->nr_threads == 1 ? "" : "s");
+	if (names_batch) {
 		char batch[SIZE_TEXT_BYTES];
 		size_t len = strlen(series);
 
 		snprintf(series + len, sizeof(series) - len, ", batch %s",
-			 size_text(config->batch_bytes, batch));
+			 size_text(row->batch_bytes, batch));
 	}
-	plot_add(&bench->plot, group, series, rate, samples_mad(&config->gb_per_s));
-	plot_limit(&bench->plot, group, limit_rate);
+	plot_add(plot, group, series, samples_median(&row->gb_per_s), samples_mad(&row->gb_per_s));
+	plot_limit(plot, group, samples_median(&reference->limit->gb_per_s));
 }
 
-void copy_table_add(struct copy_bench *bench, const struct copy_config *config)
+static void table_set_spread(struct table *table, unsigned int column,
+			     const struct samples *samples)
 {
-	const struct limit_candidate *limit = limit_best(&bench->limit);
-	double limit_rate = samples_median(&limit->gb_per_s);
-	double rate = samples_median(&config->gb_per_s);
-	struct table *table = bench->results;
+	table_spread(table, column, samples_median(samples), samples_mad(samples));
+}
+
+void copy_table_add(struct table *table, const struct copy_row *row,
+		    const struct copy_reference *reference)
+{
+	const struct area *area = reference->area;
+	const struct limit_candidate *limit = reference->limit;
+	double rate = samples_median(&row->gb_per_s);
 
 	table_row(table);
-	table_count(table, COL_FOLIO, (int64_t)bench->src.folio_bytes);
-	table_text(table, COL_FOLIOS, "%s", folio_kind_name(bench->src.kind));
+	table_count(table, COL_FOLIO, (int64_t)area->folio_bytes);
+	table_text(table, COL_FOLIOS, "%s", folio_kind_name(area->kind));
 	table_text(table, COL_ORDER, "%s", copy_options.scattered ? "scattered" : "contiguous");
 	table_text(table, COL_ENGINE, "%s", copy_options.engine);
-	if (copy_by_cpu())
-		table_text(table, COL_KERNEL, "%s", kernel_name(bench, config));
-	table_count(table, COL_WORKERS, config->nr_threads);
-	table_count(table, COL_BATCH, (int64_t)config->batch_bytes);
-	table_spread(table, COL_RATE, rate, samples_mad(&config->gb_per_s));
+	if (copy_uses_cpu_engine())
+		table_text(table, COL_KERNEL, "%s", row_kernel_name(row, area));
+	table_count(table, COL_WORKERS, row->nr_threads);
+	table_count(table, COL_BATCH, (int64_t)row->batch_bytes);
+	table_set_spread(table, COL_RATE, &row->gb_per_s);
 	table_real(table, COL_NS, PAGE_BYTES / rate);
-	table_spread(table, COL_LIMIT, limit_rate, samples_mad(&limit->gb_per_s));
-	table_real(table, COL_RATIO, rate / limit_rate);
-	table_real(table, COL_VS_LOOP, rate / samples_median(&bench->loop_gb_per_s));
-	table_spread(table, COL_CPU, samples_median(&config->cpu_s_per_gib),
-		     samples_mad(&config->cpu_s_per_gib));
-	if (config->nr_left)
-		table_count(table, COL_LEFT, config->nr_left);
-	table_count(table, COL_ROUNDS, config->gb_per_s.nr);
+	table_set_spread(table, COL_LIMIT, &limit->gb_per_s);
+	table_real(table, COL_RATIO, rate / samples_median(&limit->gb_per_s));
+	table_real(table, COL_VS_LOOP, rate / reference->loop_gb_per_s);
+	table_set_spread(table, COL_CPU, &row->cpu_s_per_gib);
+	if (row->nr_left)
+		table_count(table, COL_LEFT, row->nr_left);
+	table_count(table, COL_ROUNDS, row->gb_per_s.nr);
 	table_text(table, COL_LIMIT_KERNEL, "%s", limit->kernel->name);
 	table_count(table, COL_LIMIT_THREADS, limit->nr_threads);
-	add_bar(bench, config, rate, limit_rate);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "cli/counters/counters.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli/counters/counters.h"
 
 enum { COL_NAME, COL_VALUE };
 
@@ -11,7 +11,7 @@ static const struct column columns[] = {
 	[COL_VALUE] = {"value", "VALUE", COLUMN_COUNT, 0, false},
 };
 
-static struct counter *find(const struct counters *counters, const char *name)
+static struct counter *counters_find(const struct counters *counters, const char *name)
 {
 	for (unsigned int i = 0; i < counters->nr; i++) {
 		if (!strcmp(counters->list[i].name, name))
@@ -20,8 +20,8 @@ static struct counter *find(const struct counters *counters, const char *name)
 	return NULL;
 }
 
-/* Where an engine tells it: a status that only a later one has seen stands with the others. */
-static struct counter *insert(struct counters *counters, const char *name)
+/* A name that only a later engine reports goes next to its neighbours in that engine's order. */
+static struct counter *counters_insert(struct counters *counters, const char *name)
 {
 	struct counter *list = counters->list;
 
@@ -33,33 +33,31 @@ static struct counter *insert(struct counters *counters, const char *name)
 		free(counters->list);
 		counters->list = list;
 	}
-	memmove(&list[counters->at + 1], &list[counters->at],
-		(counters->nr++ - counters->at) * sizeof(*list));
-	list[counters->at] = (struct counter){.name = cli_format("%s", name)};
-	return &list[counters->at];
+	memmove(&list[counters->next + 1], &list[counters->next],
+		(counters->nr++ - counters->next) * sizeof(*list));
+	list[counters->next] = (struct counter){.name = cli_format("%s", name)};
+	return &list[counters->next];
 }
 
-static void take(void *arg, const char *name, uint64_t value)
+void counters_restart(struct counters *counters)
+{
+	counters->next = 0;
+}
+
+void counters_add(void *arg, const char *name, uint64_t value)
 {
 	struct counters *counters = arg;
-	struct counter *counter = find(counters, name);
+	struct counter *counter = counters_find(counters, name);
 
 	if (!counter)
-		counter = insert(counters, name);
+		counter = counters_insert(counters, name);
 	counter->value += value;
-	counters->at = (unsigned int)(counter - counters->list) + 1;
-}
-
-void counters_add_engine(struct counters *counters, struct engine *engine)
-{
-	counters->at = 0;
-	if (engine->ops->counters)
-		engine->ops->counters(engine, take, counters);
+	counters->next = (unsigned int)(counter - counters->list) + 1;
 }
 
 uint64_t counters_value(const struct counters *counters, const char *name)
 {
-	const struct counter *counter = find(counters, name);
+	const struct counter *counter = counters_find(counters, name);
 
 	return counter ? counter->value : 0;
 }
@@ -72,8 +70,9 @@ void counters_free(struct counters *counters)
 	memset(counters, 0, sizeof(*counters));
 }
 
-/* True if any is not zero. */
-static bool add_table(struct report *report, const char *caption, const struct counters *counters)
+/* True if any counter is not zero. */
+static bool report_add_table(struct report *report, const char *caption,
+			     const struct counters *counters)
 {
 	struct table *table = report_table(report, "stats", caption, columns, ARRAY_SIZE(columns));
 
@@ -88,8 +87,8 @@ static bool add_table(struct report *report, const char *caption, const struct c
 	return table->nr_rows;
 }
 
-/* Names stay whole: "status.page_fault" is a number and not the parent of another. */
-static void add_json(struct report *report, const char *key, const struct counters *counters)
+/* Names keep their dots: "status.page_fault" is a number and not the parent of another. */
+static void report_add_json(struct report *report, const char *key, const struct counters *counters)
 {
 	json_t *stats = json_object_get(report->facts, "stats");
 	json_t *object = json_object();
@@ -108,18 +107,18 @@ void counters_report(struct report *report, const char *spec, const struct count
 {
 	if (!counters->nr)
 		report_note(report, "Engine %s keeps no counters.", spec);
-	else if (!add_table(report, "What the engine counted in the whole run:", counters))
+	else if (!report_add_table(report, "What the engine counted in the whole run:", counters))
 		report_note(report, "All counters of engine %s are zero: it was not used.", spec);
-	add_json(report, "engine", counters);
+	report_add_json(report, "engine", counters);
 }
 
-static void take_array(struct counters *counters, const char *what, const uint64_t *values,
-		       unsigned int nr, const char *(*name_of)(unsigned int i))
+static void counters_add_array(struct counters *counters, const char *what, const uint64_t *values,
+			       unsigned int nr, const char *(*name_of)(unsigned int i))
 {
 	for (unsigned int i = 1; i < nr; i++) {
 		char *name = cli_format("%s.%s", what, name_of(i));
 
-		take(counters, name, values[i]);
+		counters_add(counters, name, values[i]);
 		free(name);
 	}
 }
@@ -139,18 +138,22 @@ void counters_report_ferry(struct report *report, const char *spec, struct ferry
 	struct ferry_stats stats = FERRY_STATS_INIT;
 	struct counters engine = {0}, library = {0};
 
-	if (ferry_engine_counters(ferry, take, &engine) || ferry_get_stats(ferry, &stats))
+	if (!spec)
+		spec = "auto";
+	if (ferry_engine_counters(ferry, counters_add, &engine) || ferry_get_stats(ferry, &stats))
 		return;
 	counters_report(report, spec, &engine);
-	take_array(&library, "pages_by_mover", stats.pages_by_mover, FERRY_NR_MOVERS, mover_name);
-	take_array(&library, "pages_by_reason", stats.pages_by_reason, FERRY_NR_REASONS,
-		   reason_name);
-	take(&library, "bytes_by_engine", stats.bytes_by_engine);
-	take(&library, "bytes_by_cpu", stats.bytes_by_cpu);
-	if (!add_table(report,
-		       "What the library counted in the whole run, in pages of 4 KiB:", &library))
+	counters_add_array(&library, "pages_by_mover", stats.pages_by_mover, FERRY_NR_MOVERS,
+			   mover_name);
+	counters_add_array(&library, "pages_by_reason", stats.pages_by_reason, FERRY_NR_REASONS,
+			   reason_name);
+	counters_add(&library, "bytes_by_engine", stats.bytes_by_engine);
+	counters_add(&library, "bytes_by_cpu", stats.bytes_by_cpu);
+	if (!report_add_table(
+		    report,
+		    "What the library counted in the whole run, in pages of 4 KiB:", &library))
 		report_note(report, "The library has moved no page.");
-	add_json(report, "library", &library);
+	report_add_json(report, "library", &library);
 	counters_free(&engine);
 	counters_free(&library);
 }

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* migbench doctor: what can be used here; for the rest, why not and the command that mends it. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/machine/env.h"
+#include "cli/doctor/doctor.h"
+#include "cli/machine/machine.h"
 #include "cli/report/report.h"
 #include "engines/cpu/kernels.h"
 #include "engines/dsa/doctor.h"
-#include "engines/engine.h"
 #include "pageferry.h"
 
 static struct doctor_options {
@@ -30,8 +29,9 @@ static const struct column columns[] = {
 	[COL_REMEDY] = {"remedy", "WHAT TO DO", COLUMN_TEXT, 0, false},
 };
 
-static void add(struct table *table, const char *subject, bool usable, const char *detail,
-		const char *remedy)
+/* detail is the diagnosis, remedy what to do about it; either may be NULL. */
+static void table_add_finding(struct table *table, const char *subject, bool usable,
+			      const char *detail, const char *remedy)
 {
 	table_row(table);
 	table_text(table, COL_SUBJECT, "%s", subject);
@@ -42,21 +42,21 @@ static void add(struct table *table, const char *subject, bool usable, const cha
 		table_text(table, COL_REMEDY, "%s", remedy);
 }
 
-static void add_finding(void *arg, const struct ferry_finding *finding)
+static void library_finding(void *arg, const struct ferry_finding *finding)
 {
-	add(arg, finding->subject, finding->usable, finding->detail, finding->remedy);
+	table_add_finding(arg, finding->subject, finding->usable, finding->detail, finding->remedy);
 }
 
-static void add_dsa_link(void *arg, const char *step, bool ok, const char *detail,
-			 const char *remedy)
+static void dsa_finding(void *arg, const char *step, bool ok, const char *detail,
+			const char *remedy)
 {
 	char subject[96];
 
 	snprintf(subject, sizeof(subject), "dsa/%s", step);
-	add(arg, subject, ok, detail, remedy);
+	table_add_finding(arg, subject, ok, detail, remedy);
 }
 
-static void add_kernels(struct table *table)
+static void table_add_kernels(struct table *table)
 {
 	for (unsigned int i = 0; i < nr_copy_kernels; i++) {
 		const struct copy_kernel *kernel = &copy_kernels[i];
@@ -65,15 +65,15 @@ static void add_kernels(struct table *table)
 		snprintf(subject, sizeof(subject), "copy-kernel/%s", kernel->name);
 		if (kernel->usable())
 			snprintf(detail, sizeof(detail), "%s%s",
-				 kernel->streaming ? "around the caches" : "through the caches",
-				 kernel->vault_safe ? "" : "; for measuring only");
+				 kernel->streaming ? "bypasses the caches" : "through the caches",
+				 kernel->vault_safe ? "" : "; only for measurements");
 		else
-			snprintf(detail, sizeof(detail), "this CPU lacks %s", kernel->needs);
-		add(table, subject, kernel->usable(), detail, NULL);
+			snprintf(detail, sizeof(detail), "requires %s", kernel->needs);
+		table_add_finding(table, subject, kernel->usable(), detail, NULL);
 	}
 }
 
-static bool on_path(const char *program)
+static bool is_on_path(const char *program)
 {
 	const char *path = getenv("PATH");
 	bool found = false;
@@ -89,15 +89,20 @@ static bool on_path(const char *program)
 	return found;
 }
 
-static void add_surroundings(struct table *table)
+static void table_add_environment(struct table *table)
 {
-	if (env_emulated())
-		add(table, "machine/clock", false, "emulated CPU: only ratios mean anything", NULL);
-	add(table, "tool/gnuplot", on_path("gnuplot"), "draws --plot",
-	    on_path("gnuplot") ? NULL : "apt install gnuplot-nox");
+	bool has_gnuplot = is_on_path("gnuplot");
+
+	if (machine_is_emulated())
+		table_add_finding(table, "machine/clock", false,
+				  "emulated CPU: only ratios are meaningful",
+				  "measure on hardware or under KVM");
+	table_add_finding(table, "tool/gnuplot", has_gnuplot,
+			  has_gnuplot ? "draws --plot" : "not in PATH; --plot needs it",
+			  has_gnuplot ? NULL : "apt install gnuplot-nox");
 }
 
-static int run(void)
+static int doctor_run(void)
 {
 	struct report report;
 	struct table *table;
@@ -107,14 +112,14 @@ static int run(void)
 		return cli_usage_error("--plot: doctor has nothing to draw");
 	report_open(&report, "doctor");
 	table = report_table(&report, "findings", NULL, columns, ARRAY_SIZE(columns));
-	err = ferry_doctor(add_finding, table);
+	err = ferry_doctor(library_finding, table);
 	if (err) {
-		cli_error("the library can't be asked: %s", strerror(-err));
+		cli_error("the library cannot examine itself: %s", strerror(-err));
 		code = CLI_FAILED;
 	}
-	dsa_doctor(add_dsa_link, table);
-	add_kernels(table);
-	add_surroundings(table);
+	dsa_doctor(dsa_finding, table);
+	table_add_kernels(table);
+	table_add_environment(table);
 	if (report_write(&report, &options.output))
 		code = CLI_FAILED;
 	report_close(&report);
@@ -123,11 +128,11 @@ static int run(void)
 
 const struct command doctor_command = {
 	.name = "doctor",
-	.summary = "what can be used here, and how to mend what can't",
-	.about = "Tries each mover, engine, kernel feature and copy kernel and says whether it\n"
-		 "can be used here; if not, exactly why, and the command that mends it. Exits\n"
-		 "0 whatever it finds.",
+	.summary = "what this machine can use, and the remedy for what it cannot",
+	.about = "Tries each mover, engine, kernel feature and copy kernel on this machine. For\n"
+		 "each one that is not usable, DETAIL is the diagnosis and WHAT TO DO the\n"
+		 "remedy. The exit status is 0, whatever it finds.",
 	.opts = opts,
 	.options = &options,
-	.run = run,
+	.run = doctor_run,
 };

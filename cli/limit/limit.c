@@ -6,7 +6,7 @@
 
 #define SCREENING_PASSES 3
 
-static void run(struct limit *limit, struct limit_candidate *candidate)
+static void candidate_run(struct limit *limit, struct limit_candidate *candidate)
 {
 	const struct loops_job job = {
 		.copy = candidate->kernel->copy,
@@ -20,7 +20,7 @@ static void run(struct limit *limit, struct limit_candidate *candidate)
 	samples_add(&candidate->gb_per_s, (double)job.len_bytes / (double)MAX(ns, 1U));
 }
 
-static void add_candidates(struct limit *limit, const struct copy_kernel *kernel)
+static void limit_add_candidates(struct limit *limit, const struct copy_kernel *kernel)
 {
 	unsigned int nr_all = loops_nr_threads(limit->loops);
 
@@ -32,7 +32,7 @@ static void add_candidates(struct limit *limit, const struct copy_kernel *kernel
 	}
 }
 
-static int by_rate(const void *a, const void *b)
+static int candidate_compare(const void *a, const void *b)
 {
 	double x = samples_max(&((const struct limit_candidate *)a)->gb_per_s);
 	double y = samples_max(&((const struct limit_candidate *)b)->gb_per_s);
@@ -40,8 +40,8 @@ static int by_rate(const void *a, const void *b)
 	return (x < y) - (x > y);
 }
 
-/* A busy moment must not leave only candidates that use a part of the machine. */
-static void keep_one_with_all_threads(struct limit *limit)
+/* Noise during screening must not leave only candidates that use part of the machine. */
+static void limit_keep_all_threads(struct limit *limit)
 {
 	unsigned int nr_all = loops_nr_threads(limit->loops), i = 0;
 
@@ -64,14 +64,14 @@ void limit_open(struct limit *limit, struct loops *loops, const struct area *dst
 	limit->src = src;
 	for (unsigned int i = 0; i < nr_copy_kernels; i++) {
 		if (copy_kernels[i].usable())
-			add_candidates(limit, &copy_kernels[i]);
+			limit_add_candidates(limit, &copy_kernels[i]);
 	}
 	for (unsigned int pass = 0; pass < SCREENING_PASSES; pass++) {
 		for (unsigned int i = 0; i < limit->nr; i++)
-			run(limit, &limit->candidates[i]);
+			candidate_run(limit, &limit->candidates[i]);
 	}
-	qsort(limit->candidates, limit->nr, sizeof(limit->candidates[0]), by_rate);
-	keep_one_with_all_threads(limit);
+	qsort(limit->candidates, limit->nr, sizeof(limit->candidates[0]), candidate_compare);
+	limit_keep_all_threads(limit);
 	while (limit->nr > LIMIT_KEPT)
 		samples_free(&limit->candidates[--limit->nr].gb_per_s);
 	for (unsigned int i = 0; i < limit->nr; i++)
@@ -88,7 +88,7 @@ void limit_close(struct limit *limit)
 void limit_round(struct limit *limit)
 {
 	for (unsigned int i = 0; i < limit->nr; i++)
-		run(limit, &limit->candidates[i]);
+		candidate_run(limit, &limit->candidates[i]);
 }
 
 const struct limit_candidate *limit_best(const struct limit *limit)

@@ -18,42 +18,42 @@ struct loop_thread {
 
 struct loops {
 	struct loops_job job;
-	unsigned int nr_taking; /* of this round */
+	unsigned int nr_active; /* threads of this round */
 	bool closing;
 	atomic_uint round;    /* futex of the threads */
-	atomic_uint nr_ready; /* they start together */
+	atomic_uint nr_ready; /* threads start together */
 	atomic_uint nr_ended; /* futex of the caller */
 	unsigned int nr_threads;
 	struct loop_thread threads[];
 };
 
-static void copy_share(const struct loops *loops, unsigned int index)
+static void loops_copy_share(const struct loops *loops, unsigned int index)
 {
 	const struct loops_job *job = &loops->job;
 	size_t nr_folios = job->len_bytes / job->folio_bytes;
-	size_t first = nr_folios * index / loops->nr_taking;
-	size_t end = nr_folios * (index + 1) / loops->nr_taking;
+	size_t first = nr_folios * index / loops->nr_active;
+	size_t end = nr_folios * (index + 1) / loops->nr_active;
 
 	for (size_t i = first; i < end; i++)
 		job->copy(job->dst + i * job->folio_bytes, job->src + i * job->folio_bytes,
 			  job->folio_bytes);
 }
 
-static void take_part(struct loop_thread *self)
+static void loop_thread_work(struct loop_thread *self)
 {
 	struct loops *loops = self->loops;
 
 	atomic_fetch_add(&loops->nr_ready, 1);
-	while (atomic_load(&loops->nr_ready) < loops->nr_taking)
+	while (atomic_load(&loops->nr_ready) < loops->nr_active)
 		cpu_relax();
 	self->start_ns = now_ns();
-	copy_share(loops, self->index);
+	loops_copy_share(loops, self->index);
 	self->end_ns = now_ns();
-	if (atomic_fetch_add(&loops->nr_ended, 1) + 1 == loops->nr_taking)
+	if (atomic_fetch_add(&loops->nr_ended, 1) + 1 == loops->nr_active)
 		futex_wake(&loops->nr_ended, 1);
 }
 
-static void *run_thread(void *arg)
+static void *loop_thread_main(void *arg)
 {
 	struct loop_thread *self = arg;
 	struct loops *loops = self->loops;
@@ -74,8 +74,8 @@ static void *run_thread(void *arg)
 		seen = round;
 		if (loops->closing)
 			return NULL;
-		if (self->index < loops->nr_taking)
-			take_part(self);
+		if (self->index < loops->nr_active)
+			loop_thread_work(self);
 	}
 }
 
@@ -90,7 +90,7 @@ int loops_open(const struct placement *placement, struct loops **out)
 		thread->loops = loops;
 		thread->index = i;
 		thread->cpu = placement->this_system ? placement->places[i].cpu : -1;
-		if (pthread_create(&thread->thread, NULL, run_thread, thread)) {
+		if (pthread_create(&thread->thread, NULL, loop_thread_main, thread)) {
 			loops_close(loops);
 			return -EAGAIN;
 		}
@@ -123,7 +123,7 @@ uint64_t loops_run(struct loops *loops, const struct loops_job *job, unsigned in
 	unsigned int ended;
 
 	loops->job = *job;
-	loops->nr_taking = nr_threads;
+	loops->nr_active = nr_threads;
 	atomic_store(&loops->nr_ready, 0);
 	atomic_store(&loops->nr_ended, 0);
 	atomic_fetch_add(&loops->round, 1);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Plain copy loops in pinned threads, one per CPU: the yardstick. No engine, no crew, no queue.
- */
+/* Plain copy loops in pinned threads, one per CPU: no engine, no crew, no queue. */
 #ifndef MIGBENCH_LOOPS_H
 #define MIGBENCH_LOOPS_H
 
@@ -13,7 +11,7 @@
 
 struct loops;
 
-/* One thread per place, in the placement's order. 0, -EAGAIN. */
+/* Starts one thread per place, in the placement's order. 0 or -EAGAIN. */
 int loops_open(const struct placement *placement, struct loops **out);
 void loops_close(struct loops *loops);
 unsigned int loops_nr_threads(const struct loops *loops);

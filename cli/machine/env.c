@@ -12,14 +12,11 @@
 #endif
 
 #include "cli/common/common.h"
-#include "cli/machine/env.h"
 #include "cli/machine/machine.h"
 #include "cli/machine/sysfs.h"
 #include "pageferry.h"
 
-#define THP_DIR "/sys/kernel/mm/transparent_hugepage"
-
-bool env_emulated(void)
+bool machine_is_emulated(void)
 {
 #if defined(__x86_64__)
 	unsigned int a, b, c, d;
@@ -37,7 +34,7 @@ bool env_emulated(void)
 #endif
 }
 
-static void set_line(json_t *env, const char *key, const char *path)
+static void env_set_line(json_t *env, const char *key, const char *path)
 {
 	char line[256];
 
@@ -45,7 +42,7 @@ static void set_line(json_t *env, const char *key, const char *path)
 		json_object_set_new(env, key, json_string(line));
 }
 
-static void set_choice(json_t *env, const char *key, const char *path)
+static void env_set_choice(json_t *env, const char *key, const char *path)
 {
 	char line[256], word[32];
 
@@ -53,7 +50,7 @@ static void set_choice(json_t *env, const char *key, const char *path)
 		json_object_set_new(env, key, json_string(word));
 }
 
-static void set_cpu_model(json_t *env)
+static void env_set_cpu_model(json_t *env)
 {
 	FILE *file = fopen("/proc/cpuinfo", "re");
 	char line[256];
@@ -72,9 +69,9 @@ static void set_cpu_model(json_t *env)
 }
 
 /* {"16": "never", "64": "madvise", …}, sizes in KiB. */
-static void set_mthp(json_t *env)
+static void env_set_mthp(json_t *env)
 {
-	DIR *dir = opendir(THP_DIR);
+	DIR *dir = opendir(SYSFS_THP);
 	json_t *mthp;
 	struct dirent *entry;
 
@@ -86,14 +83,14 @@ static void set_mthp(json_t *env)
 
 		if (sscanf(entry->d_name, "hugepages-%31[0-9]kB", key) != 1)
 			continue;
-		snprintf(path, sizeof(path), THP_DIR "/%s/enabled", entry->d_name);
-		set_choice(mthp, key, path);
+		snprintf(path, sizeof(path), SYSFS_THP "/%s/enabled", entry->d_name);
+		env_set_choice(mthp, key, path);
 	}
 	closedir(dir);
 	json_object_set_new(env, "mthp_kib", mthp);
 }
 
-static void set_nodes(json_t *env)
+static void env_set_nodes(json_t *env)
 {
 	struct machine *machine = cli_alloc(1, sizeof(*machine));
 	json_t *list = json_array(), *distances = json_array();
@@ -116,7 +113,7 @@ static void set_nodes(json_t *env)
 	free(machine);
 }
 
-static void set_time(json_t *env)
+static void env_set_time(json_t *env)
 {
 	time_t now = time(NULL);
 	struct tm tm;
@@ -126,28 +123,28 @@ static void set_time(json_t *env)
 		json_object_set_new(env, "time", json_string(text));
 }
 
-json_t *env_json(void)
+json_t *machine_env(void)
 {
 	json_t *env = json_object();
 	struct utsname name;
 	cpu_set_t allowed;
 
 	json_object_set_new(env, "library", json_string(ferry_version()));
-	set_time(env);
+	env_set_time(env);
 	if (!uname(&name)) {
 		json_object_set_new(env, "kernel", json_string(name.release));
 		json_object_set_new(env, "machine", json_string(name.machine));
 	}
-	set_cpu_model(env);
+	env_set_cpu_model(env);
 	json_object_set_new(env, "nr_cpus", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
 	if (!sched_getaffinity(0, sizeof(allowed), &allowed))
 		json_object_set_new(env, "nr_cpus_allowed", json_integer(CPU_COUNT(&allowed)));
-	set_line(env, "cgroup_cpu_max", "/sys/fs/cgroup/cpu.max");
-	set_line(env, "governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
-	set_nodes(env);
-	set_choice(env, "thp", THP_DIR "/enabled");
-	set_mthp(env);
-	set_line(env, "numa_balancing", "/proc/sys/kernel/numa_balancing");
-	json_object_set_new(env, "under_emulation", json_boolean(env_emulated()));
+	env_set_line(env, "cgroup_cpu_max", "/sys/fs/cgroup/cpu.max");
+	env_set_line(env, "governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+	env_set_nodes(env);
+	env_set_choice(env, "thp", SYSFS_THP "/enabled");
+	env_set_mthp(env);
+	env_set_line(env, "numa_balancing", "/proc/sys/kernel/numa_balancing");
+	json_object_set_new(env, "under_emulation", json_boolean(machine_is_emulated()));
 	return env;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* NUMA nodes as sysfs and libnuma show them. */
+/* What migbench knows of the machine: NUMA nodes, huge page settings, the reports' environment. */
 #ifndef MIGBENCH_MACHINE_H
 #define MIGBENCH_MACHINE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,8 +12,8 @@
 
 enum node_class {
 	NODE_DRAM,     /* CPUs and memory */
-	NODE_MEMORY,   /* memory without CPUs: CXL, persistent, or not told */
-	NODE_HBM,      /* memory without CPUs that is faster than the CPUs' own */
+	NODE_MEMORY,   /* memory without CPUs: CXL, persistent, or of unknown kind */
+	NODE_HBM,      /* memory without CPUs, faster than the memory of the nodes with CPUs */
 	NODE_COHERENT, /* memory of a device (generic initiator) */
 	NODE_NO_MEMORY,
 };
@@ -23,9 +24,9 @@ struct node {
 	bool has_cpus;
 	uint64_t total_bytes;
 	uint64_t free_bytes;
-	int tier;            /* of /sys/devices/virtual/memory_tiering; -1 unknown */
+	int tier;            /* from /sys/devices/virtual/memory_tiering; -1 unknown */
 	char cpus[128];      /* "0-3,8" */
-	char initiators[64]; /* nodes that reach it best */
+	char initiators[64]; /* the nodes with the best access to it */
 };
 
 struct machine {
@@ -38,16 +39,24 @@ struct machine {
 void machine_read(struct machine *out);
 const char *node_class_name(enum node_class class);
 
-/* Nodes that have memory; the ids of the first max of them. */
-unsigned int machine_memory_nodes(const struct machine *machine, int *ids, unsigned int max);
-
 /*
- * Two ends to move between: from and to if they are given (not -1), else the first nodes that have
- * memory; the same twice where there is one, or if fresh. 0, or an exit code after having said why.
+ * Chooses the two nodes to move between: from and to if given (not -1), otherwise the first nodes
+ * that have memory. Both are the same node if the machine has only one, or if fresh. Returns 0, or
+ * an exit code after a message.
  */
-int machine_pair(struct machine *machine, int from, int to, bool fresh, int node[2]);
+int machine_choose_nodes(int from, int to, bool fresh, int node[2]);
 
-/* One node in numactl's grammar ("1", "+0"). -EINVAL with a sentence in why. */
-int node_parse(const char *text, int *out, char *why, size_t why_bytes);
+/* One node in numactl's syntax ("1", "+0"). -EINVAL with a sentence in why. */
+int machine_parse_node(const char *text, int *out, char *why, size_t why_bytes);
+
+/* Can madvise(MADV_HUGEPAGE) get folios of this size? */
+bool machine_has_folio_size(size_t folio_bytes);
+/* A counter of /sys/kernel/mm/transparent_hugepage/hugepages-*kB/stats; 0 if there is none. */
+uint64_t machine_folio_count(size_t folio_bytes, const char *counter);
+
+/* A new object: what a reader needs to interpret the numbers. Unknown values are absent. */
+json_t *machine_env(void);
+/* QEMU without KVM emulates the CPU: only ratios are meaningful. */
+bool machine_is_emulated(void);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "cli/machine/sysfs.h"
 
-static int first_line(char *buf, size_t buf_bytes, const char *path)
+static int read_first_line(char *buf, size_t buf_bytes, const char *path)
 {
 	FILE *file = fopen(path, "re");
 
@@ -29,7 +29,7 @@ int sysfs_line(char *buf, size_t buf_bytes, const char *path_fmt, ...)
 	va_start(args, path_fmt);
 	vsnprintf(path, sizeof(path), path_fmt, args);
 	va_end(args);
-	return first_line(buf, buf_bytes, path);
+	return read_first_line(buf, buf_bytes, path);
 }
 
 int sysfs_number(uint64_t *out, const char *path_fmt, ...)
@@ -41,7 +41,7 @@ int sysfs_number(uint64_t *out, const char *path_fmt, ...)
 	va_start(args, path_fmt);
 	vsnprintf(path, sizeof(path), path_fmt, args);
 	va_end(args);
-	err = first_line(line, sizeof(line), path);
+	err = read_first_line(line, sizeof(line), path);
 	if (err)
 		return err;
 	*out = strtoull(line, &end, 0);
@@ -64,23 +64,23 @@ void sysfs_each(const char *list, void (*fn)(void *arg, int number), void *arg)
 	}
 }
 
-struct search {
+struct list_search {
 	int number;
 	bool found;
 };
 
-static void compare(void *arg, int number)
+static void search_compare(void *arg, int number)
 {
-	struct search *search = arg;
+	struct list_search *search = arg;
 
 	search->found |= number == search->number;
 }
 
 bool sysfs_list_has(const char *list, int number)
 {
-	struct search search = {.number = number};
+	struct list_search search = {.number = number};
 
-	sysfs_each(list, compare, &search);
+	sysfs_each(list, search_compare, &search);
 	return search.found;
 }
 

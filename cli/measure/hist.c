@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <math.h>
 
-#include "cli/measure/hist.h"
+#include "cli/measure/measure.h"
 
 #define SUB (1U << HIST_SUB_BITS)
 
 /*
  * Bucket group 0 holds 0 … SUB-1 one by one; group g > 0 holds [SUB, 2·SUB) << (g-1) in SUB steps.
  */
-static unsigned int bucket_of(uint64_t value)
+static unsigned int hist_bucket(uint64_t value)
 {
 	unsigned int shift;
 
@@ -18,7 +18,7 @@ static unsigned int bucket_of(uint64_t value)
 	return (shift + 1) * SUB + (unsigned int)(value >> shift) - SUB;
 }
 
-static uint64_t last_of_bucket(unsigned int bucket)
+static uint64_t hist_bucket_last(unsigned int bucket)
 {
 	unsigned int group = bucket / SUB, step = bucket % SUB;
 
@@ -29,7 +29,7 @@ static uint64_t last_of_bucket(unsigned int bucket)
 
 void hist_add(struct hist *hist, uint64_t value)
 {
-	hist->buckets[bucket_of(value)]++;
+	hist->buckets[hist_bucket(value)]++;
 	hist->nr++;
 	if (value > hist->max)
 		hist->max = value;
@@ -54,7 +54,7 @@ uint64_t hist_quantile(const struct hist *hist, double part)
 	for (unsigned int i = 0; i < HIST_NR_BUCKETS && hist->nr; i++) {
 		seen += hist->buckets[i];
 		if (seen >= wanted)
-			return last_of_bucket(i) < hist->max ? last_of_bucket(i) : hist->max;
+			return hist_bucket_last(i) < hist->max ? hist_bucket_last(i) : hist->max;
 	}
 	return hist->max;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/common/common.h"
-#include "cli/measure/samples.h"
+#include "cli/measure/measure.h"
 
 void samples_add(struct samples *samples, double value)
 {
@@ -27,17 +27,17 @@ void samples_free(struct samples *samples)
 	memset(samples, 0, sizeof(*samples));
 }
 
-static int by_value(const void *a, const void *b)
+static int samples_compare(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 
 	return (x > y) - (x < y);
 }
 
-/* Sorts v. */
-static double median_of(double *v, unsigned int nr)
+/* Sorts v first. */
+static double sorted_median(double *v, unsigned int nr)
 {
-	qsort(v, nr, sizeof(*v), by_value);
+	qsort(v, nr, sizeof(*v), samples_compare);
 	return nr % 2 ? v[nr / 2] : (v[nr / 2 - 1] + v[nr / 2]) / 2;
 }
 
@@ -49,7 +49,7 @@ double samples_median(const struct samples *samples)
 		return 0;
 	v = cli_alloc(samples->nr, sizeof(*v));
 	memcpy(v, samples->v, samples->nr * sizeof(*v));
-	median = median_of(v, samples->nr);
+	median = sorted_median(v, samples->nr);
 	free(v);
 	return median;
 }
@@ -64,7 +64,7 @@ double samples_mad(const struct samples *samples)
 	v = cli_alloc(samples->nr, sizeof(*v));
 	for (unsigned int i = 0; i < samples->nr; i++)
 		v[i] = fabs(samples->v[i] - median);
-	mad = median_of(v, samples->nr);
+	mad = sorted_median(v, samples->nr);
 	free(v);
 	return mad;
 }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* How soon the first page of a request is in place, and the whole, by the request's size. */
-#include <errno.h>
-#include <stdlib.h>
-
-#include "base/clock.h"
-#include "cli/move/internal.h"
+#include "cli/common/common.h"
+#include "cli/measure/measure.h"
+#include "cli/move/batch.h"
+#include "cli/move/options.h"
 
 enum {
 	COL_MOVER,
@@ -32,8 +30,18 @@ static const struct column columns[] = {
 	[COL_ROUNDS] = {"rounds", "ROUNDS", COLUMN_COUNT, 0, true},
 };
 
-struct cell_samples {
+struct batch_samples {
 	struct samples first_us, whole_us;
+};
+
+struct batch_bench {
+	struct subject *subject;
+	struct ferry *ferry;
+	const struct variant_list *variants;
+	struct table *table;
+	/* for the current request size */
+	size_t batch_bytes;
+	struct batch_samples samples[NR_VARIANTS];
 };
 
 struct table *move_batch_table(struct report *report)
@@ -42,17 +50,22 @@ struct table *move_batch_table(struct report *report)
 			    ARRAY_SIZE(columns));
 }
 
-/* There and back, so that the subject stays whole on one end. */
-static int move_window(struct subject *subject, struct ferry *ferry, enum way way, uint32_t first,
-		       uint32_t nr, struct cell_samples *samples)
+/*
+ * Moves nr pages to the other node and back, so that all pages of the subject stay together.
+ * samples: NULL if the round does not count.
+ */
+static int batch_move(const struct batch_bench *bench, enum variant variant, uint32_t first,
+		      uint32_t nr, struct batch_samples *samples)
 {
+	unsigned int at = bench->subject->at;
 	int err = 0;
 
-	for (unsigned int leg = 0; leg < 2 && !err; leg++) {
-		unsigned int end = leg ? subject->at : !subject->at;
+	for (unsigned int i = 0; i < 2 && !err; i++) {
+		const struct migration migration = {
+			.variant = variant, .first = first, .nr = nr, .end = i ? at : !at};
 		struct outcome outcome;
 
-		err = subject_move(subject, ferry, way, 0, first, nr, end, &outcome);
+		err = migration_run(bench->subject, bench->ferry, &migration, &outcome);
 		if (err || !samples)
 			continue;
 		samples_add(&samples->whole_us, (double)outcome.ns / 1e3);
@@ -62,83 +75,93 @@ static int move_window(struct subject *subject, struct ferry *ferry, enum way wa
 	return err;
 }
 
-/* Each round takes the next window of the subject, by each way in turn. */
-static int measure(struct subject *subject, struct ferry *ferry, const enum way *ways,
-		   unsigned int nr_ways, uint32_t nr, struct cell_samples *samples)
+/* Each round moves the next part of the subject, with each variant in turn. */
+static int batch_measure(struct batch_bench *bench)
 {
-	uint32_t nr_windows = subject->nr_pages / nr;
+	uint32_t nr = (uint32_t)(bench->batch_bytes / bench->subject->step_bytes);
+	uint32_t nr_parts = bench->subject->nr_pages / nr;
 	struct rounds rounds;
 	int err = 0;
 
-	rounds_begin(&rounds, &move_options.rounds, nr_ways);
+	rounds_begin(&rounds, &move_options.rounds, bench->variants->nr);
 	while (!err && rounds_next(&rounds)) {
-		uint32_t first = (uint32_t)(rounds.nr_done % nr_windows) * nr;
+		uint32_t first = (uint32_t)(rounds.nr_done % nr_parts) * nr;
 
-		for (unsigned int i = 0; i < nr_ways && !err; i++)
-			err = move_window(subject, ferry, ways[i], first, nr,
-					  rounds_counted(&rounds) ? &samples[i] : NULL);
+		for (unsigned int i = 0; i < bench->variants->nr && !err; i++)
+			err = batch_move(bench, bench->variants->v[i], first, nr,
+					 rounds_counted(&rounds) ? &bench->samples[i] : NULL);
 	}
 	return err;
 }
 
-static void add_row(struct table *table, const struct subject *subject, enum way way,
-		    size_t batch_bytes, const struct cell_samples *samples, double kernel_us)
+static void batch_add_row(const struct batch_bench *bench, enum variant variant,
+			  const struct batch_samples *samples, double kernel_us)
 {
+	const struct area *area = &bench->subject->area;
 	double whole_us = samples_median(&samples->whole_us);
+	double bytes = (double)bench->batch_bytes;
+	struct table *table = bench->table;
 
 	table_row(table);
-	table_text(table, COL_MOVER, "%s", way_name(way));
-	table_count(table, COL_FOLIO, (int64_t)subject->area.folio_bytes);
-	table_text(table, COL_FOLIOS, "%s", folio_kind_name(subject->area.kind));
-	table_count(table, COL_BATCH, (int64_t)batch_bytes);
+	table_text(table, COL_MOVER, "%s", variant_name(variant));
+	table_count(table, COL_FOLIO, (int64_t)area->folio_bytes);
+	table_text(table, COL_FOLIOS, "%s", folio_kind_name(area->kind));
+	table_count(table, COL_BATCH, (int64_t)bench->batch_bytes);
 	if (samples->first_us.nr)
 		table_spread(table, COL_FIRST, samples_median(&samples->first_us),
 			     samples_mad(&samples->first_us));
 	table_spread(table, COL_WHOLE, whole_us, samples_mad(&samples->whole_us));
-	table_real(table, COL_RATE, (double)batch_bytes / whole_us / 1e3);
-	table_real(table, COL_NS, whole_us * 1e3 * PAGE_BYTES / (double)batch_bytes);
+	table_real(table, COL_RATE, bytes / whole_us / 1e3);
+	table_real(table, COL_NS, whole_us * 1e3 * PAGE_BYTES / bytes);
 	if (kernel_us > 0)
 		table_real(table, COL_VS_KERNEL, kernel_us / whole_us);
 	table_count(table, COL_ROUNDS, samples->whole_us.nr);
 }
 
-static int one_batch(struct subject *subject, struct ferry *ferry, const enum way *ways,
-		     unsigned int nr_ways, size_t batch_bytes, struct table *table)
+static void batch_add_rows(const struct batch_bench *bench)
 {
-	struct cell_samples samples[NR_WAYS] = {0};
-	uint32_t nr = (uint32_t)(batch_bytes / subject->step_bytes);
+	const struct variant_list *variants = bench->variants;
 	double kernel_us = 0;
-	int err = measure(subject, ferry, ways, nr_ways, nr, samples);
 
-	for (unsigned int i = 0; i < nr_ways && !err; i++) {
-		if (ways[i] == WAY_SYSCALL)
-			kernel_us = samples_median(&samples[i].whole_us);
+	for (unsigned int i = 0; i < variants->nr; i++) {
+		if (variants->v[i] == VARIANT_SYSCALL)
+			kernel_us = samples_median(&bench->samples[i].whole_us);
 	}
-	for (unsigned int i = 0; i < nr_ways; i++) {
-		if (!err)
-			add_row(table, subject, ways[i], batch_bytes, &samples[i], kernel_us);
-		samples_free(&samples[i].first_us);
-		samples_free(&samples[i].whole_us);
+	for (unsigned int i = 0; i < variants->nr; i++)
+		batch_add_row(bench, variants->v[i], &bench->samples[i], kernel_us);
+}
+
+static int batch_run(struct batch_bench *bench)
+{
+	int err = batch_measure(bench);
+
+	if (!err)
+		batch_add_rows(bench);
+	for (unsigned int i = 0; i < NR_VARIANTS; i++) {
+		samples_free(&bench->samples[i].first_us);
+		samples_free(&bench->samples[i].whole_us);
 	}
 	return err;
 }
 
-int move_batches(struct subject *subject, struct ferry *ferry, const enum way *ways,
-		 unsigned int nr_ways, struct table *table)
+int move_batches(struct subject *subject, struct ferry *ferry, const struct variant_list *variants,
+		 struct table *table)
 {
+	struct batch_bench bench = {
+		.subject = subject, .ferry = ferry, .variants = variants, .table = table};
+	size_t folio_bytes = subject->area.folio_bytes;
 	int err = 0;
 
 	for (unsigned int i = 0; i < move_options.batches.nr && !err; i++) {
-		size_t batch_bytes =
-			ALIGN_DOWN(move_options.batches.v[i], subject->area.folio_bytes);
 		char folio[SIZE_TEXT_BYTES], batch[SIZE_TEXT_BYTES];
 
-		/* Less than a folio would split it; more than there is can't be asked. */
-		if (batch_bytes < subject->area.folio_bytes || batch_bytes > subject_bytes(subject))
+		bench.batch_bytes = ALIGN_DOWN(move_options.batches.v[i], folio_bytes);
+		/* A request is at least a folio, which a smaller one would split. */
+		if (bench.batch_bytes < folio_bytes || bench.batch_bytes > subject_bytes(subject))
 			continue;
-		cli_progress("folio %s, request %s", size_text(subject->area.folio_bytes, folio),
-			     size_text(batch_bytes, batch));
-		err = one_batch(subject, ferry, ways, nr_ways, batch_bytes, table);
+		cli_progress("folio %s, request %s", size_text(folio_bytes, folio),
+			     size_text(bench.batch_bytes, batch));
+		err = batch_run(&bench);
 	}
-	return err ? err : subject_check(subject, NULL);
+	return err ? err : migration_check_content(subject, "wrong content");
 }

@@ -17,7 +17,7 @@ struct busy {
 	pthread_t threads[];
 };
 
-static void *compute(void *arg)
+static void *busy_thread_main(void *arg)
 {
 	struct busy *busy = arg;
 	volatile unsigned long sink;
@@ -40,7 +40,7 @@ static void *compute(void *arg)
 	}
 }
 
-static void set_state(struct busy *busy, unsigned int state)
+static void busy_set_state(struct busy *busy, unsigned int state)
 {
 	if (!busy)
 		return;
@@ -57,7 +57,7 @@ int busy_open(unsigned int nr_threads, struct busy **out)
 		return 0;
 	busy = cli_alloc(1, sizeof(*busy) + nr_threads * sizeof(busy->threads[0]));
 	for (unsigned int i = 0; i < nr_threads; i++) {
-		if (pthread_create(&busy->threads[i], NULL, compute, busy)) {
+		if (pthread_create(&busy->threads[i], NULL, busy_thread_main, busy)) {
 			busy_close(busy);
 			return -EAGAIN;
 		}
@@ -71,7 +71,7 @@ void busy_close(struct busy *busy)
 {
 	if (!busy)
 		return;
-	set_state(busy, BUSY_CLOSING);
+	busy_set_state(busy, BUSY_CLOSING);
 	for (unsigned int i = 0; i < busy->nr_threads; i++)
 		pthread_join(busy->threads[i], NULL);
 	free(busy);
@@ -79,10 +79,10 @@ void busy_close(struct busy *busy)
 
 void busy_begin(struct busy *busy)
 {
-	set_state(busy, BUSY_AT_WORK);
+	busy_set_state(busy, BUSY_AT_WORK);
 }
 
 void busy_end(struct busy *busy)
 {
-	set_state(busy, BUSY_ASLEEP);
+	busy_set_state(busy, BUSY_ASLEEP);
 }

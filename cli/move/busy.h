@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Threads of this process that compute and do nothing else, while something is measured. */
-#ifndef MIGBENCH_BUSY_H
-#define MIGBENCH_BUSY_H
+/* --busy: threads of this process that compute while pages move. */
+#ifndef MIGBENCH_MOVE_BUSY_H
+#define MIGBENCH_MOVE_BUSY_H
 
 struct busy;
 
-/* They sleep to begin with. 0, -EAGAIN; nr 0: NULL, which the others take. */
+/* Starts sleeping threads. 0 or -EAGAIN. nr_threads 0: *out is NULL, which the others accept. */
 int busy_open(unsigned int nr_threads, struct busy **out);
 void busy_close(struct busy *busy);
 
+/* Wakes the threads, and puts them to sleep again. */
 void busy_begin(struct busy *busy);
 void busy_end(struct busy *busy);
 

@@ -7,7 +7,7 @@
 
 #include "cli/move/holder.h"
 
-/* What the child says; to be asked for a check, it is sent any byte. */
+/* A message of the child: once when the area is made, then one for each byte that it receives. */
 struct answer {
 	int err; /* of making the area */
 	struct area area;
@@ -15,13 +15,13 @@ struct answer {
 	struct mismatch bad;
 };
 
-static bool tell(int socket, const void *what, size_t len_bytes)
+static bool socket_send(int socket, const void *what, size_t len_bytes)
 {
 	return send(socket, what, len_bytes, MSG_NOSIGNAL) == (ssize_t)len_bytes;
 }
 
-/* The child: until the other end is closed. */
-static void hold(int socket, size_t len_bytes, size_t folio_bytes, int node, uint64_t seed)
+/* The child: runs until the other end of the socket closes. */
+static void holder_child(int socket, size_t len_bytes, size_t folio_bytes, int node, uint64_t seed)
 {
 	struct answer answer = {0};
 	char asked;
@@ -29,12 +29,12 @@ static void hold(int socket, size_t len_bytes, size_t folio_bytes, int node, uin
 	answer.err = area_open(&answer.area, len_bytes, folio_bytes, node);
 	if (!answer.err)
 		area_fill(&answer.area, seed);
-	while (tell(socket, &answer, sizeof(answer)) && recv(socket, &asked, 1, 0) == 1)
+	while (socket_send(socket, &answer, sizeof(answer)) && recv(socket, &asked, 1, 0) == 1)
 		answer.right = area_check(&answer.area, seed, &answer.bad);
 	_exit(0);
 }
 
-static bool hear(const struct holder *holder, struct answer *answer)
+static bool holder_receive(const struct holder *holder, struct answer *answer)
 {
 	return recv(holder->socket, answer, sizeof(*answer), 0) == (ssize_t)sizeof(*answer);
 }
@@ -52,13 +52,13 @@ int holder_open(struct holder *holder, size_t len_bytes, size_t folio_bytes, int
 	holder->pid = fork();
 	if (!holder->pid) {
 		close(ends[0]);
-		hold(ends[1], len_bytes, folio_bytes, node, seed);
+		holder_child(ends[1], len_bytes, folio_bytes, node, seed);
 	}
 	err = holder->pid < 0 ? -errno : 0;
 	close(ends[1]);
 	holder->socket = ends[0];
 	if (!err)
-		err = hear(holder, &answer) ? answer.err : -ENOMEM;
+		err = holder_receive(holder, &answer) ? answer.err : -ENOMEM;
 	if (err)
 		holder_close(holder);
 	else
@@ -80,7 +80,7 @@ int holder_check(const struct holder *holder, struct mismatch *bad)
 {
 	struct answer answer;
 
-	if (!tell(holder->socket, "", 1) || !hear(holder, &answer))
+	if (!socket_send(holder->socket, "", 1) || !holder_receive(holder, &answer))
 		return -ESRCH;
 	*bad = answer.bad;
 	return answer.right;

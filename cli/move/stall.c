@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* How long a read and a write of a page take while the pages are being moved. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "cli/move/internal.h"
+#include "cli/common/common.h"
+#include "cli/move/options.h"
+#include "cli/move/stall.h"
 
 struct toucher {
 	pthread_t thread;
@@ -16,8 +17,8 @@ struct toucher {
 	atomic_bool *moving, *ending;
 };
 
-/* Writes what is there already, so that the content can still be checked. */
-static void touch(const struct toucher *self, uint64_t random)
+/* A write stores the value that is there already, so that the content stays as it is. */
+static void toucher_access(const struct toucher *self, uint64_t random)
 {
 	const struct area *area = &self->subject->area;
 	size_t index = random % (area->len_bytes / sizeof(uint64_t));
@@ -29,7 +30,7 @@ static void touch(const struct toucher *self, uint64_t random)
 		(void)*word;
 }
 
-static void *run_toucher(void *arg)
+static void *toucher_main(void *arg)
 {
 	struct toucher *self = arg;
 	uint64_t state = self->writes ? 1 : 2;
@@ -38,15 +39,15 @@ static void *run_toucher(void *arg)
 		bool counts = atomic_load_explicit(self->moving, memory_order_relaxed);
 		uint64_t random = random_next(&state), start_ns = now_ns();
 
-		touch(self, random);
+		toucher_access(self, random);
 		if (counts)
 			hist_add(self->hist, now_ns() - start_ns);
 	}
 	return NULL;
 }
 
-static int move_rounds(struct subject *subject, struct ferry *ferry, struct move_row *row,
-		       atomic_bool *moving)
+static int stall_move_rounds(struct subject *subject, struct ferry *ferry, struct move_row *row,
+			     atomic_bool *moving)
 {
 	uint64_t start_ns = now_ns();
 	int err = 0;
@@ -54,14 +55,18 @@ static int move_rounds(struct subject *subject, struct ferry *ferry, struct move
 	for (uint64_t i = 0; !err && (i < move_options.rounds.min_rounds ||
 				      now_ns() - start_ns < move_options.rounds.min_time_ns);
 	     i++) {
+		const struct migration migration = {
+			.variant = row->variant,
+			.nr_workers = row->nr_workers,
+			.nr = subject->nr_pages,
+			.end = !subject->at,
+		};
 		struct outcome outcome;
-		unsigned int end = !subject->at;
 
 		atomic_store(moving, true);
-		err = subject_move(subject, ferry, row->way, row->nr_workers, 0, subject->nr_pages,
-				   end, &outcome);
+		err = migration_run(subject, ferry, &migration, &outcome);
 		atomic_store(moving, false);
-		subject->at = end;
+		subject->at = migration.end;
 	}
 	return err;
 }
@@ -83,10 +88,10 @@ int move_stall(struct subject *subject, struct ferry *ferry, struct move_row *ro
 			.moving = &moving,
 			.ending = &ending,
 		};
-		err = -pthread_create(&touchers[nr].thread, NULL, run_toucher, &touchers[nr]);
+		err = -pthread_create(&touchers[nr].thread, NULL, toucher_main, &touchers[nr]);
 	}
 	if (!err)
-		err = move_rounds(subject, ferry, row, &moving);
+		err = stall_move_rounds(subject, ferry, row, &moving);
 	atomic_store(&ending, true);
 	while (nr)
 		pthread_join(touchers[--nr].thread, NULL);

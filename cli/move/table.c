@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The rows of migbench move, and their picture. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/move/internal.h"
+#include "cli/common/common.h"
+#include "cli/move/options.h"
+#include "cli/move/table.h"
 
 enum {
 	COL_MOVER,
@@ -100,13 +101,14 @@ struct table *move_table(struct report *report)
 	return report_table(report, "results", NULL, columns, ARRAY_SIZE(columns));
 }
 
-static void set_spread(struct table *table, unsigned int column, const struct samples *samples)
+static void table_set_spread(struct table *table, unsigned int column,
+			     const struct samples *samples)
 {
 	if (samples->nr)
 		table_spread(table, column, samples_median(samples), samples_mad(samples));
 }
 
-static void set_quantiles(struct table *table, unsigned int first, const struct hist *hist)
+static void table_set_quantiles(struct table *table, unsigned int first, const struct hist *hist)
 {
 	static const double parts[] = {0.5, 0.99, 0.9999};
 
@@ -115,7 +117,7 @@ static void set_quantiles(struct table *table, unsigned int first, const struct 
 	table_real(table, first + ARRAY_SIZE(parts), (double)hist->max / 1e3);
 }
 
-static void set_stall(struct table *table, const struct move_row *row)
+static void table_set_stall(struct table *table, const struct move_row *row)
 {
 	struct hist *both;
 
@@ -124,14 +126,14 @@ static void set_stall(struct table *table, const struct move_row *row)
 	both = cli_alloc(1, sizeof(*both));
 	hist_merge(both, row->reader);
 	hist_merge(both, row->writer);
-	set_quantiles(table, COL_STALL_P50, both);
-	set_quantiles(table, COL_READER_P50, row->reader);
-	set_quantiles(table, COL_WRITER_P50, row->writer);
+	table_set_quantiles(table, COL_STALL_P50, both);
+	table_set_quantiles(table, COL_READER_P50, row->reader);
+	table_set_quantiles(table, COL_WRITER_P50, row->writer);
 	free(both);
 }
 
-/* Why pages did not go by the exchange mover, by the reason that most of them had. */
-static void set_reason(struct table *table, const struct move_row *row)
+/* The most frequent reason why pages fell back to the kernel mover. */
+static void table_set_reason(struct table *table, const struct move_row *row)
 {
 	unsigned int most = FERRY_REASON_NONE;
 
@@ -141,11 +143,11 @@ static void set_reason(struct table *table, const struct move_row *row)
 	}
 	table_count(table, COL_BY_EXCHANGE, (int64_t)row->pages_by_mover[FERRY_MOVER_EXCHANGE]);
 	table_count(table, COL_BY_KERNEL, (int64_t)row->pages_by_mover[FERRY_MOVER_KERNEL]);
-	if (most && row->way != WAY_KERNEL)
+	if (most && row->variant != VARIANT_KERNEL)
 		table_text(table, COL_REASON, "%s", ferry_reason_name(most));
 }
 
-static void set_subject(struct table *table, const struct subject *subject)
+static void table_set_subject(struct table *table, const struct subject *subject)
 {
 	table_count(table, COL_FOLIO, (int64_t)subject->area.folio_bytes);
 	table_text(table, COL_FOLIOS, "%s", folio_kind_name(subject->area.kind));
@@ -164,14 +166,14 @@ void move_table_add(struct table *table, const struct subject *subject, const st
 	double rate = samples_median(&row->gb_per_s);
 
 	table_row(table);
-	set_subject(table, subject);
-	table_text(table, COL_MOVER, "%s", way_name(row->way));
-	if (row->way != WAY_SYSCALL && row->way != WAY_KERNEL)
+	table_set_subject(table, subject);
+	table_text(table, COL_MOVER, "%s", variant_name(row->variant));
+	if (row->variant != VARIANT_SYSCALL && row->variant != VARIANT_KERNEL)
 		table_text(table, COL_ENGINE, "%s",
 			   move_options.engine ? move_options.engine : "auto");
 	if (row->nr_workers)
 		table_count(table, COL_WORKERS, row->nr_workers);
-	set_spread(table, COL_RATE, &row->gb_per_s);
+	table_set_spread(table, COL_RATE, &row->gb_per_s);
 	table_real(table, COL_NS, PAGE_BYTES / rate);
 	if (kernel_gb_per_s > 0)
 		table_real(table, COL_VS_KERNEL, rate / kernel_gb_per_s);
@@ -183,19 +185,19 @@ void move_table_add(struct table *table, const struct subject *subject, const st
 		table_text(table, COL_LIMIT_KERNEL, "%s", limit->kernel->name);
 		table_count(table, COL_LIMIT_THREADS, limit->nr_threads);
 	}
-	set_spread(table, COL_CPU, &row->cpu_s_per_gib);
-	set_spread(table, COL_WORKER_CPU, &row->worker_s_per_gib);
-	set_spread(table, COL_FIRST, &row->first_us);
-	if (row->out_us.nr)
-		table_real(table, COL_OUT, samples_max(&row->out_us));
+	table_set_spread(table, COL_CPU, &row->cpu_s_per_gib);
+	table_set_spread(table, COL_WORKER_CPU, &row->worker_s_per_gib);
+	table_set_spread(table, COL_FIRST, &row->first_us);
+	if (row->inflight_us.nr)
+		table_real(table, COL_OUT, samples_max(&row->inflight_us));
 	table_count(table, COL_FAULTS, llround(samples_median(&row->faults)));
 	if (row->frames.nr) {
 		table_count(table, COL_FRAMES, llround(samples_median(&row->frames)));
-		set_reason(table, row);
+		table_set_reason(table, row);
 	}
 	if (row->moved_part < 1)
 		table_real(table, COL_MOVED, row->moved_part);
-	set_stall(table, row);
+	table_set_stall(table, row);
 	table_count(table, COL_ROUNDS, row->gb_per_s.nr);
 }
 
@@ -208,7 +210,8 @@ double move_table_best_limit(const struct table *table)
 	return best;
 }
 
-static void name_series(const struct table *table, unsigned int row, char *buf, size_t buf_bytes)
+static void row_series_name(const struct table *table, unsigned int row, char *buf,
+			    size_t buf_bytes)
 {
 	const struct cell *workers = table_cell(table, row, COL_WORKERS);
 	const char *mover = table_cell(table, row, COL_MOVER)->text;
@@ -230,7 +233,7 @@ void move_table_draw(const struct table *table, struct plot *plot)
 		char group[SIZE_TEXT_BYTES], series[64];
 
 		size_text((uint64_t)table_cell(table, row, COL_FOLIO)->count, group);
-		name_series(table, row, series, sizeof(series));
+		row_series_name(table, row, series, sizeof(series));
 		plot_add(plot, group, series, rate->real, rate->spread);
 		if (limit->set)
 			plot_limit(plot, group, limit->real);

@@ -13,7 +13,7 @@
 #include "cli/common/common.h"
 #include "cli/plot/plot.h"
 
-/* Told apart in print and by people who see red and green alike (Okabe and Ito). */
+/* Distinct in print and for colour-blind readers (Okabe and Ito). */
 static const char *const colors[] = {
 	"#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999",
 };
@@ -40,9 +40,9 @@ void plot_subtitle(struct plot *plot, const char *fmt, ...)
 	va_end(args);
 }
 
-/* The place of a name in a list of names, which it joins; -1: full. */
-static int place_of(char *names, size_t each_bytes, unsigned int max, unsigned int *nr,
-		    const char *name)
+/* The index of a name in the list, to which it is added if new; -1: the list is full. */
+static int names_find_or_add(char *names, size_t each_bytes, unsigned int max, unsigned int *nr,
+			     const char *name)
 {
 	for (unsigned int i = 0; i < *nr; i++) {
 		if (!strcmp(names + i * each_bytes, name))
@@ -54,17 +54,17 @@ static int place_of(char *names, size_t each_bytes, unsigned int max, unsigned i
 	return (int)(*nr)++;
 }
 
-static int group_of(struct plot *plot, const char *group)
+static int plot_group(struct plot *plot, const char *group)
 {
-	return place_of(plot->groups[0], sizeof(plot->groups[0]), PLOT_GROUPS_MAX, &plot->nr_groups,
-			group);
+	return names_find_or_add(plot->groups[0], sizeof(plot->groups[0]), PLOT_GROUPS_MAX,
+				 &plot->nr_groups, group);
 }
 
 void plot_add(struct plot *plot, const char *group, const char *series, double value, double spread)
 {
-	int g = group_of(plot, group);
-	int s = place_of(plot->series[0], sizeof(plot->series[0]), PLOT_SERIES_MAX,
-			 &plot->nr_series, series);
+	int g = plot_group(plot, group);
+	int s = names_find_or_add(plot->series[0], sizeof(plot->series[0]), PLOT_SERIES_MAX,
+				  &plot->nr_series, series);
 
 	if (g < 0 || s < 0)
 		return;
@@ -74,14 +74,14 @@ void plot_add(struct plot *plot, const char *group, const char *series, double v
 
 void plot_limit(struct plot *plot, const char *group, double value)
 {
-	int g = group_of(plot, group);
+	int g = plot_group(plot, group);
 
 	if (g >= 0)
 		plot->limit[g] = value;
 }
 
 /* Inside a double-quoted gnuplot string. */
-static void put_quoted(FILE *to, const char *text)
+static void script_put_quoted(FILE *to, const char *text)
 {
 	fputc('"', to);
 	for (; *text; text++) {
@@ -93,11 +93,11 @@ static void put_quoted(FILE *to, const char *text)
 }
 
 /* group, limit or "?", then value and spread of each series */
-static void put_data(FILE *to, const struct plot *plot)
+static void script_put_data(FILE *to, const struct plot *plot)
 {
 	fputs("$data << EOD\n", to);
 	for (unsigned int g = 0; g < plot->nr_groups; g++) {
-		put_quoted(to, plot->groups[g]);
+		script_put_quoted(to, plot->groups[g]);
 		if (isnan(plot->limit[g]))
 			fputs(" ?", to);
 		else
@@ -113,7 +113,7 @@ static void put_data(FILE *to, const struct plot *plot)
 	fputs("EOD\n", to);
 }
 
-static bool has_limit(const struct plot *plot)
+static bool plot_has_limit(const struct plot *plot)
 {
 	for (unsigned int g = 0; g < plot->nr_groups; g++) {
 		if (!isnan(plot->limit[g]))
@@ -122,7 +122,7 @@ static bool has_limit(const struct plot *plot)
 	return false;
 }
 
-static void put_settings(FILE *to, const struct plot *plot, const char *path)
+static void script_put_settings(FILE *to, const struct plot *plot, const char *path)
 {
 	const char *dot = strrchr(path, '.');
 
@@ -132,22 +132,21 @@ static void put_settings(FILE *to, const struct plot *plot, const char *path)
 	else
 		fputs("set terminal svg size 1100,640 font 'sans,14' background '#ffffff'\n", to);
 	fputs("set encoding utf8\nset output ", to);
-	put_quoted(to, path);
-	/* Title and subtitle are labels, left-aligned: enhanced text off, names have '_' and '^'.
-	 */
+	script_put_quoted(to, path);
+	/* Left-aligned title and subtitle; enhanced text would interpret '_' and '^' in names. */
 	fputs("\nset lmargin at screen 0.075\nset rmargin at screen 0.70\n"
 	      "set tmargin at screen 0.84\nset bmargin at screen 0.11\n"
 	      "set label 1 ",
 	      to);
-	put_quoted(to, plot->title);
+	script_put_quoted(to, plot->title);
 	fputs(" at screen 0.02,0.955 left noenhanced font ',17'\nset label 2 ", to);
-	put_quoted(to, plot->subtitle);
+	script_put_quoted(to, plot->subtitle);
 	fputs(" at screen 0.02,0.905 left noenhanced font ',11' textcolor rgb '#555555'\n"
 	      "set xlabel ",
 	      to);
-	put_quoted(to, plot->x_label);
+	script_put_quoted(to, plot->x_label);
 	fputs(" noenhanced\nset ylabel ", to);
-	put_quoted(to, plot->y_label);
+	script_put_quoted(to, plot->y_label);
 	fputs(" noenhanced\n"
 	      "set datafile missing '?'\n"
 	      "set key at screen 0.715,0.845 left top Left reverse noenhanced spacing 1.35 samplen "
@@ -159,7 +158,7 @@ static void put_settings(FILE *to, const struct plot *plot, const char *path)
 	      to);
 }
 
-static void put_curves(FILE *to, const struct plot *plot)
+static void script_put_curves(FILE *to, const struct plot *plot)
 {
 	double width = 0.84 / (plot->nr_series ? plot->nr_series : 1);
 
@@ -174,23 +173,23 @@ static void put_curves(FILE *to, const struct plot *plot)
 		fprintf(to,
 			", $data using ($0%+.4f):%u:(%.4f) with boxes linecolor rgb '%s' title ",
 			shift, value, width * 0.92, colors[s % ARRAY_SIZE(colors)]);
-		put_quoted(to, plot->series[s]);
+		script_put_quoted(to, plot->series[s]);
 		fprintf(to,
 			", $data using ($0%+.4f):($%u-$%u):(0):(2*$%u) with vectors nohead "
 			"linewidth 1.5 linecolor rgb '#333333' notitle",
 			shift, value, spread, spread);
 	}
-	if (has_limit(plot)) {
+	if (plot_has_limit(plot)) {
 		fputs(", $data using ($0-0.46):2:(0.92):(0) with vectors nohead linewidth 3 "
 		      "dashtype (6,4) linecolor rgb '#000000' title ",
 		      to);
-		put_quoted(to, plot->limit_label);
+		script_put_quoted(to, plot->limit_label);
 	}
 	fputs("\nset output\n", to);
 }
 
-/* popen() without a shell, to a child whose stdout is nobody's business. */
-static pid_t start_gnuplot(FILE **to)
+/* popen() without a shell; the child's stdout goes to stderr. */
+static pid_t gnuplot_start(FILE **to)
 {
 	int ends[2];
 	pid_t pid;
@@ -216,23 +215,23 @@ int plot_write(const struct plot *plot, const char *path)
 	void (*old)(int) = signal(SIGPIPE, SIG_IGN);
 	int status = 0;
 	FILE *to = NULL;
-	pid_t pid = start_gnuplot(&to);
+	pid_t pid = gnuplot_start(&to);
 
 	if (to) {
-		put_settings(to, plot, path);
-		put_data(to, plot);
-		put_curves(to, plot);
+		script_put_settings(to, plot, path);
+		script_put_data(to, plot);
+		script_put_curves(to, plot);
 		fclose(to);
 	}
 	if (pid > 0)
 		waitpid(pid, &status, 0);
 	signal(SIGPIPE, old);
 	if (pid < 0 || !to || (WIFEXITED(status) && WEXITSTATUS(status) == 127)) {
-		cli_error("--plot %s: gnuplot can't be started: apt install gnuplot-nox", path);
+		cli_error("--plot %s: cannot start gnuplot: apt install gnuplot-nox", path);
 		return -ENOENT;
 	}
 	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-		cli_error("--plot %s: gnuplot failed (its words are above): is the place writable?",
+		cli_error("--plot %s: gnuplot failed (its message is above); is the path writable?",
 			  path);
 		return -EIO;
 	}

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* RFC 4180; several tables stand one after another with an empty line between. */
+/* RFC 4180; an empty line separates tables. */
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/report/report.h"
+#include "cli/report/internal.h"
 
-static void put_field(FILE *to, const char *text)
+static void csv_put_field(FILE *to, const char *text)
 {
 	if (!strpbrk(text, ",\"\r\n")) {
 		fputs(text, to);
@@ -20,7 +20,7 @@ static void put_field(FILE *to, const char *text)
 	fputc('"', to);
 }
 
-static bool has_spread(const struct table *table, unsigned int column)
+static bool column_has_spread(const struct table *table, unsigned int column)
 {
 	for (unsigned int row = 0; row < table->nr_rows; row++) {
 		if (table_cell(table, row, column)->has_spread)
@@ -29,17 +29,17 @@ static bool has_spread(const struct table *table, unsigned int column)
 	return false;
 }
 
-static void put_header(FILE *to, const struct table *table)
+static void csv_put_header(FILE *to, const struct table *table)
 {
 	for (unsigned int c = 0; c < table->nr_columns; c++) {
 		fprintf(to, "%s%s", c ? "," : "", table->columns[c].key);
-		if (has_spread(table, c))
+		if (column_has_spread(table, c))
 			fprintf(to, ",%s_mad", table->columns[c].key);
 	}
 	fputc('\n', to);
 }
 
-static void put_cell(FILE *to, const struct column *column, const struct cell *cell)
+static void csv_put_cell(FILE *to, const struct column *column, const struct cell *cell)
 {
 	char text[CELL_TEXT_BYTES];
 
@@ -51,7 +51,7 @@ static void put_cell(FILE *to, const struct column *column, const struct cell *c
 		fprintf(to, "%lld", (long long)cell->count);
 	} else {
 		cell_format(column, cell, text);
-		put_field(to, text);
+		csv_put_field(to, text);
 	}
 }
 
@@ -67,15 +67,15 @@ int emit_csv(const struct report *report, FILE *to)
 		if (!first)
 			fputc('\n', to);
 		first = false;
-		put_header(to, table);
+		csv_put_header(to, table);
 		for (unsigned int row = 0; row < table->nr_rows; row++) {
 			for (unsigned int c = 0; c < table->nr_columns; c++) {
 				const struct cell *cell = table_cell(table, row, c);
 
 				if (c)
 					fputc(',', to);
-				put_cell(to, &table->columns[c], cell);
-				if (!has_spread(table, c))
+				csv_put_cell(to, &table->columns[c], cell);
+				if (!column_has_spread(table, c))
 					continue;
 				fputc(',', to);
 				if (cell->has_spread)

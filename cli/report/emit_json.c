@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/machine/env.h"
-#include "cli/report/report.h"
+#include "cli/machine/machine.h"
+#include "cli/report/internal.h"
 
-static json_t *cell_value(const struct column *column, const struct cell *cell)
+static json_t *json_of_cell(const struct column *column, const struct cell *cell)
 {
 	switch (column->type) {
 	case COLUMN_TEXT:
@@ -24,8 +24,8 @@ static json_t *cell_value(const struct column *column, const struct cell *cell)
 	return NULL;
 }
 
-/* "stall_us.reader.p99" makes the objects on the way. */
-static int set_nested(json_t *object, const char *key, const char *suffix, json_t *value)
+/* Creates the objects that a key like "stall_us.reader.p99" passes through. */
+static int json_set_nested(json_t *object, const char *key, const char *suffix, json_t *value)
 {
 	char part[96];
 	const char *dot;
@@ -47,39 +47,39 @@ static int set_nested(json_t *object, const char *key, const char *suffix, json_
 	return json_object_set_new(object, part, value) ? -ENOMEM : 0;
 }
 
-static json_t *row_object(const struct table *table, unsigned int row)
+static json_t *json_of_row(const struct table *table, unsigned int row)
 {
 	json_t *object = json_object();
 
 	for (unsigned int c = 0; c < table->nr_columns; c++) {
 		const struct column *column = &table->columns[c];
 		const struct cell *cell = table_cell(table, row, c);
-		json_t *value = cell->set ? cell_value(column, cell) : NULL;
+		json_t *value = cell->set ? json_of_cell(column, cell) : NULL;
 
 		if (!value)
 			continue;
-		if (set_nested(object, column->key, "", value))
+		if (json_set_nested(object, column->key, "", value))
 			break;
 		if (cell->has_spread &&
-		    set_nested(object, column->key, "_mad", json_real(cell->spread)))
+		    json_set_nested(object, column->key, "_mad", json_real(cell->spread)))
 			break;
 	}
 	return object;
 }
 
-static json_t *table_array(const struct table *table)
+static json_t *json_of_table(const struct table *table)
 {
 	json_t *array = json_array();
 
 	for (unsigned int row = 0; row < table->nr_rows; row++)
-		json_array_append_new(array, row_object(table, row));
+		json_array_append_new(array, json_of_row(table, row));
 	return array;
 }
 
 int emit_json(const struct report *report, FILE *to)
 {
 	json_t *root = json_pack("{s:s, s:s, s:o}", "schema", "migbench/1", "command",
-				 report->command, "env", env_json());
+				 report->command, "env", machine_env());
 	int err;
 
 	if (!root)
@@ -89,7 +89,7 @@ int emit_json(const struct report *report, FILE *to)
 		const struct table *table = &report->tables[i];
 
 		if (!table->text_only)
-			json_object_set_new(root, table->key, table_array(table));
+			json_object_set_new(root, table->key, json_of_table(table));
 	}
 	if (json_array_size(report->notes))
 		json_object_set(root, "notes", report->notes);

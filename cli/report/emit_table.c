@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/report/report.h"
+#include "cli/report/internal.h"
 
 static bool column_used(const struct table *table, unsigned int column)
 {
@@ -19,14 +19,14 @@ static bool column_used(const struct table *table, unsigned int column)
 	return false;
 }
 
-/* A minimal system has no UTF-8 locale, and libsmartcols shows bytes in hex then. */
+/* libsmartcols shows UTF-8 bytes in hex if the system has no UTF-8 locale. */
 static const char *plus_minus(void)
 {
 	return strcmp(nl_langinfo(CODESET), "UTF-8") ? "+-" : "±";
 }
 
-static int fill_cell(struct libscols_line *line, unsigned int at, const struct column *column,
-		     const struct cell *cell)
+static int line_fill_cell(struct libscols_line *line, unsigned int at, const struct column *column,
+			  const struct cell *cell)
 {
 	char text[CELL_TEXT_BYTES + 40];
 
@@ -40,7 +40,7 @@ static int fill_cell(struct libscols_line *line, unsigned int at, const struct c
 	return scols_line_set_data(line, at, text);
 }
 
-static int fill(struct libscols_table *out, const struct table *table)
+static int scols_fill(struct libscols_table *out, const struct table *table)
 {
 	unsigned int used[64], nr_used = 0;
 
@@ -59,15 +59,15 @@ static int fill(struct libscols_table *out, const struct table *table)
 		if (!line)
 			return -ENOMEM;
 		for (unsigned int i = 0; i < nr_used; i++) {
-			if (fill_cell(line, i, &table->columns[used[i]],
-				      table_cell(table, row, used[i])))
+			if (line_fill_cell(line, i, &table->columns[used[i]],
+					   table_cell(table, row, used[i])))
 				return -ENOMEM;
 		}
 	}
 	return 0;
 }
 
-static int emit_one(const struct table *table, FILE *to)
+static int emit_table(const struct table *table, FILE *to)
 {
 	struct libscols_table *out = scols_new_table();
 	int err = -ENOMEM;
@@ -75,9 +75,9 @@ static int emit_one(const struct table *table, FILE *to)
 	if (!out)
 		return err;
 	scols_table_set_stream(out, to);
-	/* A line that is cut at the terminal's edge loses numbers; one that wraps does not. */
+	/* Lines may wrap: cutting them at the terminal's edge would lose numbers. */
 	scols_table_set_termforce(out, SCOLS_TERMFORCE_NEVER);
-	err = fill(out, table);
+	err = scols_fill(out, table);
 	if (!err)
 		err = scols_print_table(out) ? -EIO : 0;
 	scols_unref_table(out);
@@ -101,7 +101,7 @@ int emit_tables(const struct report *report, FILE *to)
 		first = false;
 		if (table->caption)
 			fprintf(to, "%s\n", table->caption);
-		err = emit_one(table, to);
+		err = emit_table(table, to);
 		if (err)
 			return err;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Results: tables of typed cells, from which the text table, JSON and CSV are all written. A cell
- * that was never set is absent everywhere; a column without any cell is left out of the text.
+ * A command's results: tables of typed cells, written as text, JSON and CSV. A cell that was never
+ * set is absent in all of them; the text omits a column without cells.
  */
 #ifndef MIGBENCH_REPORT_H
 #define MIGBENCH_REPORT_H
@@ -18,7 +18,7 @@ struct column {
 	const char *key; /* JSON; a dot nests: "stall_us.p50" */
 	const char *title;
 	enum column_type type;
-	unsigned char digits; /* behind the decimal point, in text */
+	unsigned char digits; /* after the decimal point, in text */
 	bool data_only;       /* in JSON and CSV, not in the text table */
 };
 
@@ -53,14 +53,18 @@ struct report {
 	json_t *notes; /* strings; also printed under the tables */
 };
 
+/* command names the report in JSON. */
 void report_open(struct report *report, const char *command);
 void report_close(struct report *report);
+/* Adds a table; the report owns it. At most REPORT_TABLES_MAX. */
 struct table *report_table(struct report *report, const char *key, const char *caption,
 			   const struct column *columns, unsigned int nr_columns);
 void report_note(struct report *report, const char *fmt, ...) __printf(2, 3);
 
-/* Begins a row; the setters below work on the latest. */
+/* Begins a row; the setters below set cells of the latest row. */
 void table_row(struct table *table);
+/* Longer text is cut. */
+#define CELL_TEXT_BYTES 512
 void table_text(struct table *table, unsigned int column, const char *fmt, ...) __printf(3, 4);
 void table_count(struct table *table, unsigned int column, int64_t value);
 void table_real(struct table *table, unsigned int column, double value);
@@ -68,16 +72,10 @@ void table_spread(struct table *table, unsigned int column, double value, double
 void table_bool(struct table *table, unsigned int column, bool value);
 struct cell *table_cell(const struct table *table, unsigned int row, unsigned int column);
 
-/* As text, without spread; "" if it is not set. */
-#define CELL_TEXT_BYTES 512
-void cell_format(const struct column *column, const struct cell *cell, char buf[CELL_TEXT_BYTES]);
-
-/* Writes text to stdout unless that is taken, and the files asked for. 0, or -errno, reported. */
+/*
+ * Writes the files that output names, and text to stdout unless JSON or CSV goes there. Returns 0,
+ * or -errno after a message.
+ */
 int report_write(const struct report *report, const struct output_options *output);
-
-/* emit_*.c */
-int emit_tables(const struct report *report, FILE *to);
-int emit_json(const struct report *report, FILE *to);
-int emit_csv(const struct report *report, FILE *to);
 
 #endif

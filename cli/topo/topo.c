@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* migbench topo: nodes, distances, cache domains, and where workers would run. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/machine/machine.h"
-#include "cli/args/args.h"
 #include "cli/report/report.h"
+#include "cli/topo/topo.h"
 #include "crew/placement.h"
 
 static struct topo_options {
@@ -17,8 +16,9 @@ static struct topo_options {
 
 static const struct opt opts[] = {
 	OPT(TEXT, "synthetic", topo_options, synthetic, "DESC",
-	    "place workers on this hwloc synthetic machine instead, such as \"pack:2 l3:8 core:8 "
-	    "pu:2\""),
+	    "place workers on an hwloc synthetic machine instead of this one, such as \"pack:2 "
+	    "l3:8 "
+	    "core:8 pu:2\""),
 	{.name = NULL},
 };
 
@@ -57,11 +57,13 @@ static const struct column place_columns[] = {
 
 #define GIB (1024.0 * 1024 * 1024)
 
-static void add_nodes(struct report *report, const struct machine *machine)
+static void report_add_nodes(struct report *report)
 {
+	struct machine *machine = cli_alloc(1, sizeof(*machine));
 	struct table *table =
 		report_table(report, "nodes", "NUMA nodes", node_columns, ARRAY_SIZE(node_columns));
 
+	machine_read(machine);
 	for (unsigned int i = 0; i < machine->nr; i++) {
 		const struct node *node = &machine->v[i];
 		char distances[MACHINE_NODES_MAX * 5] = "";
@@ -85,10 +87,11 @@ static void add_nodes(struct report *report, const struct machine *machine)
 			table_text(table, NODE_NEAR, "%s", node->initiators);
 		table_text(table, NODE_DIST, "%s", distances);
 	}
+	free(machine);
 }
 
 /* "0-3,8" */
-static void format_cpus(const cpu_set_t *cpus, char *buf, size_t buf_bytes)
+static void cpus_format(const cpu_set_t *cpus, char *buf, size_t buf_bytes)
 {
 	size_t len = 0;
 
@@ -107,7 +110,7 @@ static void format_cpus(const cpu_set_t *cpus, char *buf, size_t buf_bytes)
 	}
 }
 
-static void add_l3(struct table *table, const struct placement *placement, int l3)
+static void table_add_l3(struct table *table, const struct placement *placement, int l3)
 {
 	const struct place *any = NULL;
 	int nr_cores = 0;
@@ -123,7 +126,7 @@ static void add_l3(struct table *table, const struct placement *placement, int l
 	}
 	if (!any)
 		return;
-	format_cpus(&any->cpus, cpus, sizeof(cpus));
+	cpus_format(&any->cpus, cpus, sizeof(cpus));
 	table_row(table);
 	table_count(table, L3_INDEX, l3);
 	if (any->node >= 0)
@@ -132,19 +135,20 @@ static void add_l3(struct table *table, const struct placement *placement, int l
 	table_count(table, L3_CORES, nr_cores);
 }
 
-static void add_placement(struct report *report, const struct placement *placement)
+static void report_add_placement(struct report *report, const struct placement *placement)
 {
 	struct table *domains = report_table(report, "l3_domains", "L3 cache domains", l3_columns,
 					     ARRAY_SIZE(l3_columns));
 	struct table *places =
-		report_table(report, "places", "Where workers go, the first worker first",
+		report_table(report, "places",
+			     "CPUs of the worker threads, in the order in which workers start",
 			     place_columns, ARRAY_SIZE(place_columns));
 	int last_l3 = -1;
 
 	for (unsigned int i = 0; i < placement->nr_places; i++)
 		last_l3 = MAX(last_l3, placement->places[i].l3);
 	for (int l3 = 0; l3 <= last_l3; l3++)
-		add_l3(domains, placement, l3);
+		table_add_l3(domains, placement, l3);
 
 	for (unsigned int i = 0; i < placement->nr_places; i++) {
 		const struct place *place = &placement->places[i];
@@ -159,56 +163,55 @@ static void add_placement(struct report *report, const struct placement *placeme
 		table_count(places, PLACE_SMT, place->smt);
 	}
 	if (placement->quota_cpus)
-		report_note(report,
-			    "The cgroup's cpu.max pays for %u CPUs; no more workers are started.",
+		report_note(report, "The cgroup's cpu.max allows %u CPUs; no more workers start.",
 			    placement->quota_cpus);
 	json_object_set_new(report->facts, "synthetic", json_boolean(options.synthetic != NULL));
 }
 
-static int run(void)
+static int topo_write(struct placement *placement, int placement_err)
 {
-	struct machine *machine = cli_alloc(1, sizeof(*machine));
-	struct placement *placement = NULL;
 	struct report report;
 	int code = CLI_OK;
-	int err = placement_open(options.synthetic, &placement);
 
-	if (err && options.synthetic) {
-		free(machine);
-		return cli_usage_error(
-			"--synthetic '%s': hwloc does not take it; try \"pack:2 l3:4 "
-			"core:8 pu:2\"",
-			options.synthetic);
-	}
-	if (options.output.plot) {
-		free(machine);
-		placement_close(placement);
-		return cli_usage_error("--plot: topo has nothing to draw; lstopo has");
-	}
 	report_open(&report, "topo");
-	if (!options.synthetic) {
-		machine_read(machine);
-		add_nodes(&report, machine);
-	}
+	if (!options.synthetic)
+		report_add_nodes(&report);
 	if (placement)
-		add_placement(&report, placement);
+		report_add_placement(&report, placement);
 	else
-		report_note(&report, "Caches and cores can't be told: hwloc says %s.",
-			    strerror(-err));
+		report_note(&report, "Caches and cores are unknown: hwloc: %s.",
+			    strerror(-placement_err));
 	if (report_write(&report, &options.output))
 		code = CLI_FAILED;
 	report_close(&report);
+	return code;
+}
+
+static int topo_run(void)
+{
+	struct placement *placement = NULL;
+	int code, err;
+
+	err = placement_open(options.synthetic, &placement);
+	if (err && options.synthetic)
+		code = cli_usage_error(
+			"--synthetic '%s': hwloc rejects it; try \"pack:2 l3:4 core:8 pu:2\"",
+			options.synthetic);
+	else if (options.output.plot)
+		code = cli_usage_error(
+			"--plot: topo has nothing to draw; lstopo draws the machine");
+	else
+		code = topo_write(placement, err);
 	placement_close(placement);
-	free(machine);
 	return code;
 }
 
 const struct command topo_command = {
 	.name = "topo",
-	.summary = "nodes, distances, cache domains, and where workers would go",
+	.summary = "NUMA nodes, distances, cache domains, and where workers run",
 	.about = "Shows the NUMA nodes with their distances and kinds of memory, the L3 cache\n"
-		 "domains, and on which CPUs worker threads would run, in order.",
+		 "domains, and the CPUs of the worker threads, in the order in which they start.",
 	.opts = opts,
 	.options = &options,
-	.run = run,
+	.run = topo_run,
 };

@@ -1,9 +1,4 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/*
- * Forked children check what they inherited. A fork is no snapshot of one instant: writers go on
- * while the kernel copies page tables. But no counter may be older than it was before the fork, and
- * every other word must be whole.
- */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +9,15 @@
 
 #include "base/clock.h"
 #include "cli/common/common.h"
-#include "cli/verify/internal.h"
+#include "cli/verify/forker.h"
+#include "cli/verify/words.h"
 
-/* Shared pages cannot be exchanged: leave the mover some time without children. */
+/* Pages shared with a child cannot be exchanged: some time must pass without one. */
 #define PAUSE_NS (20 * NS_PER_MS)
 
 struct forker {
 	uint32_t *floors[WRITERS_MAX];
-	struct mismatch *told; /* shared with the child */
+	struct mismatch *bad; /* shared with the child */
 };
 
 static struct forker *forker_open(struct actor *actor)
@@ -30,12 +26,12 @@ static struct forker *forker_open(struct actor *actor)
 
 	for (unsigned int w = 0; w < verify_options.nr_writers; w++)
 		forker->floors[w] = cli_alloc(actor->verify->nr_main_pages, sizeof(uint32_t));
-	forker->told =
+	forker->bad =
 		mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	return forker;
 }
 
-void fork_close(struct actor *actor)
+void forker_close(struct actor *actor)
 {
 	struct forker *forker = actor->private;
 
@@ -43,12 +39,12 @@ void fork_close(struct actor *actor)
 		return;
 	for (unsigned int w = 0; w < WRITERS_MAX; w++)
 		free(forker->floors[w]);
-	if (forker->told != MAP_FAILED)
-		munmap(forker->told, PAGE_BYTES);
+	if (forker->bad != MAP_FAILED)
+		munmap(forker->bad, PAGE_BYTES);
 	free(forker);
 }
 
-static void note_floors(struct actor *actor, struct forker *forker)
+static void forker_note_floors(struct actor *actor, struct forker *forker)
 {
 	for (unsigned int w = 0; w < verify_options.nr_writers; w++) {
 		for (uint32_t page = 0; page < actor->verify->nr_main_pages; page++)
@@ -57,7 +53,7 @@ static void note_floors(struct actor *actor, struct forker *forker)
 	}
 }
 
-bool fork_step(struct actor *actor)
+bool forker_step(struct actor *actor)
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	struct forker *forker = actor->private;
@@ -66,12 +62,12 @@ bool fork_step(struct actor *actor)
 
 	if (!forker)
 		actor->private = forker = forker_open(actor);
-	if (forker->told == MAP_FAILED)
+	if (forker->bad == MAP_FAILED)
 		return false;
-	note_floors(actor, forker);
+	forker_note_floors(actor, forker);
 	pid = fork();
 	if (!pid)
-		_exit(!words_check(actor->verify, forker->floors, forker->told));
+		_exit(!words_check(actor->verify, forker->floors, forker->bad));
 	if (pid < 0) {
 		verify_fail(actor->verify, NULL, "fork: %s", strerror(errno));
 		return false;
@@ -83,7 +79,7 @@ bool fork_step(struct actor *actor)
 		return false;
 	}
 	if (WEXITSTATUS(status)) {
-		verify_fail(actor->verify, forker->told, "a forked child has wrong memory");
+		verify_fail(actor->verify, forker->bad, "a forked child has wrong memory");
 		return false;
 	}
 	verify_count(actor->verify, TALLY_FORKS, 1);

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* One phase: an area of one folio size, everybody on it for a while, and a last look. */
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,44 +7,18 @@
 
 #include "base/clock.h"
 #include "cli/common/common.h"
-#include "cli/verify/internal.h"
+#include "cli/verify/forker.h"
+#include "cli/verify/phase.h"
+#include "cli/verify/requester.h"
+#include "cli/verify/slot.h"
+#include "cli/verify/slot_kinds.h"
+#include "cli/verify/words.h"
 
 #define TICK_NS (50 * NS_PER_MS)
-/* Longer than a requester's own limit for a job, which has more to say. */
+/* Longer than the requesters' limit for a job, whose message is more precise. */
 #define HANG_NS (150 * NS_PER_SEC)
 
-void verify_fail(struct verify *verify, const struct mismatch *word, const char *fmt, ...)
-{
-	struct failure *failure = &verify->failure;
-	va_list args;
-
-	/* The second failure is most often a consequence of the first. */
-	if (atomic_exchange(&failure->set, true))
-		return;
-	va_start(args, fmt);
-	vsnprintf(failure->what, sizeof(failure->what), fmt, args);
-	va_end(args);
-	failure->has_word = word;
-	if (word)
-		failure->word = *word;
-	atomic_store(&verify->ending, true);
-}
-
-struct actor *verify_add_actor(struct verify *verify, const char *name,
-			       bool (*step)(struct actor *), unsigned int index)
-{
-	struct actor *actor = &verify->actors[verify->nr_actors++];
-
-	memset(actor, 0, sizeof(*actor));
-	actor->name = name;
-	actor->step = step;
-	actor->verify = verify;
-	actor->index = index;
-	actor->random = verify->seed ^ (verify->nr_actors * 0x632be59bd9b4e019ULL);
-	return actor;
-}
-
-static void *run_actor(void *arg)
+static void *actor_main(void *arg)
 {
 	struct actor *actor = arg;
 
@@ -58,8 +29,8 @@ static void *run_actor(void *arg)
 	return NULL;
 }
 
-/* A slot's step counts under the slot kind's name. */
-static bool slot_step(struct actor *actor)
+/* The step of an actor with a slot. */
+static bool slot_actor_step(struct actor *actor)
 {
 	const struct slot_kind *kind = &slot_kinds[actor->index];
 
@@ -69,28 +40,18 @@ static bool slot_step(struct actor *actor)
 	return true;
 }
 
-static void add_slot(struct verify *verify, unsigned int kind, char *base)
+static void verify_add_slot(struct verify *verify, unsigned int kind, char *base)
 {
-	struct actor *actor = verify_add_actor(verify, slot_kinds[kind].name, slot_step, kind);
-	struct slot *slot = cli_alloc(1, sizeof(*slot));
+	struct actor *actor =
+		verify_add_actor(verify, slot_kinds[kind].name, slot_actor_step, kind);
 
-	slot->base = base;
-	slot->generation = random_next(&actor->random);
-	slot->fd[0] = slot->fd[1] = -1;
-	slot->scratch =
-		mmap(NULL, SLOT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (slot->scratch == MAP_FAILED) {
-		slot->scratch = NULL;
-		verify_fail(verify, NULL, "mmap: %s", strerror(errno));
-	}
-	actor->private = slot;
 	actor->close = slot_close;
-	slot_renew(slot);
+	slot_open(actor, base);
 }
 
-static void add_actors(struct verify *verify)
+static void verify_add_actors(struct verify *verify)
 {
-	char *slots = verify->area.base + (size_t)verify->nr_main_pages * PAGE_BYTES;
+	char *slots = verify_slots(verify);
 
 	verify->nr_actors = 0;
 	for (unsigned int i = 0; i < verify_options.nr_writers; i++)
@@ -98,11 +59,11 @@ static void add_actors(struct verify *verify)
 	for (unsigned int i = 0; i < verify_options.nr_requesters; i++)
 		verify_add_actor(verify, "requester", requester_step, i)->close = requester_close;
 	if (text_list_has(&verify_options.with, "fork"))
-		verify_add_actor(verify, "fork", fork_step, 0)->close = fork_close;
+		verify_add_actor(verify, "fork", forker_step, 0)->close = forker_close;
 	for (unsigned int i = 0; i < nr_slot_kinds; i++) {
 		if (!text_list_has(&verify_options.with, slot_kinds[i].name))
 			continue;
-		add_slot(verify, i, slots);
+		verify_add_slot(verify, i, slots);
 		slots += SLOT_BYTES;
 	}
 }
@@ -116,8 +77,8 @@ static unsigned int nr_slots(void)
 	return nr;
 }
 
-/* Ends the program: a thread that hangs can't be joined. */
-static void give_up(const struct verify *verify, const struct actor *actor)
+/* Ends the program: a thread that hangs cannot be joined. */
+static void actor_give_up(const struct verify *verify, const struct actor *actor)
 {
 	cli_error("FAIL: %s %u made no step in %llu s (seed %llu)%s%s", actor->name, actor->index,
 		  HANG_NS / NS_PER_SEC, (unsigned long long)verify_options.seed,
@@ -131,7 +92,7 @@ struct watch {
 	uint64_t since_ns[THREADS_MAX];
 };
 
-static bool all_ended(struct verify *verify, struct watch *watch)
+static bool verify_has_ended(struct verify *verify, struct watch *watch)
 {
 	bool all = true;
 
@@ -146,19 +107,19 @@ static bool all_ended(struct verify *verify, struct watch *watch)
 			watch->nr_steps[i] = nr_steps;
 			watch->since_ns[i] = now_ns();
 		} else if (now_ns() - watch->since_ns[i] > HANG_NS) {
-			give_up(verify, actor);
+			actor_give_up(verify, actor);
 		}
 	}
 	return all;
 }
 
-static void watch_actors(struct verify *verify, uint64_t phase_ns, const char *folio)
+static void verify_watch_actors(struct verify *verify, uint64_t phase_ns, const char *folio)
 {
 	const struct timespec tick = {.tv_nsec = TICK_NS};
 	struct watch watch = {0};
 	uint64_t start_ns = now_ns();
 
-	while (!all_ended(verify, &watch)) {
+	while (!verify_has_ended(verify, &watch)) {
 		uint64_t spent_ns = now_ns() - start_ns;
 
 		if (spent_ns >= phase_ns)
@@ -172,17 +133,17 @@ static void watch_actors(struct verify *verify, uint64_t phase_ns, const char *f
 	}
 }
 
-static void run_actors(struct verify *verify, uint64_t phase_ns, const char *folio)
+static void verify_run_actors(struct verify *verify, uint64_t phase_ns, const char *folio)
 {
 	unsigned int nr_started = 0;
 
 	atomic_store(&verify->ending, atomic_load(&verify->failure.set));
 	for (unsigned int i = 0; i < verify->nr_actors; i++) {
 		struct actor *actor = &verify->actors[i];
-		int err = pthread_create(&actor->thread, NULL, run_actor, actor);
+		int err = pthread_create(&actor->thread, NULL, actor_main, actor);
 
 		if (err) {
-			verify_fail(verify, NULL, "a thread can't be started: %s", strerror(err));
+			verify_fail(verify, NULL, "cannot start a thread: %s", strerror(err));
 			actor->ended = true;
 			break;
 		}
@@ -190,17 +151,17 @@ static void run_actors(struct verify *verify, uint64_t phase_ns, const char *fol
 	}
 	for (unsigned int i = nr_started; i < verify->nr_actors; i++)
 		verify->actors[i].ended = true;
-	watch_actors(verify, phase_ns, folio);
+	verify_watch_actors(verify, phase_ns, folio);
 	for (unsigned int i = 0; i < nr_started; i++)
 		pthread_join(verify->actors[i].thread, NULL);
 }
 
-/* All of the area but the slots that are somebody else's now. */
-static void unmap_area(struct verify *verify)
+/* Keeps the slots whose addresses another thread's mapping has taken. */
+static void verify_unmap_area(struct verify *verify)
 {
 	char *at = verify->area.mapping;
 	char *end = at + verify->area.mapping_bytes;
-	char *slots = verify->area.base + (size_t)verify->nr_main_pages * PAGE_BYTES;
+	char *slots = verify_slots(verify);
 
 	for (size_t i = 0; i < nr_slots(); i++) {
 		char *slot = slots + i * SLOT_BYTES;
@@ -225,21 +186,22 @@ int verify_phase(struct verify *verify, size_t folio_bytes, uint64_t phase_ns)
 			    verify->node[0]);
 
 	if (err) {
-		cli_error("--total: no memory (%s): ask for less", strerror(-err));
+		cli_error("--total: cannot map the memory (%s); try a smaller size",
+			  strerror(-err));
 		return err;
 	}
 	verify->kind = verify->area.kind;
 	verify->nr_main_pages = (uint32_t)((verify->area.len_bytes - slots_bytes) / PAGE_BYTES);
 	words_open(verify);
-	add_actors(verify);
-	run_actors(verify, phase_ns, size_text(folio_bytes, folio));
+	verify_add_actors(verify);
+	verify_run_actors(verify, phase_ns, size_text(folio_bytes, folio));
 	if (!atomic_load(&verify->failure.set) && !words_check(verify, NULL, &bad))
-		verify_fail(verify, &bad, "the last look at everything");
+		verify_fail(verify, &bad, "the final check of all words");
 	for (unsigned int i = 0; i < verify->nr_actors; i++) {
 		if (verify->actors[i].close)
 			verify->actors[i].close(&verify->actors[i]);
 	}
 	words_close(verify);
-	unmap_area(verify);
+	verify_unmap_area(verify);
 	return 0;
 }

@@ -1,32 +1,31 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Counters that only one writer raises, among words that nobody changes. */
 #include <stdlib.h>
 
 #include "cli/common/common.h"
-#include "cli/verify/internal.h"
+#include "cli/verify/words.h"
 
-/* A writer's share of a page; its word lies at another place in each page. */
-static size_t share_words(void)
+/* The words of a page among which a writer has one; its place differs from page to page. */
+static size_t writer_share_words(void)
 {
 	return PAGE_WORDS / verify_options.nr_writers;
 }
 
-size_t word_index(const struct verify *verify, unsigned int writer, uint32_t page)
+static size_t writer_word(unsigned int writer, uint32_t page)
 {
-	(void)verify;
-	return page * PAGE_WORDS + writer * share_words() + page * 7UL % share_words();
+	return page * PAGE_WORDS + writer * writer_share_words() +
+	       page * 7UL % writer_share_words();
 }
 
-bool word_owned(const struct verify *verify, size_t index, unsigned int *writer)
+static bool word_has_writer(size_t index, unsigned int *writer)
 {
 	uint32_t page = (uint32_t)(index / PAGE_WORDS);
 
-	*writer = (unsigned int)(index % PAGE_WORDS / share_words());
-	return *writer < verify_options.nr_writers && index == word_index(verify, *writer, page);
+	*writer = (unsigned int)(index % PAGE_WORDS / writer_share_words());
+	return *writer < verify_options.nr_writers && index == writer_word(*writer, page);
 }
 
-/* Says whose it is and where it belongs, so that a page in the wrong place shows too. */
-uint64_t word_of_writer(unsigned int writer, uint32_t page, uint32_t counter)
+/* Contains writer and page, so that a page at the wrong address is found too. */
+static uint64_t counter_word(unsigned int writer, uint32_t page, uint32_t counter)
 {
 	return (uint64_t)(writer + 1) << 56 | (uint64_t)(page & 0xffffff) << 32 | counter;
 }
@@ -39,7 +38,7 @@ void words_open(struct verify *verify)
 	for (unsigned int w = 0; w < verify_options.nr_writers; w++) {
 		verify->counters[w] = cli_alloc(verify->nr_main_pages, sizeof(uint32_t));
 		for (uint32_t page = 0; page < verify->nr_main_pages; page++)
-			words[word_index(verify, w, page)] = word_of_writer(w, page, 0);
+			words[writer_word(w, page)] = counter_word(w, page, 0);
 	}
 }
 
@@ -51,12 +50,12 @@ void words_close(struct verify *verify)
 	}
 }
 
-static bool counter_right(const struct verify *verify, uint32_t *const *floors, unsigned int writer,
-			  uint32_t page, uint64_t found, uint64_t *expected)
+static bool counter_is_right(const struct verify *verify, uint32_t *const *floors,
+			     unsigned int writer, uint32_t page, uint64_t found, uint64_t *expected)
 {
 	uint32_t least = floors ? floors[writer][page] : verify->counters[writer][page];
 
-	*expected = word_of_writer(writer, page, least);
+	*expected = counter_word(writer, page, least);
 	if (found == *expected)
 		return true;
 	return floors && found > *expected && found >> 32 == *expected >> 32;
@@ -71,10 +70,10 @@ bool words_check(const struct verify *verify, uint32_t *const *floors, struct mi
 		unsigned int writer;
 		bool right = found == expected;
 
-		/* Only a word that isn't the pattern can be a counter: the look-up is slow. */
-		if (!right && word_owned(verify, i, &writer))
-			right = counter_right(verify, floors, writer, (uint32_t)(i / PAGE_WORDS),
-					      found, &expected);
+		/* The look-up is slow; a word with the pattern needs none. */
+		if (!right && word_has_writer(i, &writer))
+			right = counter_is_right(verify, floors, writer, (uint32_t)(i / PAGE_WORDS),
+						 found, &expected);
 		if (right)
 			continue;
 		*bad = (struct mismatch){(const uint64_t *)&words[i], expected, found};
@@ -83,7 +82,7 @@ bool words_check(const struct verify *verify, uint32_t *const *floors, struct mi
 	return true;
 }
 
-static bool check_neighbours(struct actor *actor, size_t index)
+static bool writer_check_cacheline(struct actor *actor, size_t index)
 {
 	const struct verify *verify = actor->verify;
 	const volatile uint64_t *words = (const volatile uint64_t *)verify->area.base;
@@ -95,15 +94,14 @@ static bool check_neighbours(struct actor *actor, size_t index)
 				       found};
 		unsigned int writer;
 
-		if (found == bad.expected || word_owned(verify, i, &writer))
+		if (found == bad.expected || word_has_writer(i, &writer))
 			continue;
-		verify_fail(actor->verify, &bad, "a byte that nobody writes has changed");
+		verify_fail(actor->verify, &bad, "a byte changed that no thread writes");
 		return false;
 	}
 	return true;
 }
 
-/* A thousand updates. Every other one is one locked instruction, the rest load and store. */
 bool writer_step(struct actor *actor)
 {
 	struct verify *verify = actor->verify;
@@ -112,11 +110,12 @@ bool writer_step(struct actor *actor)
 	for (unsigned int i = 0; i < 1000; i++) {
 		uint64_t random = random_next(&actor->random);
 		uint32_t page = (uint32_t)(random % verify->nr_main_pages);
-		size_t index = word_index(verify, actor->index, page);
+		size_t index = writer_word(actor->index, page);
 		_Atomic uint64_t *word = (_Atomic uint64_t *)verify->area.base + index;
-		uint64_t expected = word_of_writer(actor->index, page, counters[page]);
+		uint64_t expected = counter_word(actor->index, page, counters[page]);
 		uint64_t found;
 
+		/* Half of the updates are one locked instruction, the others load and store. */
 		if (random >> 63) {
 			found = atomic_fetch_add(word, 1);
 		} else {
@@ -130,7 +129,7 @@ bool writer_step(struct actor *actor)
 			return false;
 		}
 		__atomic_store_n(&counters[page], counters[page] + 1, __ATOMIC_RELAXED);
-		if (!(random >> 32 & 15) && !check_neighbours(actor, index))
+		if (!(random >> 32 & 15) && !writer_check_cacheline(actor, index))
 			return false;
 	}
 	verify_count(verify, TALLY_UPDATES, 1000);

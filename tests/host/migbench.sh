@@ -107,7 +107,7 @@ for command in $COMMANDS; do
 	fi
 	refuses '--nonsense' "$command" --nonsense
 	refuses 'needs a value' "$command" --json
-	refuses 'what is this' "$command" stray
+	refuses 'unexpected argument' "$command" stray
 	refuses '.svg or .png' "$command" --plot picture.gif
 	refuses 'only one' "$command" --json - --csv -
 done

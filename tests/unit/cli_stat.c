@@ -60,14 +60,14 @@ Test(samples, none_and_many)
 Test(hist, buckets_are_seamless)
 {
 	for (unsigned int i = 0; i + 1 < HIST_NR_BUCKETS; i++) {
-		uint64_t last = last_of_bucket(i);
+		uint64_t last = hist_bucket_last(i);
 
-		cr_assert_eq(bucket_of(last), i, "bucket %u", i);
-		cr_assert_eq(bucket_of(last + 1), i + 1, "bucket %u", i);
+		cr_assert_eq(hist_bucket(last), i, "bucket %u", i);
+		cr_assert_eq(hist_bucket(last + 1), i + 1, "bucket %u", i);
 	}
-	cr_assert_eq(bucket_of(0), 0);
-	cr_assert_eq(bucket_of(UINT64_MAX), HIST_NR_BUCKETS - 1);
-	cr_assert_eq(last_of_bucket(HIST_NR_BUCKETS - 1), UINT64_MAX);
+	cr_assert_eq(hist_bucket(0), 0);
+	cr_assert_eq(hist_bucket(UINT64_MAX), HIST_NR_BUCKETS - 1);
+	cr_assert_eq(hist_bucket_last(HIST_NR_BUCKETS - 1), UINT64_MAX);
 }
 
 static int by_number(const void *a, const void *b)

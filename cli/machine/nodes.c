@@ -9,9 +9,6 @@
 #include "cli/machine/machine.h"
 #include "cli/machine/sysfs.h"
 
-#define NODE_DIR "/sys/devices/system/node"
-#define TIER_DIR "/sys/devices/virtual/memory_tiering"
-
 const char *node_class_name(enum node_class class)
 {
 	static const char *const names[] = {
@@ -26,13 +23,13 @@ const char *node_class_name(enum node_class class)
 }
 
 /* "Node 0 MemTotal:  123 kB" */
-static void read_meminfo(struct node *node)
+static void node_read_meminfo(struct node *node)
 {
 	char path[64], line[128];
 	unsigned long long kb;
 	FILE *file;
 
-	snprintf(path, sizeof(path), NODE_DIR "/node%d/meminfo", node->id);
+	snprintf(path, sizeof(path), SYSFS_NODE "/node%d/meminfo", node->id);
 	file = fopen(path, "re");
 	if (!file)
 		return;
@@ -45,13 +42,13 @@ static void read_meminfo(struct node *node)
 	fclose(file);
 }
 
-static void read_initiators(struct node *node)
+static void node_read_initiators(struct node *node)
 {
 	for (int i = 0; i < MAX_NODES; i++) {
 		char path[96], line[8];
 		size_t len = strlen(node->initiators);
 
-		snprintf(path, sizeof(path), NODE_DIR "/node%d/access0/initiators/node%d/cpumap",
+		snprintf(path, sizeof(path), SYSFS_NODE "/node%d/access0/initiators/node%d/cpumap",
 			 node->id, i);
 		if (sysfs_line(line, sizeof(line), "%s", path) == 0)
 			snprintf(node->initiators + len, sizeof(node->initiators) - len, "%s%d",
@@ -61,13 +58,13 @@ static void read_initiators(struct node *node)
 	}
 }
 
-/* Tiers are numbered by abstract distance: a smaller number is faster memory. */
-static int read_tier(int id)
+/* The kernel numbers tiers by abstract distance: a smaller number is faster memory. */
+static int node_tier(int id)
 {
 	for (int tier = 0; tier < 4096; tier++) {
 		char list[128];
 
-		if (sysfs_line(list, sizeof(list), TIER_DIR "/memory_tier%d/nodelist", tier))
+		if (sysfs_line(list, sizeof(list), SYSFS_TIERS "/memory_tier%d/nodelist", tier))
 			continue;
 		if (sysfs_list_has(list, id))
 			return tier;
@@ -75,7 +72,7 @@ static int read_tier(int id)
 	return -1;
 }
 
-static void add_node(void *arg, int id)
+static void machine_add_node(void *arg, int id)
 {
 	struct machine *machine = arg;
 	struct node *node;
@@ -84,14 +81,14 @@ static void add_node(void *arg, int id)
 		return;
 	node = &machine->v[machine->nr++];
 	node->id = id;
-	read_meminfo(node);
-	sysfs_line(node->cpus, sizeof(node->cpus), NODE_DIR "/node%d/cpulist", id);
+	node_read_meminfo(node);
+	sysfs_line(node->cpus, sizeof(node->cpus), SYSFS_NODE "/node%d/cpulist", id);
 	node->has_cpus = node->cpus[0];
-	read_initiators(node);
-	node->tier = read_tier(id);
+	node_read_initiators(node);
+	node->tier = node_tier(id);
 }
 
-static int best_dram_tier(const struct machine *machine)
+static int machine_dram_tier(const struct machine *machine)
 {
 	int best = -1;
 
@@ -104,7 +101,7 @@ static int best_dram_tier(const struct machine *machine)
 	return best;
 }
 
-static enum node_class classify(const struct node *node, int dram_tier, const char *devices)
+static enum node_class node_classify(const struct node *node, int dram_tier, const char *devices)
 {
 	if (!node->total_bytes)
 		return NODE_NO_MEMORY;
@@ -117,12 +114,12 @@ static enum node_class classify(const struct node *node, int dram_tier, const ch
 	return NODE_MEMORY;
 }
 
-static void read_distances(struct machine *machine)
+static void machine_read_distances(struct machine *machine)
 {
 	for (unsigned int i = 0; i < machine->nr; i++) {
 		char line[1024], *text = line;
 
-		sysfs_line(line, sizeof(line), NODE_DIR "/node%d/distance", machine->v[i].id);
+		sysfs_line(line, sizeof(line), SYSFS_NODE "/node%d/distance", machine->v[i].id);
 		for (unsigned int j = 0; j < machine->nr; j++)
 			machine->distance[i][j] = (int)strtol(text, &text, 10);
 	}
@@ -134,58 +131,68 @@ void machine_read(struct machine *out)
 	int dram_tier;
 
 	memset(out, 0, sizeof(*out));
-	if (sysfs_line(online, sizeof(online), NODE_DIR "/online"))
+	if (sysfs_line(online, sizeof(online), SYSFS_NODE "/online"))
 		strcpy(online, "0");
-	sysfs_each(online, add_node, out);
-	read_distances(out);
+	sysfs_each(online, machine_add_node, out);
+	machine_read_distances(out);
 
-	sysfs_line(devices, sizeof(devices), NODE_DIR "/has_generic_initiator");
-	dram_tier = best_dram_tier(out);
+	sysfs_line(devices, sizeof(devices), SYSFS_NODE "/has_generic_initiator");
+	dram_tier = machine_dram_tier(out);
 	for (unsigned int i = 0; i < out->nr; i++)
-		out->v[i].class = classify(&out->v[i], dram_tier, devices);
+		out->v[i].class = node_classify(&out->v[i], dram_tier, devices);
 }
 
-unsigned int machine_memory_nodes(const struct machine *machine, int *ids, unsigned int max)
+/* The ids of the nodes that have memory; their number. */
+static unsigned int machine_memory_nodes(const struct machine *machine, int ids[MACHINE_NODES_MAX])
 {
 	unsigned int nr = 0;
 
-	for (unsigned int i = 0; i < machine->nr && nr < max; i++) {
+	for (unsigned int i = 0; i < machine->nr; i++) {
 		if (machine->v[i].class != NODE_NO_MEMORY)
 			ids[nr++] = machine->v[i].id;
 	}
+	/* A kernel without NUMA lists no node. */
+	if (!nr)
+		ids[nr++] = 0;
 	return nr;
 }
 
-int machine_pair(struct machine *machine, int from, int to, bool fresh, int node[2])
+static bool node_is_listed(const int *ids, unsigned int nr, int node)
 {
+	for (unsigned int i = 0; i < nr; i++) {
+		if (ids[i] == node)
+			return true;
+	}
+	return false;
+}
+
+int machine_choose_nodes(int from, int to, bool fresh, int node[2])
+{
+	struct machine *machine = cli_alloc(1, sizeof(*machine));
 	int ids[MACHINE_NODES_MAX];
-	unsigned int nr, i;
+	unsigned int nr;
 
 	machine_read(machine);
-	nr = machine_memory_nodes(machine, ids, ARRAY_SIZE(ids));
-	/* A kernel without NUMA tells nothing. */
-	if (!nr)
-		ids[nr++] = 0;
+	nr = machine_memory_nodes(machine, ids);
+	free(machine);
 	node[0] = from >= 0 ? from : ids[0];
 	node[1] = to;
-	for (i = 0; node[1] < 0 && i < nr; i++) {
+	for (unsigned int i = 0; node[1] < 0 && i < nr; i++) {
 		if (ids[i] != node[0])
 			node[1] = ids[i];
 	}
 	if (fresh || node[1] < 0)
 		node[1] = node[0];
 	for (unsigned int end = 0; end < 2; end++) {
-		for (i = 0; i < nr && ids[i] != node[end];)
-			i++;
-		if (i == nr)
+		if (!node_is_listed(ids, nr, node[end]))
 			return cli_usage_error(
-				"--%s %d: has no memory; `migbench topo` lists nodes",
+				"--%s %d: this node has no memory; `migbench topo` lists nodes",
 				end ? "to" : "from", node[end]);
 	}
 	return CLI_OK;
 }
 
-int node_parse(const char *text, int *out, char *why, size_t why_bytes)
+int machine_parse_node(const char *text, int *out, char *why, size_t why_bytes)
 {
 	struct bitmask *mask;
 	unsigned int nr;
@@ -207,6 +214,6 @@ int node_parse(const char *text, int *out, char *why, size_t why_bytes)
 	numa_bitmask_free(mask);
 	if (nr == 1)
 		return 0;
-	snprintf(why, why_bytes, "one node is wanted, this names %u", nr);
+	snprintf(why, why_bytes, "expected one node, this names %u", nr);
 	return -EINVAL;
 }
