@@ -71,8 +71,8 @@ void counters_free(struct counters *counters)
 }
 
 /* True if any counter is not zero. */
-static bool report_add_table(struct report *report, const char *caption,
-			     const struct counters *counters)
+static bool counters_add_table(struct report *report, const char *caption,
+			       const struct counters *counters)
 {
 	struct table *table = report_table(report, "stats", caption, columns, ARRAY_SIZE(columns));
 
@@ -88,7 +88,8 @@ static bool report_add_table(struct report *report, const char *caption,
 }
 
 /* Names keep their dots: "status.page_fault" is a number and not the parent of another. */
-static void report_add_json(struct report *report, const char *key, const struct counters *counters)
+static void counters_add_json(struct report *report, const char *key,
+			      const struct counters *counters)
 {
 	json_t *stats = json_object_get(report->facts, "stats");
 	json_t *object = json_object();
@@ -107,9 +108,9 @@ void counters_report(struct report *report, const char *spec, const struct count
 {
 	if (!counters->nr)
 		report_note(report, "Engine %s keeps no counters.", spec);
-	else if (!report_add_table(report, "What the engine counted in the whole run:", counters))
+	else if (!counters_add_table(report, "Counters of the engine in the whole run:", counters))
 		report_note(report, "All counters of engine %s are zero: it was not used.", spec);
-	report_add_json(report, "engine", counters);
+	counters_add_json(report, "engine", counters);
 }
 
 static void counters_add_array(struct counters *counters, const char *what, const uint64_t *values,
@@ -149,11 +150,11 @@ void counters_report_ferry(struct report *report, const char *spec, struct ferry
 			   reason_name);
 	counters_add(&library, "bytes_by_engine", stats.bytes_by_engine);
 	counters_add(&library, "bytes_by_cpu", stats.bytes_by_cpu);
-	if (!report_add_table(
+	if (!counters_add_table(
 		    report,
-		    "What the library counted in the whole run, in pages of 4 KiB:", &library))
-		report_note(report, "The library has moved no page.");
-	report_add_json(report, "library", &library);
+		    "Counters of the library in the whole run, in pages of 4 KiB:", &library))
+		report_note(report, "The library moved no page.");
+	counters_add_json(report, "library", &library);
 	counters_free(&engine);
 	counters_free(&library);
 }

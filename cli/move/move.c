@@ -14,7 +14,7 @@
 
 static void session_choose_workers(struct move_session *session)
 {
-	unsigned int nr_all = MIN(session->placement->nr_places, 16U);
+	unsigned int nr_all = MIN(session->placement->nr_places, CONTEXT_DEFAULT_WORKERS_MAX);
 	struct uint_list *workers = &session->workers;
 
 	*workers = move_options.workers;

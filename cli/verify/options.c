@@ -45,9 +45,8 @@ const struct opt verify_opts[] = {
 	    .max = REQUESTERS_MAX),
 	OPT(TEXTS, "with", verify_options, with, "LIST",
 	    "concurrent operations: fork, munmap, mprotect, mremap, discard (MADV_DONTNEED), "
-	    "direct "
-	    "(O_DIRECT), vm (process_vm_readv and writev), pipe (read and write), or none; default "
-	    "all",
+	    "direct (O_DIRECT), vm (process_vm_readv and writev), pipe (read and write), or none; "
+	    "default all",
 	    .words = with_words),
 	OPT(TEXT, "engine", verify_options, engine, "SPEC",
 	    "engine and its parameters, such as fault:every=7; `migbench doctor` lists engines"),

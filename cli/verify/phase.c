@@ -77,8 +77,8 @@ static unsigned int nr_slots(void)
 	return nr;
 }
 
-/* Ends the program: a thread that hangs cannot be joined. */
-static void actor_give_up(const struct verify *verify, const struct actor *actor)
+/* Also ends the program: a thread that hangs cannot be joined. */
+static void actor_report_hang(const struct verify *verify, const struct actor *actor)
 {
 	cli_error("FAIL: %s %u made no step in %llu s (seed %llu)%s%s", actor->name, actor->index,
 		  HANG_NS / NS_PER_SEC, (unsigned long long)verify_options.seed,
@@ -92,7 +92,7 @@ struct watch {
 	uint64_t since_ns[THREADS_MAX];
 };
 
-static bool verify_has_ended(struct verify *verify, struct watch *watch)
+static bool verify_actors_ended(struct verify *verify, struct watch *watch)
 {
 	bool all = true;
 
@@ -107,7 +107,7 @@ static bool verify_has_ended(struct verify *verify, struct watch *watch)
 			watch->nr_steps[i] = nr_steps;
 			watch->since_ns[i] = now_ns();
 		} else if (now_ns() - watch->since_ns[i] > HANG_NS) {
-			actor_give_up(verify, actor);
+			actor_report_hang(verify, actor);
 		}
 	}
 	return all;
@@ -119,7 +119,7 @@ static void verify_watch_actors(struct verify *verify, uint64_t phase_ns, const 
 	struct watch watch = {0};
 	uint64_t start_ns = now_ns();
 
-	while (!verify_has_ended(verify, &watch)) {
+	while (!verify_actors_ended(verify, &watch)) {
 		uint64_t spent_ns = now_ns() - start_ns;
 
 		if (spent_ns >= phase_ns)
@@ -156,7 +156,7 @@ static void verify_run_actors(struct verify *verify, uint64_t phase_ns, const ch
 		pthread_join(verify->actors[i].thread, NULL);
 }
 
-/* Keeps the slots whose addresses another thread's mapping has taken. */
+/* Unmaps all but the slots whose addresses another thread's mapping has taken. */
 static void verify_unmap_area(struct verify *verify)
 {
 	char *at = verify->area.mapping;

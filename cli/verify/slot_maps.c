@@ -76,8 +76,8 @@ bool slot_mprotect(struct actor *actor)
 	return true;
 }
 
-/* The destination of a remap has no access rights until a page has arrived. */
-static bool page_is_mapped(char *to)
+/* The destination of a remap is PROT_NONE: it is readable where a page has arrived. */
+static bool page_is_readable(char *to)
 {
 	char byte;
 	struct iovec here = {&byte, 1}, there = {to, 1};
@@ -86,13 +86,13 @@ static bool page_is_mapped(char *to)
 }
 
 /*
- * Remaps what a failed mremap(2) left behind, page by page: one page is never two mappings. At the
- * old address of a page that has moved, another thread's mapping may be.
+ * Remaps what a failed mremap(2) left behind, page by page, since a page never spans two
+ * mappings. It leaves the old addresses of moved pages alone: another thread may have mapped them.
  */
 static bool slot_remap_rest(struct actor *actor, char *from, char *to)
 {
 	for (size_t at = 0; at < SLOT_BYTES; at += PAGE_BYTES) {
-		if (page_is_mapped(to + at))
+		if (page_is_readable(to + at))
 			continue;
 		if (mremap(from + at, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED,
 			   to + at) == MAP_FAILED)

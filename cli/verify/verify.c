@@ -25,7 +25,7 @@ static int verify_open(struct verify *verify)
 		return code;
 	verify->fresh = verify->node[0] == verify->node[1];
 	if (!placement_open(NULL, &placement)) {
-		verify->nr_workers = MIN(placement->nr_places, 16U);
+		verify->nr_workers = MIN(placement->nr_places, CONTEXT_DEFAULT_WORKERS_MAX);
 		placement_close(placement);
 	}
 	options.engine = verify_options.engine;

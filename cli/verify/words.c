@@ -5,22 +5,21 @@
 #include "cli/verify/words.h"
 
 /* The words of a page among which a writer has one; its place differs from page to page. */
-static size_t writer_share_words(void)
+static size_t words_per_writer(void)
 {
 	return PAGE_WORDS / verify_options.nr_writers;
 }
 
 static size_t writer_word(unsigned int writer, uint32_t page)
 {
-	return page * PAGE_WORDS + writer * writer_share_words() +
-	       page * 7UL % writer_share_words();
+	return page * PAGE_WORDS + writer * words_per_writer() + page * 7UL % words_per_writer();
 }
 
 static bool word_has_writer(size_t index, unsigned int *writer)
 {
 	uint32_t page = (uint32_t)(index / PAGE_WORDS);
 
-	*writer = (unsigned int)(index % PAGE_WORDS / writer_share_words());
+	*writer = (unsigned int)(index % PAGE_WORDS / words_per_writer());
 	return *writer < verify_options.nr_writers && index == writer_word(*writer, page);
 }
 
@@ -102,12 +101,14 @@ static bool writer_check_cacheline(struct actor *actor, size_t index)
 	return true;
 }
 
+#define UPDATES_PER_STEP 1000
+
 bool writer_step(struct actor *actor)
 {
 	struct verify *verify = actor->verify;
 	uint32_t *counters = verify->counters[actor->index];
 
-	for (unsigned int i = 0; i < 1000; i++) {
+	for (unsigned int i = 0; i < UPDATES_PER_STEP; i++) {
 		uint64_t random = random_next(&actor->random);
 		uint32_t page = (uint32_t)(random % verify->nr_main_pages);
 		size_t index = writer_word(actor->index, page);
@@ -132,6 +133,6 @@ bool writer_step(struct actor *actor)
 		if (!(random >> 32 & 15) && !writer_check_cacheline(actor, index))
 			return false;
 	}
-	verify_count(verify, TALLY_UPDATES, 1000);
+	verify_count(verify, TALLY_UPDATES, UPDATES_PER_STEP);
 	return true;
 }

@@ -14,7 +14,7 @@ void words_close(struct verify *verify);
  */
 bool words_check(const struct verify *verify, uint32_t *const *floors, struct mismatch *bad);
 
-/* A writer's step: a thousand updates of its counters. */
+/* Updates counters of this writer many times; before each update, checks that none was lost. */
 bool writer_step(struct actor *actor);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* migbench's statistics against the plain way to compute them. */
+/* migbench's statistics, compared with a simpler computation. */
 #include <criterion/criterion.h>
 
 #include "cli/common/common.c"
