@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How long to measure, what the process used meanwhile, and statistics of the samples. */
+/* How long to measure, what the process uses, and statistics of the samples. */
 #ifndef MIGBENCH_MEASURE_H
 #define MIGBENCH_MEASURE_H
 

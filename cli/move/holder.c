@@ -24,12 +24,12 @@ static bool socket_send(int socket, const void *what, size_t len_bytes)
 static void holder_child(int socket, size_t len_bytes, size_t folio_bytes, int node, uint64_t seed)
 {
 	struct answer answer = {0};
-	char asked;
+	char request;
 
 	answer.err = area_open(&answer.area, len_bytes, folio_bytes, node);
 	if (!answer.err)
 		area_fill(&answer.area, seed);
-	while (socket_send(socket, &answer, sizeof(answer)) && recv(socket, &asked, 1, 0) == 1)
+	while (socket_send(socket, &answer, sizeof(answer)) && recv(socket, &request, 1, 0) == 1)
 		answer.right = area_check(&answer.area, seed, &answer.bad);
 	_exit(0);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The ways of moving pages that --mover names. */
+/* What --mover selects: system call, library call, or a job by one of the movers. */
 #ifndef MIGBENCH_MOVE_VARIANT_H
 #define MIGBENCH_MOVE_VARIANT_H
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/report/internal.h"
+#include "cli/report/report.h"
 
 static void csv_put_field(FILE *to, const char *text)
 {

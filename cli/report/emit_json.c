@@ -7,6 +7,7 @@
 
 #include "cli/machine/machine.h"
 #include "cli/report/internal.h"
+#include "cli/report/report.h"
 
 static json_t *json_of_cell(const struct column *column, const struct cell *cell)
 {

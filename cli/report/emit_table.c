@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/report/internal.h"
+#include "cli/report/report.h"
 
 static bool column_used(const struct table *table, unsigned int column)
 {

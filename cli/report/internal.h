@@ -5,7 +5,10 @@
 
 #include <stdio.h>
 
-#include "cli/report/report.h"
+struct cell;
+struct column;
+struct report;
+struct table;
 
 /* 0 or -errno. */
 int emit_tables(const struct report *report, FILE *to);
@@ -15,7 +18,7 @@ int emit_csv(const struct report *report, FILE *to);
 /* Frees the cells. */
 void table_close(struct table *table);
 
-/* A cell as text, without its spread; "" if it is not set. */
-void cell_format(const struct column *column, const struct cell *cell, char buf[CELL_TEXT_BYTES]);
+/* A cell as text, without its spread; "" if it is not set. buf has CELL_TEXT_BYTES. */
+void cell_format(const struct column *column, const struct cell *cell, char *buf);
 
 #endif

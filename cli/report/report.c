@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/report/internal.h"
+#include "cli/report/report.h"
 
 void report_open(struct report *report, const char *command)
 {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/report/internal.h"
+#include "cli/report/report.h"
 
 void table_close(struct table *table)
 {
@@ -83,7 +84,7 @@ void table_bool(struct table *table, unsigned int column, bool value)
 	table_set_cell(table, column)->yes = value;
 }
 
-void cell_format(const struct column *column, const struct cell *cell, char buf[CELL_TEXT_BYTES])
+void cell_format(const struct column *column, const struct cell *cell, char *buf)
 {
 	char size[SIZE_TEXT_BYTES];
 

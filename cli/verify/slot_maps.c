@@ -26,7 +26,7 @@ static void slot_lose(struct actor *actor)
 }
 
 /*
- * Maps the hole where the slot was. Another thread may have mapped something there meanwhile; this
+ * Maps the hole where the slot was. Another thread may have mapped something there before; this
  * actor then stops. Returns 0, 1 (stop) or -1 (failed).
  */
 static int slot_map_hole(struct actor *actor, int prot)

@@ -98,9 +98,9 @@ for command in $COMMANDS; do
 		not_ok "$command --help fits 80 columns" "$(awk 'length > 80' "$tmp/out")"
 	fi
 
-	options_of "$command" | sort > "$tmp/has"
-	{ documented_under "$command"; documented_under 'Every command'; } | sort -u > "$tmp/told"
-	if [ -s "$tmp/has" ] && diff "$tmp/has" "$tmp/told" > "$tmp/diff"; then
+	options_of "$command" | sort > "$tmp/options"
+	{ documented_under "$command"; documented_under 'Every command'; } | sort -u > "$tmp/documented"
+	if [ -s "$tmp/options" ] && diff "$tmp/options" "$tmp/documented" > "$tmp/diff"; then
 		ok "the man page has each option of $command and no other"
 	else
 		not_ok "the man page has each option of $command and no other" "$(cat "$tmp/diff")"
