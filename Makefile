@@ -41,7 +41,7 @@ endif
 LIB_DIRS := base $(patsubst %/,%,$(wildcard lib/*/)) crew policy engines engines/cpu engines/fault engines/dsa engines/sdxi \
 	models models/dsa models/sdxi
 LIB_SRCS := $(sort $(wildcard $(addsuffix /*.c,$(LIB_DIRS))))
-CLI_SRCS := $(sort $(wildcard cli/*.c))
+CLI_SRCS := $(sort $(wildcard cli/*.c cli/*/*.c))
 PRELOAD_SRCS := $(sort $(wildcard preload/*.c))
 UNIT_SRCS := $(sort $(wildcard tests/unit/*.c))
 HOST_SRCS := $(sort $(wildcard tests/host/*.c))
