@@ -191,7 +191,7 @@ static void check_frames(const struct report *report, const struct nodes *nodes)
 {
 	static const char *const slow =
 		"where pages are is asked of the kernel, which takes longer";
-	struct blocks blocks;
+	struct memory_blocks blocks;
 	int err;
 
 	if (nodes->nr_memory == 1) {
@@ -199,7 +199,7 @@ static void check_frames(const struct report *report, const struct nodes *nodes)
 		    NULL);
 		return;
 	}
-	blocks_read(&blocks, nodes, BLOCKS_ROOT);
+	memory_blocks_read(&blocks, nodes, BLOCKS_ROOT);
 	if (!blocks.nr_runs) {
 		say(report, "kernel/page-frames", false, slow,
 		    "boot a kernel with CONFIG_MEMORY_HOTPLUG, which lists memory blocks in sysfs");
@@ -207,7 +207,7 @@ static void check_frames(const struct report *report, const struct nodes *nodes)
 	}
 	err = pagemap_open();
 	if (!err)
-		err = blocks_find_zero(&blocks);
+		err = memory_blocks_find_zero(&blocks);
 	say(report, "kernel/page-frames", !err,
 	    err ? slow : "page frame numbers tell which node pages are on",
 	    err == -EPERM ? "grant CAP_SYS_ADMIN, which shows frame numbers in /proc/self/pagemap"

@@ -58,7 +58,7 @@ int ferry_job_result(struct ferry_job *job, struct ferry_result *out)
 		.wall_ns = job->end_ns - job->submit_ns,
 		.worker_cpu_ns = tally->worker_cpu_ns,
 		.first_ns = tally->first_ns,
-		.max_out_ns = tally->max_out_ns,
+		.max_stall_ns = tally->max_stall_ns,
 		.nr_frames_made = tally->nr_frames_made,
 	};
 

@@ -173,7 +173,7 @@ static void move_bulk(struct migration *migration)
 	if (vault_alloc(sizeof(*migration->slice), &slice))
 		return;
 	migration->slice = slice;
-	if (!new_batch(migration) && !present_pages(migration->pid, add_pages, migration))
+	if (!new_batch(migration) && !present_ranges_walk(migration->pid, add_pages, migration))
 		flush(migration);
 	job_free(migration->job);
 	vault_free(slice, sizeof(*migration->slice));

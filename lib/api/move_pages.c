@@ -158,7 +158,7 @@ static int prepare(const struct call *call, struct ferry_job *job, int *array_er
 static bool gains_nothing(const struct ferry_job *job)
 {
 	return job->nr_usable == job->nr_pages && job->exchange_low >= job->exchange_high &&
-	       job->hands.nr_lanes <= 1;
+	       job->split.nr_lanes <= 1;
 }
 
 static long plain_counted(const struct call *call, const struct ferry_job *job)

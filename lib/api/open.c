@@ -152,8 +152,8 @@ static void open_maps(struct ferry *ferry)
 	mthp_open();
 	if (ferry->nodes.nr_memory == 1)
 		return;
-	blocks_read(&ferry->blocks, &ferry->nodes, BLOCKS_ROOT);
-	if (ferry->blocks.nr_runs && blocks_find_zero(&ferry->blocks))
+	memory_blocks_read(&ferry->blocks, &ferry->nodes, BLOCKS_ROOT);
+	if (ferry->blocks.nr_runs && memory_blocks_find_zero(&ferry->blocks))
 		log_info("page frame numbers can't be used here: where pages are is asked of the "
 			 "kernel, which takes longer");
 }
@@ -198,7 +198,7 @@ static void set_up(struct ferry *ferry, const struct ferry_options *options)
 	int version[3];
 
 	ferry->machine.nr_workers = crew_nr_workers(ferry->crew);
-	turnstile_open(&ferry->turnstile, ferry->machine.nr_workers);
+	inflight_limit_init(&ferry->inflight_limit, ferry->machine.nr_workers);
 	if (ferry->machine.exchange && ferry->boost)
 		crew_boost(ferry->crew);
 	ferry->machine.batched_flush = ferry->caps.batched_flush;
@@ -206,7 +206,7 @@ static void set_up(struct ferry *ferry, const struct ferry_options *options)
 	ferry->machine.batched_unmap = kernel_since(version, 6, 3);
 	ferry->machine.max_gather = MIN(ferry->engine->hold, (uint32_t)LANE_PARCELS);
 	atomic_store(&ferry->gather, GATHER_START);
-	ways_open(ferry);
+	exchange_modes_init(ferry);
 	ferry->machine.max_chunk_bytes = options->chunk_bytes ? options->chunk_bytes : HUGE_BYTES;
 	ferry->machine.stall_bound_ns =
 		options->stall_bound_ns ? options->stall_bound_ns : STALL_BOUND_NS;

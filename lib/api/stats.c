@@ -25,7 +25,7 @@ int ferry_get_stats(struct ferry *ferry, struct ferry_stats *out)
 	stats.bytes_by_engine = totals->bytes_by_engine;
 	stats.bytes_by_cpu = totals->bytes_by_cpu;
 	stats.worker_cpu_ns = totals->worker_cpu_ns;
-	stats.max_out_ns = totals->max_out_ns;
+	stats.max_stall_ns = totals->max_stall_ns;
 	stats.nr_frames_made = totals->nr_frames_made;
 	if (!in_child) {
 		futex_unlock(&ferry->stats_lock);

@@ -27,7 +27,7 @@ struct watcher;
 
 struct ferry {
 	struct nodes nodes;
-	struct blocks blocks;
+	struct memory_blocks blocks;
 	struct crew *crew;
 	struct engine *engine;
 	const struct copy_kernel *cpu_copy; /* copies what the engine leaves */
@@ -46,7 +46,7 @@ struct ferry {
 	_Atomic uint64_t mthp_checked_ns;
 	struct gate moves; /* inside: around each UFFDIO_MOVE. shut: events are read and handled */
 	struct gate outs;  /* inside: while pages are in flight. shut: a fork is under way */
-	struct turnstile turnstile;
+	struct inflight_limit inflight_limit;
 	struct futex_lock runs_lock; /* held to register and unregister runs */
 	unsigned int nr_registered;  /* (runs_lock) jobs whose runs are registered */
 
@@ -55,7 +55,7 @@ struct ferry {
 	_Atomic uint64_t page_ns; /* what the kernel mover takes for a page; 0 unknown */
 	_Atomic uint64_t contended_until_ns; /* CPUs are short */
 	_Atomic uint64_t contended_for_ns;   /* the last span of contended_until_ns */
-	struct pace ways[2]; /* (stats_lock) together or apart, for small and huge pages */
+	struct pace modes[2]; /* (stats_lock) together or apart, for small and huge pages */
 
 	struct futex_lock stats_lock;
 	struct tally totals;

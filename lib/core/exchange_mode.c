@@ -25,16 +25,16 @@ static bool is_contended(struct ferry *ferry)
 }
 
 /* To begin with. */
-void ways_open(struct ferry *ferry)
+void exchange_modes_init(struct ferry *ferry)
 {
-	ferry->ways[false].way = POLICY_APART;
-	ferry->ways[true].way = POLICY_TOGETHER;
+	ferry->modes[false].way = POLICY_APART;
+	ferry->modes[true].way = POLICY_TOGETHER;
 }
 
-enum policy_way way_choose(struct ferry_job *job, uint64_t exchange_pages)
+enum policy_mode exchange_mode_choose(struct ferry_job *job, uint64_t exchange_pages)
 {
 	struct ferry *ferry = job->ferry;
-	enum policy_way way;
+	enum policy_mode mode;
 	struct pace *pace;
 
 	if (job->flags & FERRY_MOVE_TOGETHER)
@@ -44,29 +44,31 @@ enum policy_way way_choose(struct ferry_job *job, uint64_t exchange_pages)
 	/* A helper that is preempted in mid-copy would keep all that is out waiting. */
 	if (!exchange_pages || is_contended(ferry))
 		return POLICY_APART;
-	if (!policy_tells(&ferry->machine, exchange_pages))
+	if (!policy_worth_sampling(&ferry->machine, exchange_pages))
 		return POLICY_TOGETHER;
 	job->huge = of_huge_pages(job);
-	job->tells = !job->max_bytes_per_s && !job->deadline_ns &&
-		     (!job->asked_workers || job->asked_workers >= ferry->machine.nr_workers);
-	pace = &ferry->ways[job->huge];
+	job->worth_sampling =
+		!job->max_bytes_per_s && !job->deadline_ns &&
+		(!job->asked_workers || job->asked_workers >= ferry->machine.nr_workers);
+	pace = &ferry->modes[job->huge];
 	futex_lock(&ferry->stats_lock);
-	way = job->tells ? pace_choose(pace) : pace->way;
+	mode = job->worth_sampling ? pace_choose(pace) : pace->way;
 	futex_unlock(&ferry->stats_lock);
-	job->way = way;
-	return way;
+	job->mode = mode;
+	return mode;
 }
 
-void way_note(struct ferry_job *job)
+void exchange_mode_note(struct ferry_job *job)
 {
 	struct ferry *ferry = job->ferry;
 	uint64_t moved = job->tally.pages_by_mover[FERRY_MOVER_EXCHANGE];
 
 	/* Making frames takes longer than moving pages, and happens once. */
-	if (!job->tells || job->tally.nr_frames_made || moved < job->nr_pages - job->nr_pages / 8)
+	if (!job->worth_sampling || job->tally.nr_frames_made ||
+	    moved < job->nr_pages - job->nr_pages / 8)
 		return;
 	futex_lock(&ferry->stats_lock);
-	pace_note(&ferry->ways[job->huge], job->way, moved * PAGE_BYTES,
+	pace_note(&ferry->modes[job->huge], job->mode, moved * PAGE_BYTES,
 		  job->end_ns - job->begin_ns);
 	futex_unlock(&ferry->stats_lock);
 }

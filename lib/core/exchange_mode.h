@@ -8,11 +8,11 @@
 struct ferry;
 struct ferry_job;
 
-void ways_open(struct ferry *ferry);
+void exchange_modes_init(struct ferry *ferry);
 
 /* The way for a job that is being planned; notes in it whether its time is to be learned from. */
-enum policy_way way_choose(struct ferry_job *job, uint64_t exchange_pages);
+enum policy_mode exchange_mode_choose(struct ferry_job *job, uint64_t exchange_pages);
 /* The job has ended. */
-void way_note(struct ferry_job *job);
+void exchange_mode_note(struct ferry_job *job);
 
 #endif

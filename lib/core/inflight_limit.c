@@ -16,34 +16,34 @@
 /* A lost wake-up, or a limit that was raised meanwhile, costs no more than this. */
 #define WAIT_NS (5 * NS_PER_MS)
 
-void turnstile_open(struct turnstile *turnstile, unsigned int nr_lanes)
+void inflight_limit_init(struct inflight_limit *limit, unsigned int nr_lanes)
 {
-	atomic_store(&turnstile->limit, nr_lanes);
+	atomic_store(&limit->max_inside, nr_lanes);
 }
 
-void turnstile_enter(struct turnstile *turnstile)
+void inflight_limit_enter(struct inflight_limit *limit)
 {
 	for (;;) {
-		unsigned int nr = atomic_load(&turnstile->nr_inside);
+		unsigned int nr = atomic_load(&limit->nr_inside);
 
-		while (nr < atomic_load(&turnstile->limit))
-			if (atomic_compare_exchange_weak(&turnstile->nr_inside, &nr, nr + 1))
+		while (nr < atomic_load(&limit->max_inside))
+			if (atomic_compare_exchange_weak(&limit->nr_inside, &nr, nr + 1))
 				return;
-		atomic_fetch_add(&turnstile->nr_waiting, 1);
-		futex_wait(&turnstile->nr_inside, nr, WAIT_NS);
-		atomic_fetch_sub(&turnstile->nr_waiting, 1);
+		atomic_fetch_add(&limit->nr_waiting, 1);
+		futex_wait(&limit->nr_inside, nr, WAIT_NS);
+		atomic_fetch_sub(&limit->nr_waiting, 1);
 	}
 }
 
-void turnstile_leave(struct turnstile *turnstile)
+void inflight_limit_leave(struct inflight_limit *limit)
 {
-	atomic_fetch_sub(&turnstile->nr_inside, 1);
-	if (atomic_load(&turnstile->nr_waiting))
-		futex_wake(&turnstile->nr_inside, 1);
+	atomic_fetch_sub(&limit->nr_inside, 1);
+	if (atomic_load(&limit->nr_waiting))
+		futex_wake(&limit->nr_inside, 1);
 }
 
 /* The best is forgotten slowly: a machine that has become slower for good is not punished. */
-static uint64_t note_best(_Atomic uint64_t *best_ns, uint64_t ns)
+static uint64_t limit_note_best(_Atomic uint64_t *best_ns, uint64_t ns)
 {
 	uint64_t best = atomic_load_explicit(best_ns, memory_order_relaxed);
 
@@ -55,31 +55,31 @@ static uint64_t note_best(_Atomic uint64_t *best_ns, uint64_t ns)
 	return best;
 }
 
-static void change_limit(struct turnstile *turnstile, unsigned int from, unsigned int to)
+static void limit_change(struct inflight_limit *limit, unsigned int from, unsigned int to)
 {
-	atomic_store(&turnstile->nr_slow, 0);
-	atomic_store(&turnstile->nr_good, 0);
-	atomic_compare_exchange_strong(&turnstile->limit, &from, to);
+	atomic_store(&limit->nr_slow, 0);
+	atomic_store(&limit->nr_good, 0);
+	atomic_compare_exchange_strong(&limit->max_inside, &from, to);
 }
 
-void turnstile_note(struct turnstile *turnstile, unsigned int nr_pages, bool huge, bool together,
-		    uint64_t out_ns, unsigned int most)
+void inflight_limit_note(struct inflight_limit *limit, unsigned int nr_pages, bool huge,
+			 bool together, uint64_t stall_ns, unsigned int nr_workers)
 {
-	unsigned int limit = atomic_load(&turnstile->limit);
-	uint64_t ns = out_ns / nr_pages;
+	unsigned int max_inside = atomic_load(&limit->max_inside);
+	uint64_t page_ns = stall_ns / nr_pages;
 	unsigned int nr_slow;
 
 	if (nr_pages < MIN_PAGES)
 		return;
-	if (ns > SLOW_TIMES * note_best(&turnstile->best_ns[huge][together], ns)) {
-		atomic_store(&turnstile->nr_good, 0);
-		if (atomic_fetch_add(&turnstile->nr_slow, 1) + 1 >= SLOW_RUN && limit > 1)
-			change_limit(turnstile, limit, limit - 1);
+	if (page_ns > SLOW_TIMES * limit_note_best(&limit->best_ns[huge][together], page_ns)) {
+		atomic_store(&limit->nr_good, 0);
+		if (atomic_fetch_add(&limit->nr_slow, 1) + 1 >= SLOW_RUN && max_inside > 1)
+			limit_change(limit, max_inside, max_inside - 1);
 		return;
 	}
-	nr_slow = atomic_load(&turnstile->nr_slow);
+	nr_slow = atomic_load(&limit->nr_slow);
 	if (nr_slow)
-		atomic_compare_exchange_strong(&turnstile->nr_slow, &nr_slow, nr_slow - 1);
-	if (limit < most && atomic_fetch_add(&turnstile->nr_good, 1) + 1 >= GOOD_RUN)
-		change_limit(turnstile, limit, limit + 1);
+		atomic_compare_exchange_strong(&limit->nr_slow, &nr_slow, nr_slow - 1);
+	if (max_inside < nr_workers && atomic_fetch_add(&limit->nr_good, 1) + 1 >= GOOD_RUN)
+		limit_change(limit, max_inside, max_inside + 1);
 }

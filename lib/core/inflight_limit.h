@@ -16,25 +16,25 @@
 
 #include "base/base.h"
 
-struct turnstile {
+struct inflight_limit {
 	atomic_uint nr_inside; /* futex */
 	atomic_uint nr_waiting;
-	atomic_uint limit;
+	atomic_uint max_inside;
 	atomic_uint nr_good;            /* quick exchanges since the last slow one */
 	atomic_uint nr_slow;            /* slow ones, less quick ones */
 	_Atomic uint64_t best_ns[2][2]; /* per page, by huge and together; 0: not known yet */
 };
 
-void turnstile_open(struct turnstile *turnstile, unsigned int nr_lanes);
+void inflight_limit_init(struct inflight_limit *limit, unsigned int nr_lanes);
 
-void turnstile_enter(struct turnstile *turnstile);
-void turnstile_leave(struct turnstile *turnstile);
+void inflight_limit_enter(struct inflight_limit *limit);
+void inflight_limit_leave(struct inflight_limit *limit);
 
 /*
  * nr_pages, out at the same time, were out for out_ns. Only what is alike is compared: small or
  * huge pages, copied by one thread or by several together. most: the limit at best.
  */
-void turnstile_note(struct turnstile *turnstile, unsigned int nr_pages, bool huge, bool together,
-		    uint64_t out_ns, unsigned int most);
+void inflight_limit_note(struct inflight_limit *limit, unsigned int nr_pages, bool huge,
+			 bool together, uint64_t stall_ns, unsigned int nr_workers);
 
 #endif

@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "lib/core/job.h"
 
-void note_done(struct lane *lane, unsigned int nr_pages)
+void lane_note_done(struct lane *lane, unsigned int nr_pages)
 {
 	struct ferry_job *job = lane->job;
 
@@ -11,13 +11,13 @@ void note_done(struct lane *lane, unsigned int nr_pages)
 	atomic_fetch_add_explicit(&job->nr_done, nr_pages, memory_order_relaxed);
 }
 
-void settle(struct lane *lane, uint64_t position, int status)
+void lane_settle(struct lane *lane, uint64_t position, int status)
 {
 	if (lane->job->status)
 		lane->job->status[job_index(lane->job, position)] = status;
 }
 
-void settle_run(struct lane *lane, uint64_t position, unsigned int nr_pages, int status)
+void lane_settle_run(struct lane *lane, uint64_t position, unsigned int nr_pages, int status)
 {
 	struct ferry_job *job = lane->job;
 

@@ -28,18 +28,19 @@ struct ferry_job;
  */
 struct parcel {
 	bool live;      /* (gate) pages may be out */
-	bool disturbed; /* (gate) `where` and `dropped` count: the mapping changed meanwhile */
+	bool disturbed; /* (gate) `home` and `dropped` count: the mapping changed meanwhile */
 	uintptr_t at;   /* (gate) where the pages belong */
 	unsigned int nr_pages;
-	struct page_map dropped;         /* (gate) discarded by the program meanwhile */
-	uintptr_t where[PAGES_PER_HUGE]; /* (gate) where each page belongs, if disturbed */
+	struct page_map dropped;        /* (gate) discarded by the program meanwhile */
+	uintptr_t home[PAGES_PER_HUGE]; /* (gate) where each page belongs, if disturbed */
 
 	struct pool *source, *target;
 	bool huge;
 	bool came_apart; /* huge, but not moved as one */
-	bool uneasy;     /* something did not go the plain way: look before you count */
+	bool recheck;    /* something did not go the plain way: look before you count */
 	struct span slot, frames;
-	uint64_t out_since_ns;
+	uint64_t out_since_ns;   /* when it was taken out */
+	uint64_t stall_ns;       /* after put-in: how long it was in flight */
 	unsigned int nr_rounds;  /* of put-in, that failed */
 	struct page_map taken;   /* in the slot, to be copied */
 	struct page_map back;    /* in the slot, to go back from there */
@@ -56,7 +57,7 @@ struct parcel {
 };
 
 /* Pages that a lane could not exchange, on their way to the kernel mover. */
-struct leftover {
+struct fallback {
 	unsigned int nr;
 	uintptr_t pages[SLICE_MAX_PAGES];
 	uint64_t positions[SLICE_MAX_PAGES];
@@ -67,7 +68,7 @@ struct leftover {
 };
 
 /* For which of the gathered pages each page of a slice stands. */
-struct naming {
+struct thp_dedup {
 	int pagemap_fd; /* of the job's process */
 	unsigned int first[SLICE_MAX_PAGES];
 	uint16_t nr[SLICE_MAX_PAGES];
@@ -88,17 +89,17 @@ struct lane {
 	uint64_t fresh_since_ns; /* it has had its CPU since then, at the earliest */
 	struct engine_channel *channels[MAX_POOL_NODES];
 	struct engine_channel *channel; /* the one of the chunk at hand */
-	struct parcel *strays;
+	struct parcel *quarantined;
 	struct parcel *free;
 	struct parcel parcels[LANE_PARCELS];
-	struct leftover leftover;
+	struct fallback fallback;
 	struct slice slice;
-	struct naming naming;
+	struct thp_dedup dedup;
 } __cacheline_aligned;
 
 /* Counts pages as settled; the first of a job is noted with its time. */
-void note_done(struct lane *lane, unsigned int nr_pages);
-void settle(struct lane *lane, uint64_t position, int status);
-void settle_run(struct lane *lane, uint64_t position, unsigned int nr_pages, int status);
+void lane_note_done(struct lane *lane, unsigned int nr_pages);
+void lane_settle(struct lane *lane, uint64_t position, int status);
+void lane_settle_run(struct lane *lane, uint64_t position, unsigned int nr_pages, int status);
 
 #endif

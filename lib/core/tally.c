@@ -15,7 +15,7 @@ void tally_add(struct tally *sum, const struct tally *part)
 	sum->nr_calls += part->nr_calls;
 	sum->nr_chunks += part->nr_chunks;
 	sum->worker_cpu_ns += part->worker_cpu_ns;
-	sum->max_out_ns = MAX(sum->max_out_ns, part->max_out_ns);
+	sum->max_stall_ns = MAX(sum->max_stall_ns, part->max_stall_ns);
 	if (part->first_ns && (!sum->first_ns || part->first_ns < sum->first_ns))
 		sum->first_ns = part->first_ns;
 	sum->nr_frames_made += part->nr_frames_made;

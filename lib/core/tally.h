@@ -12,7 +12,7 @@ struct tally {
 	uint64_t pages_by_reason[FERRY_NR_REASONS];
 	uint64_t bytes_by_engine, bytes_by_cpu;
 	uint64_t nr_calls, nr_chunks;
-	uint64_t worker_cpu_ns, max_out_ns, first_ns;
+	uint64_t worker_cpu_ns, max_stall_ns, first_ns;
 	uint64_t nr_frames_made;
 };
 

@@ -200,7 +200,7 @@ static void give_parcel(struct ferry *ferry, struct parcel *parcel, void *arg)
 	/* Its page tables can't be read from here: every page is offered. */
 	for (unsigned int i = 0; i < parcel->nr_pages && !child->gone; i++) {
 		uintptr_t offset = (uintptr_t)i * PAGE_BYTES;
-		uintptr_t at = parcel->disturbed ? parcel->where[i] : parcel->at + offset;
+		uintptr_t at = parcel->disturbed ? parcel->home[i] : parcel->at + offset;
 
 		if (map_test(&absent, i) || (parcel->disturbed && map_test(&parcel->dropped, i)))
 			continue;

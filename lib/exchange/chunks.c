@@ -21,15 +21,15 @@
  * What is gathered or taken out at a time follows from how long pages were out: less of it is out
  * for less time, but not if it is the CPU that was missing.
  */
-static void keep_bound(struct lane *lane, unsigned int nr_pages, uint64_t out_ns)
+static void keep_bound(struct lane *lane, unsigned int nr_pages, uint64_t stall_ns)
 {
 	const struct policy_machine *machine = &lane->ferry->machine;
 	uint64_t most = lane->job->asked_chunk_bytes;
 
-	if (lane->gather > 1 || times_preempted() != lane->nr_preempted ||
-	    (nr_pages < PAGES_PER_HUGE && out_ns <= machine->stall_bound_ns))
+	if (lane->gather > 1 || cpu_pressure_nr_preempted() != lane->nr_preempted ||
+	    (nr_pages < PAGES_PER_HUGE && stall_ns <= machine->stall_bound_ns))
 		return;
-	lane->chunk_bytes = MIN(policy_next_chunk(machine, lane->chunk_bytes, out_ns),
+	lane->chunk_bytes = MIN(policy_next_chunk(machine, lane->chunk_bytes, stall_ns),
 				most ? most : (uint64_t)HUGE_BYTES);
 }
 
@@ -42,45 +42,45 @@ static void finish(struct lane *lane, struct parcel *parcel)
 	nr_arrived = map_count(&parcel->arrived);
 	lane->tally.nr_moved += nr_arrived;
 	lane->tally.pages_by_mover[FERRY_MOVER_EXCHANGE] += nr_arrived;
-	keep_bound(lane, nr, parcel->out_since_ns);
+	keep_bound(lane, nr, parcel->stall_ns);
 	if (nr_arrived == nr) {
-		settle_run(lane, parcel->first_position, nr, parcel->node);
+		lane_settle_run(lane, parcel->first_position, nr, parcel->node);
 	} else {
 		for (unsigned int i = 0; i < nr; i++) {
 			if (map_test(&parcel->arrived, i))
-				settle(lane, parcel->first_position + i, parcel->node);
+				lane_settle(lane, parcel->first_position + i, parcel->node);
 			else
-				leave_page(lane, parcel->first_position + i,
-					   at + (uintptr_t)i * PAGE_BYTES, parcel->node,
-					   map_test(&parcel->stray, i) ? FERRY_REASON_ENGINE
-								       : FERRY_REASON_REFUSED);
+				fallback_add(lane, parcel->first_position + i,
+					     at + (uintptr_t)i * PAGE_BYTES, parcel->node,
+					     map_test(&parcel->stray, i) ? FERRY_REASON_ENGINE
+									 : FERRY_REASON_REFUSED);
 		}
 	}
-	note_done(lane, nr_arrived);
-	parcel->next = clean ? lane->free : lane->strays;
+	lane_note_done(lane, nr_arrived);
+	parcel->next = clean ? lane->free : lane->quarantined;
 	if (clean)
 		lane->free = parcel;
 	else
-		lane->strays = parcel;
+		lane->quarantined = parcel;
 }
 
-/* Parcels that were gathered are one to the turnstile: each waited for the others. */
+/* Parcels that were gathered are one to the inflight_limit: each waited for the others. */
 static void note_time(struct lane *lane, const struct parcel *parcel, unsigned int nr_pages,
-		      uint64_t out_ns)
+		      uint64_t stall_ns)
 {
-	turnstile_note(&lane->ferry->turnstile, nr_pages, parcel->huge, lane->job->hands.gather > 1,
-		       out_ns, lane->ferry->machine.nr_workers);
+	inflight_limit_note(&lane->ferry->inflight_limit, nr_pages, parcel->huge,
+			    lane->job->split.gather > 1, stall_ns, lane->ferry->machine.nr_workers);
 }
 
 /* All of them were out for about as long as the first. */
-static void keep_gather(struct lane *lane, uint64_t out_ns)
+static void keep_gather(struct lane *lane, uint64_t stall_ns)
 {
 	struct ferry *ferry = lane->ferry;
-	unsigned int most = lane->job->hands.gather;
+	unsigned int most = lane->job->split.gather;
 
-	if (most <= 1 || times_preempted() != lane->nr_preempted)
+	if (most <= 1 || cpu_pressure_nr_preempted() != lane->nr_preempted)
 		return;
-	lane->gather = MIN(policy_next_gather(&ferry->machine, lane->gather, out_ns), most);
+	lane->gather = MIN(policy_next_gather(&ferry->machine, lane->gather, stall_ns), most);
 	atomic_store(&ferry->gather, lane->gather);
 }
 
@@ -90,7 +90,7 @@ static void collect(struct lane *lane)
 	struct engine_batch *done[LANE_PARCELS];
 	const struct engine_ops *ops = lane->channel->engine->ops;
 	uint32_t nr = ops->poll(lane->channel, NS_PER_MS, done, LANE_PARCELS);
-	bool together = lane->job->hands.gather > 1;
+	bool together = lane->job->split.gather > 1;
 	unsigned int nr_pages = 0;
 	uint64_t longest_ns = 0;
 
@@ -99,9 +99,9 @@ static void collect(struct lane *lane)
 
 		finish(lane, parcel);
 		nr_pages += parcel->nr_pages;
-		longest_ns = MAX(longest_ns, parcel->out_since_ns);
+		longest_ns = MAX(longest_ns, parcel->stall_ns);
 		if (!together)
-			note_time(lane, parcel, parcel->nr_pages, parcel->out_since_ns);
+			note_time(lane, parcel, parcel->nr_pages, parcel->stall_ns);
 	}
 	if (nr && together)
 		note_time(lane, done[0]->owner, nr_pages, longest_ns);
@@ -115,16 +115,16 @@ static void collect_all(struct lane *lane)
 		collect(lane);
 }
 
-void drain(struct lane *lane)
+void lane_drain(struct lane *lane)
 {
 	collect_all(lane);
-	serve_slice(lane);
+	fallback_move(lane);
 }
 
 /* Frames that a hung device held are frames again once its channel is quiet. */
-void release_strays(struct lane *lane)
+void quarantine_release(struct lane *lane)
 {
-	struct parcel **link = &lane->strays;
+	struct parcel **link = &lane->quarantined;
 
 	while (*link) {
 		struct parcel *parcel = *link;
@@ -149,7 +149,7 @@ static struct parcel *get_parcel(struct lane *lane)
 	while (lane->nr_out && (lane->nr_out >= depth || !lane->free))
 		collect(lane);
 	if (!lane->free)
-		release_strays(lane);
+		quarantine_release(lane);
 	parcel = lane->free;
 	if (parcel)
 		lane->free = parcel->next;
@@ -201,7 +201,7 @@ static bool send_parcel(struct lane *lane, const struct unit *unit, unsigned int
 		switch (start) {
 		case PARCEL_READY:
 			finish(lane, parcel);
-			note_time(lane, parcel, nr_pages, parcel->out_since_ns);
+			note_time(lane, parcel, nr_pages, parcel->stall_ns);
 			return true;
 		case PARCEL_QUEUED:
 			return true;
@@ -221,59 +221,59 @@ static bool send_parcel(struct lane *lane, const struct unit *unit, unsigned int
 		reason = source && target ? FERRY_REASON_ENGINE : FERRY_REASON_NO_FRAMES;
 	}
 	for (unsigned int i = 0; i < nr_pages; i++)
-		leave_page(lane, position + i, at + (uintptr_t)i * PAGE_BYTES, segment->node,
-			   reason);
+		fallback_add(lane, position + i, at + (uintptr_t)i * PAGE_BYTES, segment->node,
+			     reason);
 	return false;
 }
 
 /* ---- chunks ---- */
 
-enum page_way { WAY_EXCHANGE, WAY_KERNEL, WAY_ABSENT, WAY_IN_PLACE };
+enum page_action { ACTION_EXCHANGE, ACTION_KERNEL, ACTION_ABSENT, ACTION_IN_PLACE };
 
-static enum page_way way_of(const struct lane *lane, const struct survey *survey, unsigned int page,
-			    int node)
+static enum page_action action_of(const struct lane *lane, const struct chunk_scan *survey,
+				  unsigned int page, int node)
 {
 	if (map_test(&survey->kinds.absent, page))
-		return WAY_ABSENT;
+		return ACTION_ABSENT;
 	if (!map_test(&survey->kinds.movable, page))
-		return WAY_KERNEL;
-	if (survey->where[page] == node && !(lane->job->flags & FERRY_MOVE_FRESH))
-		return WAY_IN_PLACE;
-	return WAY_EXCHANGE;
+		return ACTION_KERNEL;
+	if (survey->node_of[page] == node && !(lane->job->flags & FERRY_MOVE_FRESH))
+		return ACTION_IN_PLACE;
+	return ACTION_EXCHANGE;
 }
 
-static void serve_stretch(struct lane *lane, const struct unit *unit, unsigned int first,
-			  unsigned int nr_pages, enum page_way way, int source_node, bool huge)
+static void stretch_move(struct lane *lane, const struct unit *unit, unsigned int first,
+			 unsigned int nr_pages, enum page_action action, int source_node, bool huge)
 {
 	uint64_t position = unit->first_position + first;
 	const struct segment *segment = unit->segment;
 
-	switch (way) {
-	case WAY_ABSENT:
-		settle_run(lane, position, nr_pages, -ENOENT);
+	switch (action) {
+	case ACTION_ABSENT:
+		lane_settle_run(lane, position, nr_pages, -ENOENT);
 		lane->tally.nr_failed += nr_pages;
 		lane->tally.pages_by_reason[FERRY_REASON_FAILED] += nr_pages;
-		note_done(lane, nr_pages);
+		lane_note_done(lane, nr_pages);
 		return;
-	case WAY_IN_PLACE:
-		settle_run(lane, position, nr_pages, segment->node);
+	case ACTION_IN_PLACE:
+		lane_settle_run(lane, position, nr_pages, segment->node);
 		lane->tally.nr_in_place += nr_pages;
-		note_done(lane, nr_pages);
+		lane_note_done(lane, nr_pages);
 		return;
-	case WAY_EXCHANGE:
+	case ACTION_EXCHANGE:
 		if (nr_pages >= MIN_PARCEL_PAGES ||
 		    lane->job->asked_mover == FERRY_MOVER_EXCHANGE) {
 			send_parcel(lane, unit, first, nr_pages, source_node, huge);
 			return;
 		}
 		break;
-	case WAY_KERNEL:
+	case ACTION_KERNEL:
 		break;
 	}
 	for (unsigned int i = 0; i < nr_pages; i++)
-		leave_page(lane, position + i, job_page(lane->job, segment, position + i),
-			   segment->node,
-			   way == WAY_KERNEL ? FERRY_REASON_REFUSED : FERRY_REASON_SHORT);
+		fallback_add(lane, position + i, job_page(lane->job, segment, position + i),
+			     segment->node,
+			     action == ACTION_KERNEL ? FERRY_REASON_REFUSED : FERRY_REASON_SHORT);
 }
 
 static bool open_channel(struct lane *lane, int node)
@@ -283,38 +283,38 @@ static bool open_channel(struct lane *lane, int node)
 
 	if (lane->channel && lane->channel == *channel)
 		return true;
-	drain(lane);
+	lane_drain(lane);
 	if (!*channel && engine->ops->channel_open(engine, node, channel))
 		return false;
 	lane->channel = *channel;
 	return true;
 }
 
-void serve_chunk(struct lane *lane, const struct unit *unit)
+void chunk_move(struct lane *lane, const struct unit *unit)
 {
 	uintptr_t addr = job_page(lane->job, unit->segment, unit->first_position);
 	int node = unit->segment->node;
-	struct survey seen;
+	struct chunk_scan seen;
 
-	if (lane->leftover.nr + PAGES_PER_HUGE * (LANE_PARCELS + 1) > SLICE_MAX_PAGES)
-		drain(lane);
-	if (!open_channel(lane, node) || survey(lane->ferry, addr, unit->nr_pages, &seen)) {
-		serve_stretch(lane, unit, 0, unit->nr_pages, WAY_KERNEL, 0, false);
+	if (lane->fallback.nr + PAGES_PER_HUGE * (LANE_PARCELS + 1) > SLICE_MAX_PAGES)
+		lane_drain(lane);
+	if (!open_channel(lane, node) || chunk_scan(lane->ferry, addr, unit->nr_pages, &seen)) {
+		stretch_move(lane, unit, 0, unit->nr_pages, ACTION_KERNEL, 0, false);
 		return;
 	}
 	if (!lane->nr_out)
-		breathe(lane);
+		cpu_pressure_relieve(lane);
 	for (unsigned int at = 0; at < unit->nr_pages;) {
-		enum page_way way = way_of(lane, &seen, at, node);
+		enum page_action action = action_of(lane, &seen, at, node);
 		unsigned int end = at + 1;
 
-		while (end < unit->nr_pages && seen.where[end] == seen.where[at] &&
-		       way_of(lane, &seen, end, node) == way)
+		while (end < unit->nr_pages && seen.node_of[end] == seen.node_of[at] &&
+		       action_of(lane, &seen, end, node) == action)
 			end++;
-		serve_stretch(lane, unit, at, end - at, way, seen.where[at], seen.kinds.huge);
+		stretch_move(lane, unit, at, end - at, action, seen.node_of[at], seen.kinds.huge);
 		at = end;
 	}
 	/* What is gathered waits for nothing else. */
-	if (lane->job->hands.gather > 1 && lane->nr_out >= lane->gather)
+	if (lane->job->split.gather > 1 && lane->nr_out >= lane->gather)
 		collect(lane);
 }

@@ -17,7 +17,7 @@
 /* Nobody gets the CPU back so late unless somebody else has used it. */
 #define LONG_WAIT_NS (500 * NS_PER_US)
 
-long times_preempted(void)
+long cpu_pressure_nr_preempted(void)
 {
 	struct rusage usage;
 
@@ -74,16 +74,16 @@ static void yield_cpu(struct lane *lane, uint64_t now)
  * pages out, and they would wait for as long as it does. So it steps back before the take-out and
  * begins with a fresh time slice.
  */
-void breathe_in(struct lane *lane)
+void cpu_pressure_begin(struct lane *lane)
 {
 	/* A worker that looked for a CPU was moved, which counts as being preempted. */
-	lane->nr_preempted = times_preempted();
+	lane->nr_preempted = cpu_pressure_nr_preempted();
 	lane->waited_ns = waited_ns();
 }
 
-void breathe(struct lane *lane)
+void cpu_pressure_relieve(struct lane *lane)
 {
-	long preempted = times_preempted();
+	long preempted = cpu_pressure_nr_preempted();
 	uint64_t now = now_ns();
 
 	if (preempted != lane->nr_preempted) {

@@ -5,8 +5,8 @@
 
 #include "lib/core/lane.h"
 
-long times_preempted(void);
+long cpu_pressure_nr_preempted(void);
 /* Before a take-out: see to it that this lane will keep its CPU for a while. */
-void breathe(struct lane *lane);
+void cpu_pressure_relieve(struct lane *lane);
 
 #endif

@@ -10,16 +10,16 @@
 
 /* chunks.c */
 
-void serve_chunk(struct lane *lane, const struct unit *unit);
+void chunk_move(struct lane *lane, const struct unit *unit);
 /* Brings everything of this lane in, and serves what has been gathered. */
-void drain(struct lane *lane);
+void lane_drain(struct lane *lane);
 /* Frames that a hung device held are frames again once its channel is quiet. */
-void release_strays(struct lane *lane);
+void quarantine_release(struct lane *lane);
 
 /* cpu_pressure.c */
 
 /* The lane begins: what was before does not count. */
-void breathe_in(struct lane *lane);
+void cpu_pressure_begin(struct lane *lane);
 
 /* watcher.c: reads the userfaultfd's events. */
 
@@ -35,6 +35,6 @@ void watcher_note_grown(struct ferry *ferry, uintptr_t start, uintptr_t end);
  * Ends the watch over ranges that were carried elsewhere by mremap(2), or grew. No run is
  * registered, and none may become so meanwhile.
  */
-void watcher_unregister_strays(struct ferry *ferry);
+void watcher_unregister_moved(struct ferry *ferry);
 
 #endif

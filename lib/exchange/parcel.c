@@ -95,7 +95,7 @@ static bool inspect(struct parcel *parcel, bool all_out)
 	memset(&parcel->arrived, 0, sizeof(parcel->arrived));
 	memset(&parcel->stray, 0, sizeof(parcel->stray));
 	parcel->came_apart = false;
-	parcel->uneasy = false;
+	parcel->recheck = false;
 	if (all_out && (!parcel->huge || pagemap_is_huge(parcel->slot.addr))) {
 		map_set_range(&parcel->taken, 0, parcel->nr_pages);
 		return true;
@@ -103,12 +103,12 @@ static bool inspect(struct parcel *parcel, bool all_out)
 	if (pagemap_kinds(parcel->slot.addr, parcel->nr_pages, &kinds)) {
 		/* Unknown: everything goes back from the slot, holes are passed over. */
 		map_set_range(&parcel->back, 0, parcel->nr_pages);
-		parcel->uneasy = true;
+		parcel->recheck = true;
 		return true;
 	}
 	/* A huge page that came out in small ones does not belong into a huge frame. */
 	parcel->came_apart = parcel->huge && !kinds.huge;
-	parcel->uneasy = parcel->came_apart;
+	parcel->recheck = parcel->came_apart;
 	for (unsigned int i = 0; i < PAGE_MAP_WORDS; i++) {
 		if (!parcel->came_apart)
 			parcel->taken.word[i] = kinds.movable.word[i];
@@ -148,8 +148,8 @@ static enum parcel_start hand_over(struct lane *lane, struct parcel *parcel)
 	parcel->batch.nr_items = 0;
 	parcel->batch.bytes = 0;
 	parcel->batch.owner = parcel;
-	parcel->batch.nr_threads = lane->job->hands.nr_copiers;
-	parcel->batch.more = lane->job->hands.gather > 1;
+	parcel->batch.nr_threads = lane->job->split.nr_copiers;
+	parcel->batch.more = lane->job->split.gather > 1;
 	parcel->channel = lane->channel;
 	for (unsigned int at = 0; at < parcel->nr_pages;) {
 		unsigned int start = map_next(&parcel->taken, at, parcel->nr_pages, true);
@@ -215,7 +215,7 @@ static struct page_map holds(struct parcel *parcel, struct pool *pool, const str
 	struct page_kinds kinds;
 	unsigned int nr_there;
 
-	if (!parcel->uneasy)
+	if (!parcel->recheck)
 		return *known;
 	if (pagemap_kinds(span->addr, span->nr_pages, &kinds)) {
 		pool_distrust(pool, span);
@@ -268,7 +268,7 @@ static int take_spans(struct lane *lane, struct parcel *parcel, unsigned int nr_
 	if (!err)
 		return 0;
 	memset(&parcel->arrived, 0, sizeof(parcel->arrived));
-	parcel->uneasy = false;
+	parcel->recheck = false;
 	return_frames(lane, parcel);
 	return err;
 }
@@ -276,7 +276,7 @@ static int take_spans(struct lane *lane, struct parcel *parcel, unsigned int nr_
 static void nothing_out(struct lane *lane)
 {
 	gate_leave(&lane->ferry->outs, lane->door);
-	turnstile_leave(&lane->ferry->turnstile);
+	inflight_limit_leave(&lane->ferry->inflight_limit);
 }
 
 enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr_t at,
@@ -288,7 +288,7 @@ enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr
 	if (err)
 		return err == -EAGAIN ? PARCEL_LATER : PARCEL_NO_FRAMES;
 	if (!lane->nr_out) {
-		turnstile_enter(&lane->ferry->turnstile);
+		inflight_limit_enter(&lane->ferry->inflight_limit);
 		gate_enter(&lane->ferry->outs, lane->door);
 	}
 	enter(lane);
@@ -324,14 +324,14 @@ static void wake_others(struct lane *lane, const struct parcel *parcel)
 {
 	uffd_wake(lane->ferry->uffd, parcel->at, (size_t)parcel->nr_pages * PAGE_BYTES);
 	for (unsigned int i = 0; parcel->disturbed && i < parcel->nr_pages; i++)
-		if (parcel->where[i] != parcel->at + (uintptr_t)i * PAGE_BYTES)
-			uffd_wake(lane->ferry->uffd, parcel->where[i], PAGE_BYTES);
+		if (parcel->home[i] != parcel->at + (uintptr_t)i * PAGE_BYTES)
+			uffd_wake(lane->ferry->uffd, parcel->home[i], PAGE_BYTES);
 }
 
 bool parcel_finish(struct lane *lane, struct parcel *parcel)
 {
 	bool disturbed;
-	uint64_t out_ns;
+	uint64_t stall_ns;
 
 	finish_copy(lane, parcel);
 	enter(lane);
@@ -342,13 +342,13 @@ bool parcel_finish(struct lane *lane, struct parcel *parcel)
 	leave(lane);
 	if (disturbed || map_count(&parcel->arrived) != parcel->nr_pages)
 		wake_others(lane, parcel);
-	out_ns = now_ns() - parcel->out_since_ns;
+	stall_ns = now_ns() - parcel->out_since_ns;
 	if (!--lane->nr_out)
 		nothing_out(lane);
 
 	lane->tally.nr_chunks++;
-	lane->tally.max_out_ns = MAX(lane->tally.max_out_ns, out_ns);
-	parcel->out_since_ns = out_ns;
+	lane->tally.max_stall_ns = MAX(lane->tally.max_stall_ns, stall_ns);
+	parcel->stall_ns = stall_ns;
 	return_slot(lane, parcel);
 	if (map_count(&parcel->stray))
 		return false;

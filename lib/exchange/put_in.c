@@ -43,7 +43,7 @@ static void outside_gate(struct lane *lane, unsigned int tries)
 
 static uintptr_t place_of(const struct parcel *parcel, unsigned int page)
 {
-	return parcel->disturbed ? parcel->where[page] : parcel->at + (uintptr_t)page * PAGE_BYTES;
+	return parcel->disturbed ? parcel->home[page] : parcel->at + (uintptr_t)page * PAGE_BYTES;
 }
 
 /* MOVE may have moved pages of a large folio and answer with an error all the same. */
@@ -145,7 +145,7 @@ static void put_page(struct lane *lane, struct parcel *parcel, unsigned int page
 	enum page_end end;
 
 	parcel->came_apart = true;
-	parcel->uneasy = true;
+	parcel->recheck = true;
 	for (unsigned int tries = 0;; tries++) {
 		end = put_page_once(lane, parcel, page, source);
 		if (end != PAGE_WAITS && end != PAGE_PENDING)

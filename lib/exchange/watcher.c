@@ -41,11 +41,12 @@ struct watcher {
 	atomic_bool stop;
 	atomic_bool ticking; /* it looks after idle frames every now and then */
 	int wake_fd;
-	atomic_uint nr_strays; /* registered ranges that mremap(2) carried elsewhere, or added */
+	atomic_uint
+		nr_moved_ranges; /* registered ranges that mremap(2) carried elsewhere, or added */
 	struct {
 		uintptr_t start;
 		size_t len_bytes;
-	} strays[64];
+	} moved_ranges[64];
 	/* (gate) a ring: what the program has discarded lately */
 	struct discard {
 		uintptr_t start, end;
@@ -59,7 +60,7 @@ static void disturb(struct parcel *parcel)
 	if (parcel->disturbed)
 		return;
 	for (unsigned int i = 0; i < parcel->nr_pages; i++)
-		parcel->where[i] = parcel->at + (uintptr_t)i * PAGE_BYTES;
+		parcel->home[i] = parcel->at + (uintptr_t)i * PAGE_BYTES;
 	parcel->disturbed = true;
 }
 
@@ -130,7 +131,7 @@ static void find_page(struct ferry *ferry, struct parcel *parcel, void *arg)
 		return;
 	}
 	for (unsigned int i = 0; i < parcel->nr_pages; i++)
-		if (within(parcel->where[i], event) && !map_test(&parcel->dropped, i))
+		if (within(parcel->home[i], event) && !map_test(&parcel->dropped, i))
 			event->hit = true;
 }
 
@@ -153,19 +154,19 @@ static void move_pages_along(struct ferry *ferry, struct parcel *parcel, void *a
 		return;
 	disturb(parcel);
 	for (unsigned int i = 0; i < parcel->nr_pages; i++)
-		if (within(parcel->where[i], event))
-			parcel->where[i] += event->to - event->start;
+		if (within(parcel->home[i], event))
+			parcel->home[i] += event->to - event->start;
 }
 
-static void note_stray(struct watcher *watcher, uintptr_t start, size_t len_bytes)
+static void watcher_note_moved(struct watcher *watcher, uintptr_t start, size_t len_bytes)
 {
-	unsigned int nr = atomic_load(&watcher->nr_strays);
+	unsigned int nr = atomic_load(&watcher->nr_moved_ranges);
 
-	if (nr == ARRAY_SIZE(watcher->strays))
+	if (nr == ARRAY_SIZE(watcher->moved_ranges))
 		return;
-	watcher->strays[nr].start = start;
-	watcher->strays[nr].len_bytes = len_bytes;
-	atomic_store(&watcher->nr_strays, nr + 1);
+	watcher->moved_ranges[nr].start = start;
+	watcher->moved_ranges[nr].len_bytes = len_bytes;
+	atomic_store(&watcher->nr_moved_ranges, nr + 1);
 }
 
 static void handle_remap(struct ferry *ferry, uintptr_t from, uintptr_t to, size_t len_bytes)
@@ -173,7 +174,7 @@ static void handle_remap(struct ferry *ferry, uintptr_t from, uintptr_t to, size
 	struct span_event event = {.start = from, .end = from + len_bytes, .to = to};
 
 	parcels_for_each_live(ferry, move_pages_along, &event);
-	note_stray(ferry->watcher, to, len_bytes);
+	watcher_note_moved(ferry->watcher, to, len_bytes);
 }
 
 static void drop_pages(struct ferry *ferry, struct parcel *parcel, void *arg)
@@ -184,7 +185,7 @@ static void drop_pages(struct ferry *ferry, struct parcel *parcel, void *arg)
 		return;
 	disturb(parcel);
 	for (unsigned int i = 0; i < parcel->nr_pages; i++)
-		if (within(parcel->where[i], event))
+		if (within(parcel->home[i], event))
 			map_set(&parcel->dropped, i);
 }
 
@@ -325,25 +326,25 @@ void watcher_note_grown(struct ferry *ferry, uintptr_t start, uintptr_t end)
 	if (!len_bytes)
 		return;
 	gate_shut(&ferry->moves);
-	note_stray(ferry->watcher, end, len_bytes);
+	watcher_note_moved(ferry->watcher, end, len_bytes);
 	gate_open(&ferry->moves);
 }
 
-void watcher_unregister_strays(struct ferry *ferry)
+void watcher_unregister_moved(struct ferry *ferry)
 {
 	struct watcher *watcher = ferry->watcher;
 
-	if (!atomic_load(&watcher->nr_strays))
+	if (!atomic_load(&watcher->nr_moved_ranges))
 		return;
 	gate_shut(&ferry->moves);
-	for (unsigned int i = 0; i < atomic_load(&watcher->nr_strays); i++) {
-		uintptr_t start = watcher->strays[i].start;
-		size_t len_bytes = watcher->strays[i].len_bytes;
+	for (unsigned int i = 0; i < atomic_load(&watcher->nr_moved_ranges); i++) {
+		uintptr_t start = watcher->moved_ranges[i].start;
+		size_t len_bytes = watcher->moved_ranges[i].len_bytes;
 
 		len_bytes += grown_bytes(ferry, start, start + len_bytes);
 		uffd_unregister(ferry->uffd, start, len_bytes);
 	}
-	atomic_store(&watcher->nr_strays, 0);
+	atomic_store(&watcher->nr_moved_ranges, 0);
 	gate_open(&ferry->moves);
 }
 

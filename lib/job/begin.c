@@ -58,7 +58,7 @@ bool job_begin(struct ferry_job *job)
 		if (granted && job_exchanges(job))
 			prepare_exchange(job);
 		if (granted || atomic_load(&job->stop)) {
-			atomic_store(&job->chunk_bytes, job->hands.chunk_bytes);
+			atomic_store(&job->chunk_bytes, job->split.chunk_bytes);
 			job->begin_ns = now_ns();
 			job->begun = true;
 		} else {

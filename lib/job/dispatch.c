@@ -21,7 +21,7 @@ static unsigned int chunk_pages(const struct lane *lane, const struct segment *s
 
 static bool is_awaited(const struct ferry_job *job)
 {
-	return job->hands.nr_lanes > 1 || job->deadline_ns || job->max_bytes_per_s;
+	return job->split.nr_lanes > 1 || job->deadline_ns || job->max_bytes_per_s;
 }
 
 /* No slice ends inside a huge page: two lanes would move it at once. */
@@ -29,7 +29,7 @@ static unsigned int slice_pages(const struct ferry_job *job, const struct lane *
 				const struct segment *segment, uint64_t done)
 {
 	uint64_t left = segment->nr_pages - done;
-	uint64_t share = DIV_ROUND_UP(segment->nr_pages, (uint64_t)job->hands.nr_lanes);
+	uint64_t share = DIV_ROUND_UP(segment->nr_pages, (uint64_t)job->split.nr_lanes);
 	uint64_t page_ns = atomic_load_explicit(&lane->ferry->page_ns, memory_order_relaxed);
 	uint64_t most = policy_slice_pages(page_ns, is_awaited(job), SLICE_MAX_PAGES);
 	unsigned int nr = (unsigned int)MIN(MIN(left, most), share);

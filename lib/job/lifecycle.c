@@ -35,7 +35,7 @@ static void finish_job(struct ferry_job *job)
 		write_user_status(job);
 	context_add_tally(job->ferry, &job->tally);
 	job->end_ns = now_ns();
-	way_note(job);
+	exchange_mode_note(job);
 	atomic_store(&job->ferry->idle_since_ns, job->end_ns);
 	atomic_fetch_sub(&job->ferry->nr_active_jobs, 1);
 	watcher_note_frames(job->ferry);
@@ -87,7 +87,7 @@ void job_free(struct ferry_job *job)
 void job_start(struct ferry_job *job)
 {
 	atomic_fetch_add(&job->ferry->nr_active_jobs, 1);
-	job->task.nr_wanted = job->hands.nr_lanes;
+	job->task.nr_wanted = job->split.nr_lanes;
 	/* Here, not in a lane: jobs that overlap run in the order in which they were submitted. */
 	if (!claim_acquire(job))
 		job_wait_for_claim(job);
@@ -115,7 +115,7 @@ void job_run(struct ferry_job *job)
 	}
 	atomic_fetch_add(&ferry->nr_active_jobs, 1);
 	job->task.done = NULL;
-	job->task.nr_wanted = job->hands.nr_lanes - 1;
+	job->task.nr_wanted = job->split.nr_lanes - 1;
 	if (job->task.nr_wanted)
 		crew_run(ferry->crew, &job->task, CREW_CALLER);
 	else

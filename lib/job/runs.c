@@ -58,6 +58,6 @@ void runs_unregister(struct ferry_job *job)
 	}
 	/* While others run, pages of theirs may be out of where a stray range is now. */
 	if (!--ferry->nr_registered)
-		watcher_unregister_strays(ferry);
+		watcher_unregister_moved(ferry);
 	futex_unlock(&ferry->runs_lock);
 }

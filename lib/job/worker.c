@@ -17,12 +17,12 @@
 static void serve(struct lane *lane, const struct unit *unit)
 {
 	if (unit->segment->mover == FERRY_MOVER_EXCHANGE) {
-		serve_chunk(lane, unit);
+		chunk_move(lane, unit);
 		return;
 	}
-	drain(lane);
-	gather_slice(lane, unit);
-	serve_slice(lane);
+	lane_drain(lane);
+	fallback_add_unit(lane, unit);
+	fallback_move(lane);
 }
 
 /* When the job's cap allows more; 0: now. */
@@ -49,9 +49,9 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 		return true;
 	memset(&lane->tally, 0, sizeof(lane->tally));
 	lane->job = job;
-	breathe_in(lane);
+	cpu_pressure_begin(lane);
 	lane->chunk_bytes = atomic_load(&job->chunk_bytes);
-	lane->gather = MIN(atomic_load(&ferry->gather), job->hands.gather);
+	lane->gather = MIN(atomic_load(&ferry->gather), job->split.gather);
 	for (;;) {
 		job_check_deadline(job);
 		rest_until_ns = throttled_until(job);
@@ -59,8 +59,8 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 			break;
 		serve(lane, &unit);
 	}
-	drain(lane);
-	release_strays(lane);
+	lane_drain(lane);
+	quarantine_release(lane);
 	lane->tally.worker_cpu_ns = thread_cpu_ns() - cpu_ns;
 	job_add_tally(job, &lane->tally);
 	atomic_store(&job->chunk_bytes, lane->chunk_bytes);

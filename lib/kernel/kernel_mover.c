@@ -32,27 +32,27 @@ static void look_again(struct lane *lane)
 {
 	struct slice *slice = &lane->slice;
 
-	if (!name_those(lane, -EBUSY))
+	if (!slice_fill_by_status(lane, -EBUSY))
 		return;
 	slice_look(slice);
 	for (unsigned int i = 0; i < slice->nr_pages; i++)
 		if (slice->status[i] != slice->nodes[i])
 			slice->status[i] = -EBUSY;
-	note_after(lane);
+	slice_note_status(lane);
 }
 
 /* Exact jobs have no place in their result for pages that need not be moved. */
 static void move_exactly(struct lane *lane)
 {
-	struct leftover *left = &lane->leftover;
+	struct fallback *left = &lane->fallback;
 	long ret;
 
 	for (unsigned int i = 0; i < left->nr; i++)
 		left->before[i] = STATUS_UNSET;
-	name_all(lane);
+	slice_fill(lane);
 	ret = slice_move(&lane->slice);
 	lane->tally.nr_calls++;
-	note_after(lane);
+	slice_note_status(lane);
 	if (ret)
 		note_failure(lane->job, left->positions[0], ret);
 	look_again(lane);
@@ -63,25 +63,25 @@ static void move_all(struct lane *lane)
 	struct slice *slice = &lane->slice;
 	bool own = lane->job->own_process;
 
-	lane->naming.pagemap_fd = own ? pagemap_own() : pagemap_open_of(lane->job->pid);
-	name_once(lane);
-	look_where(lane);
-	note_before(lane);
+	lane->dedup.pagemap_fd = own ? pagemap_own() : pagemap_open_of(lane->job->pid);
+	slice_fill_deduped(lane);
+	slice_find_nodes(lane);
+	slice_note_before(lane);
 	lane->tally.nr_calls += slice_move_all(slice);
-	note_whole(lane);
-	if (name_those(lane, STATUS_UNSET)) {
+	slice_note_status_deduped(lane);
+	if (slice_fill_by_status(lane, STATUS_UNSET)) {
 		lane->tally.nr_calls += slice_move_all(slice);
-		note_after(lane);
+		slice_note_status(lane);
 	}
 	look_again(lane);
-	if (!own && lane->naming.pagemap_fd >= 0)
-		sys(SYS_close, lane->naming.pagemap_fd);
+	if (!own && lane->dedup.pagemap_fd >= 0)
+		sys(SYS_close, lane->dedup.pagemap_fd);
 }
 
 /* Adds up pages that have been through the kernel. */
 static void tally_slice(struct lane *lane)
 {
-	const struct leftover *left = &lane->leftover;
+	const struct fallback *left = &lane->fallback;
 	struct tally *tally = &lane->tally;
 
 	for (unsigned int i = 0; i < left->nr; i++) {
@@ -99,12 +99,12 @@ static void tally_slice(struct lane *lane)
 			tally->pages_by_reason[FERRY_REASON_FAILED]++;
 		}
 		if (status != STATUS_UNSET)
-			settle(lane, left->positions[i], status);
+			lane_settle(lane, left->positions[i], status);
 	}
-	note_done(lane, left->nr);
+	lane_note_done(lane, left->nr);
 }
 
-static bool any_failed(const struct leftover *left)
+static bool any_failed(const struct fallback *left)
 {
 	for (unsigned int i = 0; i < left->nr; i++)
 		if (left->status[i] < 0)
@@ -121,9 +121,9 @@ static void note_pace(struct ferry *ferry, unsigned int nr_pages, uint64_t call_
 }
 
 /* Sends the gathered pages through the kernel mover. Nothing of this lane may be out. */
-void serve_slice(struct lane *lane)
+void fallback_move(struct lane *lane)
 {
-	struct leftover *left = &lane->leftover;
+	struct fallback *left = &lane->fallback;
 	struct ferry_job *job = lane->job;
 	uint64_t start_ns;
 
@@ -143,10 +143,10 @@ void serve_slice(struct lane *lane)
 	left->nr = 0;
 }
 
-void leave_page(struct lane *lane, uint64_t position, uintptr_t page, int node,
-		enum ferry_reason reason)
+void fallback_add(struct lane *lane, uint64_t position, uintptr_t page, int node,
+		  enum ferry_reason reason)
 {
-	struct leftover *left = &lane->leftover;
+	struct fallback *left = &lane->fallback;
 
 	left->pages[left->nr] = page;
 	left->positions[left->nr] = position;
@@ -155,13 +155,13 @@ void leave_page(struct lane *lane, uint64_t position, uintptr_t page, int node,
 	left->nr++;
 }
 
-void gather_slice(struct lane *lane, const struct unit *unit)
+void fallback_add_unit(struct lane *lane, const struct unit *unit)
 {
 	for (unsigned int i = 0; i < unit->nr_pages; i++) {
 		uint64_t position = unit->first_position + i;
 
-		leave_page(lane, position, job_page(lane->job, unit->segment, position),
-			   job_node(lane->job, unit->segment, position),
-			   (enum ferry_reason)unit->segment->reason);
+		fallback_add(lane, position, job_page(lane->job, unit->segment, position),
+			     job_node(lane->job, unit->segment, position),
+			     (enum ferry_reason)unit->segment->reason);
 	}
 }

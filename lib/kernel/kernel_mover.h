@@ -9,11 +9,11 @@
 #include "lib/core/job.h"
 
 /* Gathers a page. */
-void leave_page(struct lane *lane, uint64_t position, uintptr_t page, int node,
-		enum ferry_reason reason);
+void fallback_add(struct lane *lane, uint64_t position, uintptr_t page, int node,
+		  enum ferry_reason reason);
 /* Gathers a unit's pages. */
-void gather_slice(struct lane *lane, const struct unit *unit);
+void fallback_add_unit(struct lane *lane, const struct unit *unit);
 /* Moves the gathered pages. Nothing of this lane may be in flight. */
-void serve_slice(struct lane *lane);
+void fallback_move(struct lane *lane);
 
 #endif

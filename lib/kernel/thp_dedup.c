@@ -12,26 +12,26 @@ static void name(struct lane *lane, unsigned int first, unsigned int nr)
 	struct slice *slice = &lane->slice;
 	unsigned int at = slice->nr_pages++;
 
-	slice->pages[at] = (void *)lane->leftover.pages[first];
-	slice->nodes[at] = lane->leftover.nodes[first];
-	lane->naming.first[at] = first;
-	lane->naming.nr[at] = (uint16_t)nr;
+	slice->pages[at] = (void *)lane->fallback.pages[first];
+	slice->nodes[at] = lane->fallback.nodes[first];
+	lane->dedup.first[at] = first;
+	lane->dedup.nr[at] = (uint16_t)nr;
 }
 
-void name_all(struct lane *lane)
+void slice_fill(struct lane *lane)
 {
 	lane->slice.nr_pages = 0;
-	for (unsigned int i = 0; i < lane->leftover.nr; i++)
+	for (unsigned int i = 0; i < lane->fallback.nr; i++)
 		name(lane, i, 1);
 }
 
 static bool is_huge(const struct lane *lane, unsigned int first)
 {
-	return pagemap_seems_huge_of(lane->naming.pagemap_fd, lane->leftover.pages[first]);
+	return pagemap_seems_huge_of(lane->dedup.pagemap_fd, lane->fallback.pages[first]);
 }
 
 /* All pages of a huge page's place, one after the other, for one node? */
-static bool names_all_of_it(const struct leftover *left, unsigned int first)
+static bool names_all_of_it(const struct fallback *left, unsigned int first)
 {
 	uintptr_t addr = left->pages[first];
 
@@ -44,9 +44,9 @@ static bool names_all_of_it(const struct leftover *left, unsigned int first)
 	return true;
 }
 
-void name_once(struct lane *lane)
+void slice_fill_deduped(struct lane *lane)
 {
-	const struct leftover *left = &lane->leftover;
+	const struct fallback *left = &lane->fallback;
 
 	lane->slice.nr_pages = 0;
 	for (unsigned int i = 0, nr; i < left->nr; i += nr) {
@@ -55,11 +55,11 @@ void name_once(struct lane *lane)
 	}
 }
 
-bool name_those(struct lane *lane, int status)
+bool slice_fill_by_status(struct lane *lane, int status)
 {
 	lane->slice.nr_pages = 0;
-	for (unsigned int i = 0; i < lane->leftover.nr; i++)
-		if (lane->leftover.status[i] == status)
+	for (unsigned int i = 0; i < lane->fallback.nr; i++)
+		if (lane->fallback.status[i] == status)
 			name(lane, i, 1);
 	return lane->slice.nr_pages;
 }
@@ -85,14 +85,14 @@ static bool by_frames(struct lane *lane)
 	for (unsigned int i = 0, nr; i < slice->nr_pages; i += nr) {
 		nr = nr_in_row(slice, i);
 		if (nr < MIN_ROW_PAGES ||
-		    where_frames(&lane->ferry->blocks, lane->naming.pagemap_fd,
-				 (uintptr_t)slice->pages[i], nr, slice->status + i))
+		    page_nodes_by_frame(&lane->ferry->blocks, lane->dedup.pagemap_fd,
+					(uintptr_t)slice->pages[i], nr, slice->status + i))
 			return false;
 	}
 	return true;
 }
 
-void look_where(struct lane *lane)
+void slice_find_nodes(struct lane *lane)
 {
 	if (!by_frames(lane))
 		slice_look(&lane->slice);
@@ -101,27 +101,27 @@ void look_where(struct lane *lane)
 static void note(struct lane *lane, int *out)
 {
 	for (unsigned int i = 0; i < lane->slice.nr_pages; i++)
-		for (unsigned int k = 0; k < lane->naming.nr[i]; k++)
-			out[lane->naming.first[i] + k] = lane->slice.status[i];
+		for (unsigned int k = 0; k < lane->dedup.nr[i]; k++)
+			out[lane->dedup.first[i] + k] = lane->slice.status[i];
 }
 
-void note_before(struct lane *lane)
+void slice_note_before(struct lane *lane)
 {
-	note(lane, lane->leftover.before);
+	note(lane, lane->fallback.before);
 }
 
-void note_after(struct lane *lane)
+void slice_note_status(struct lane *lane)
 {
-	note(lane, lane->leftover.status);
+	note(lane, lane->fallback.status);
 }
 
-void note_whole(struct lane *lane)
+void slice_note_status_deduped(struct lane *lane)
 {
 	struct slice *slice = &lane->slice;
 
 	for (unsigned int i = 0; i < slice->nr_pages; i++)
-		if (lane->naming.nr[i] > 1 &&
-		    (slice->status[i] != slice->nodes[i] || !is_huge(lane, lane->naming.first[i])))
+		if (lane->dedup.nr[i] > 1 &&
+		    (slice->status[i] != slice->nodes[i] || !is_huge(lane, lane->dedup.first[i])))
 			slice->status[i] = STATUS_UNSET;
-	note_after(lane);
+	slice_note_status(lane);
 }

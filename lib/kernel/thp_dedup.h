@@ -9,19 +9,19 @@
 #include "lib/core/context.h"
 
 /* The slice names every page. */
-void name_all(struct lane *lane);
+void slice_fill(struct lane *lane);
 /* The slice names every small page, and every whole huge page once. */
-void name_once(struct lane *lane);
+void slice_fill_deduped(struct lane *lane);
 /* The slice names each page that has this status. False: there are none. */
-bool name_those(struct lane *lane, int status);
+bool slice_fill_by_status(struct lane *lane, int status);
 
 /* Sets the slice's statuses to where its pages are now; STATUS_UNSET if that can't be told. */
-void look_where(struct lane *lane);
+void slice_find_nodes(struct lane *lane);
 
 /* What the slice's statuses tell of gathered pages: where they were, or what became of them. */
-void note_before(struct lane *lane);
-void note_after(struct lane *lane);
+void slice_note_before(struct lane *lane);
+void slice_note_status(struct lane *lane);
 /* The latter, but pages of huge pages that may have come apart are STATUS_UNSET. */
-void note_whole(struct lane *lane);
+void slice_note_status_deduped(struct lane *lane);
 
 #endif

@@ -70,7 +70,7 @@ static int by_number(const void *a, const void *b)
 }
 
 /* False: there are more than fit. */
-static bool add_block(struct blocks *blocks, const struct block *block)
+static bool add_block(struct memory_blocks *blocks, const struct block *block)
 {
 	struct block_run *last = blocks->nr_runs ? &blocks->runs[blocks->nr_runs - 1] : NULL;
 
@@ -86,7 +86,7 @@ static bool add_block(struct blocks *blocks, const struct block *block)
 }
 
 /* A block that several nodes share is left out. */
-static void make_runs(struct blocks *blocks, struct list *list)
+static void make_runs(struct memory_blocks *blocks, struct list *list)
 {
 	bool fits = true;
 
@@ -120,7 +120,7 @@ static int block_shift(const char *root)
 	return __builtin_ctzll(size_bytes) - PAGE_SHIFT;
 }
 
-void blocks_read(struct blocks *blocks, const struct nodes *nodes, const char *root)
+void memory_blocks_read(struct memory_blocks *blocks, const struct nodes *nodes, const char *root)
 {
 	struct list list = {0};
 	int shift = block_shift(root);
@@ -154,7 +154,7 @@ static int zero_frame(uintptr_t addr, uint64_t *frame)
 	return !err && !*frame ? -EPERM : err;
 }
 
-int blocks_find_zero(struct blocks *blocks)
+int memory_blocks_find_zero(struct memory_blocks *blocks)
 {
 	long addr = sys(SYS_mmap, NULL, PAGE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int err;
@@ -170,7 +170,7 @@ int blocks_find_zero(struct blocks *blocks)
 	return err;
 }
 
-int blocks_node(const struct blocks *blocks, uint64_t frame)
+int memory_blocks_node(const struct memory_blocks *blocks, uint64_t frame)
 {
 	uint64_t block = frame >> blocks->shift;
 	unsigned int low = 0, high = blocks->nr_runs;

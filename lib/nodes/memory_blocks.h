@@ -16,7 +16,7 @@
 #define BLOCKS_ROOT "/sys/devices/system"
 #define BLOCK_RUNS  256
 
-struct blocks {
+struct memory_blocks {
 	unsigned int shift;   /* frames of a block, as a power of two */
 	uint64_t zero_frame;  /* what is mapped where memory was only read */
 	unsigned int nr_runs; /* 0: nothing can be told */
@@ -27,13 +27,13 @@ struct blocks {
 };
 
 /* root: BLOCKS_ROOT. What can't be told, on any ground, leaves *blocks without runs. */
-void blocks_read(struct blocks *blocks, const struct nodes *nodes, const char *root);
+void memory_blocks_read(struct memory_blocks *blocks, const struct nodes *nodes, const char *root);
 
 /* Without frame numbers the blocks are of no use: 0 or -errno (EPERM), and then there are no runs.
  */
-int blocks_find_zero(struct blocks *blocks);
+int memory_blocks_find_zero(struct memory_blocks *blocks);
 
 /* -1: not known, or a block of several nodes. */
-int blocks_node(const struct blocks *blocks, uint64_t frame);
+int memory_blocks_node(const struct memory_blocks *blocks, uint64_t frame);
 
 #endif

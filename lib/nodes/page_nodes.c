@@ -14,8 +14,8 @@ static int by_asking(uintptr_t addr, unsigned int nr_pages, int *where)
 	return (int)sys_move_pages(0, nr_pages, pages, NULL, where, 0);
 }
 
-int where_frames(const struct blocks *blocks, int pagemap_fd, uintptr_t addr, unsigned int nr_pages,
-		 int *where)
+int page_nodes_by_frame(const struct memory_blocks *blocks, int pagemap_fd, uintptr_t addr,
+			unsigned int nr_pages, int *where)
 {
 	uint64_t entries[PAGES_PER_HUGE];
 	int err =
@@ -28,25 +28,26 @@ int where_frames(const struct blocks *blocks, int pagemap_fd, uintptr_t addr, un
 			where[i] = -ENOENT;
 		else if (frame == blocks->zero_frame)
 			where[i] = -EFAULT;
-		else if ((where[i] = blocks_node(blocks, frame)) < 0)
+		else if ((where[i] = memory_blocks_node(blocks, frame)) < 0)
 			err = -ENXIO;
 	}
 	return err;
 }
 
-int where_pages(const struct blocks *blocks, uintptr_t addr, unsigned int nr_pages, int *where)
+int page_nodes_get(const struct memory_blocks *blocks, uintptr_t addr, unsigned int nr_pages,
+		   int *where)
 {
-	if (blocks && !where_frames(blocks, pagemap_own(), addr, nr_pages, where))
+	if (blocks && !page_nodes_by_frame(blocks, pagemap_own(), addr, nr_pages, where))
 		return 0;
 	return by_asking(addr, nr_pages, where);
 }
 
-void where_on_node(const struct blocks *blocks, uintptr_t addr, unsigned int nr_pages, int node,
-		   struct page_map *out)
+void page_nodes_match(const struct memory_blocks *blocks, uintptr_t addr, unsigned int nr_pages,
+		      int node, struct page_map *out)
 {
 	int where[PAGES_PER_HUGE];
 
-	if (where_pages(blocks, addr, nr_pages, where))
+	if (page_nodes_get(blocks, addr, nr_pages, where))
 		return;
 	for (unsigned int i = 0; i < nr_pages; i++)
 		if (where[i] == node)

@@ -12,15 +12,15 @@
  * there, -EFAULT or another error for what can't be moved. The huge zero page is not known by its
  * frames: who may meet it gives no blocks. 0 or -errno.
  */
-int __must_check where_pages(const struct blocks *blocks, uintptr_t addr, unsigned int nr_pages,
-			     int *where);
+int __must_check page_nodes_get(const struct memory_blocks *blocks, uintptr_t addr,
+				unsigned int nr_pages, int *where);
 
 /* The same by frames alone, of the process whose pagemap this is. -errno if they can't be told. */
-int __must_check where_frames(const struct blocks *blocks, int pagemap_fd, uintptr_t addr,
-			      unsigned int nr_pages, int *where);
+int __must_check page_nodes_by_frame(const struct memory_blocks *blocks, int pagemap_fd,
+				     uintptr_t addr, unsigned int nr_pages, int *where);
 
 /* Sets in out those that are on the node. */
-void where_on_node(const struct blocks *blocks, uintptr_t addr, unsigned int nr_pages, int node,
-		   struct page_map *out);
+void page_nodes_match(const struct memory_blocks *blocks, uintptr_t addr, unsigned int nr_pages,
+		      int node, struct page_map *out);
 
 #endif

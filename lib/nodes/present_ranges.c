@@ -12,7 +12,7 @@
 
 struct scan {
 	long pagemap, maps;
-	present_fn fn;
+	present_range_fn fn;
 	void *arg;
 };
 
@@ -84,7 +84,7 @@ static long open_proc(int pid, const char *name)
 	return sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 }
 
-int present_pages(int pid, present_fn fn, void *arg)
+int present_ranges_walk(int pid, present_range_fn fn, void *arg)
 {
 	struct scan scan = {
 		.pagemap = open_proc(pid, "pagemap"),

@@ -5,12 +5,12 @@
 
 #include "base/base.h"
 
-typedef int (*present_fn)(void *arg, uintptr_t start, uint64_t nr_pages);
+typedef int (*present_range_fn)(void *arg, uintptr_t start, uint64_t nr_pages);
 
 /*
  * Calls fn for each stretch of present pages, by rising address, until it returns something else
  * than 0. Needs PROCMAP_QUERY and PAGEMAP_SCAN. 0, what fn returned, or -errno.
  */
-int present_pages(int pid, present_fn fn, void *arg);
+int present_ranges_walk(int pid, present_range_fn fn, void *arg);
 
 #endif

@@ -272,12 +272,12 @@ int job_plan(struct ferry_job *job)
 			   begins_huge(job);
 	if (load.kernel_huge && each_once)
 		load.kernel_pages *= PAGES_PER_HUGE;
-	load.way = way_choose(job, load.exchange_pages);
-	job->hands = policy_hands(&job->ferry->machine, &load);
+	load.mode = exchange_mode_choose(job, load.exchange_pages);
+	job->split = policy_split(&job->ferry->machine, &load);
 	if (job->serial)
-		job->hands.nr_lanes = 1;
+		job->split.nr_lanes = 1;
 	if (job->asked_chunk_bytes)
-		job->hands.chunk_bytes = job->asked_chunk_bytes;
+		job->split.chunk_bytes = job->asked_chunk_bytes;
 	note_extent(job);
 	return 0;
 }

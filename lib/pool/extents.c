@@ -166,7 +166,7 @@ static void bay_survey(struct pool *pool, uint32_t index, uint64_t stamp)
 		return;
 	}
 	if (pool->blocks) {
-		where_on_node(pool->blocks, addr, PAGES_PER_HUGE, pool->node, &bay->resident);
+		page_nodes_match(pool->blocks, addr, PAGES_PER_HUGE, pool->node, &bay->resident);
 		/* Frames elsewhere would sit in the way as neither frame nor hole. */
 		bay->broken = map_count(&bay->resident) != PAGES_PER_HUGE;
 	} else {

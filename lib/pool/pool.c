@@ -108,7 +108,7 @@ static bool span_in_place(struct pool *pool, const struct span *span, uint64_t s
 	if (!pool->blocks || (stamp && pool->bays[span->bay].stamp == stamp))
 		return true;
 	memset(&here, 0, sizeof(here));
-	where_on_node(pool->blocks, span->addr, nr_pages, pool->node, &here);
+	page_nodes_match(pool->blocks, span->addr, nr_pages, pool->node, &here);
 	return map_count(&here) == nr_pages;
 }
 
@@ -203,7 +203,7 @@ static size_t bays_bytes(const struct pool *pool)
 	return (size_t)pool->nr_extents * (EXTENT_BAYS * sizeof(struct bay) + sizeof(uint8_t));
 }
 
-int pool_open(struct pool *pool, int node, bool huge, const struct blocks *blocks, int uffd,
+int pool_open(struct pool *pool, int node, bool huge, const struct memory_blocks *blocks, int uffd,
 	      uint64_t cap_bytes)
 {
 	void *space, *books;

@@ -45,7 +45,7 @@ struct pool {
 	int uffd;
 	bool huge; /* frames are transparent huge pages */
 	/* Several nodes: frames are bound, and found by these to be in place. NULL: one node. */
-	const struct blocks *blocks;
+	const struct memory_blocks *blocks;
 	void *space; /* the whole reservation */
 	uintptr_t base;
 	uint32_t nr_extents;
@@ -69,8 +69,8 @@ struct span {
  * blocks: of a machine with several nodes, else NULL; they outlive the pool. cap_bytes: frames held
  * at most. 0, -ENOMEM. pool_close takes a zeroed pool.
  */
-int __must_check pool_open(struct pool *pool, int node, bool huge, const struct blocks *blocks,
-			   int uffd, uint64_t cap_bytes);
+int __must_check pool_open(struct pool *pool, int node, bool huge,
+			   const struct memory_blocks *blocks, int uffd, uint64_t cap_bytes);
 void pool_close(struct pool *pool);
 
 /* Fills up to at least bytes (within the cap). 0, -ENOMEM. */

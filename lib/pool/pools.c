@@ -20,7 +20,7 @@ static uint64_t pools_cap(const struct pools *pools, int node)
 
 static struct pool *pools_open_one(struct pools *pools, int node, bool huge)
 {
-	const struct blocks *blocks = pools->nodes->nr_memory > 1 ? pools->blocks : NULL;
+	const struct memory_blocks *blocks = pools->nodes->nr_memory > 1 ? pools->blocks : NULL;
 	void *pool;
 	int err;
 
@@ -37,7 +37,7 @@ static struct pool *pools_open_one(struct pools *pools, int node, bool huge)
 	return pool;
 }
 
-void pools_init(struct pools *pools, const struct nodes *nodes, const struct blocks *blocks,
+void pools_init(struct pools *pools, const struct nodes *nodes, const struct memory_blocks *blocks,
 		int uffd, uint64_t cap_bytes)
 {
 	pools->nodes = nodes;

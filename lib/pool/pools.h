@@ -16,7 +16,7 @@
 
 struct pools {
 	const struct nodes *nodes;
-	const struct blocks *blocks;
+	const struct memory_blocks *blocks;
 	int uffd; /* -1: no pool can be opened */
 	uint64_t cap_bytes;
 	struct futex_lock lock;
@@ -27,7 +27,7 @@ struct pools {
  * cap_bytes: what a pool holds at most; 0: a share of its node's free memory. nodes and blocks
  * outlive the pools. An all-zero struct pools is closed, and may be trimmed and counted.
  */
-void pools_init(struct pools *pools, const struct nodes *nodes, const struct blocks *blocks,
+void pools_init(struct pools *pools, const struct nodes *nodes, const struct memory_blocks *blocks,
 		int uffd, uint64_t cap_bytes);
 void pools_close(struct pools *pools);
 
