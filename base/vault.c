@@ -10,10 +10,6 @@
 #include "base/sys.h"
 #include "base/vault.h"
 
-#ifdef FERRY_SYS_HOOKS
-sys_hook_fn sys_hook;
-#endif
-
 /*
  * A page may be looked up while other threads add and remove mappings, so an entry is published by
  * its end: an entry with end 0 is empty. Contexts need a few mappings each; a full table is ENOMEM.
@@ -79,11 +75,6 @@ static long vault_map(size_t len_bytes, int prot, int flags)
 	return sys(SYS_mmap, NULL, len_bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 }
 
-static bool is_error(long ret)
-{
-	return ret < 0 && ret >= -4095;
-}
-
 /*
  * Blocks given back are kept for the next who asks: requests come one after another, and mapping
  * and unmapping costs each of them more than the memory's contents do, not least by the interrupts
@@ -135,7 +126,7 @@ static int map_populated(size_t len_bytes, void **out)
 	long addr = vault_map(len_bytes, PROT_READ | PROT_WRITE, MAP_POPULATE);
 	int err;
 
-	if (is_error(addr))
+	if (sys_is_error(addr))
 		return -ENOMEM;
 	err = vault_add((uintptr_t)addr, (uintptr_t)addr + len_bytes, false);
 	if (err)
@@ -202,7 +193,7 @@ int vault_reserve(size_t len_bytes, void **out)
 
 	len_bytes = ALIGN_UP(len_bytes, PAGE_BYTES);
 	addr = vault_map(slack, PROT_READ | PROT_WRITE, MAP_NORESERVE);
-	if (is_error(addr))
+	if (sys_is_error(addr))
 		return -ENOMEM;
 	start = (uintptr_t)addr;
 	aligned = ALIGN_UP(start, HUGE_BYTES);
