@@ -27,8 +27,8 @@ static bool is_contended(struct ferry *ferry)
 /* To begin with. */
 void ways_open(struct ferry *ferry)
 {
-	ferry->ways[false].way = POLICY_APART;
-	ferry->ways[true].way = POLICY_TOGETHER;
+	ferry->ways[false].variant = POLICY_APART;
+	ferry->ways[true].variant = POLICY_TOGETHER;
 }
 
 enum policy_way way_choose(struct ferry_job *job, uint64_t exchange_pages)
@@ -51,7 +51,7 @@ enum policy_way way_choose(struct ferry_job *job, uint64_t exchange_pages)
 		     (!job->asked_workers || job->asked_workers >= ferry->machine.nr_workers);
 	pace = &ferry->ways[job->huge];
 	futex_lock(&ferry->stats_lock);
-	way = job->tells ? pace_choose(pace) : pace->way;
+	way = job->tells ? pace_choose(pace) : pace->variant;
 	futex_unlock(&ferry->stats_lock);
 	job->way = way;
 	return way;

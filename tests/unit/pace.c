@@ -14,10 +14,11 @@ static unsigned int live(struct pace *pace, unsigned int nr_copies, uint64_t sha
 	unsigned int nr_shared = 0;
 
 	for (unsigned int i = 0; i < nr_copies; i++) {
-		unsigned int way = pace_choose(pace);
+		unsigned int variant = pace_choose(pace);
 
-		nr_shared += way == PACE_SHARED;
-		pace_note(pace, way, 2 * MIB, 2 * (way == PACE_SHARED ? shared_ns : alone_ns));
+		nr_shared += variant == PACE_SHARED;
+		pace_note(pace, variant, 2 * MIB,
+			  2 * (variant == PACE_SHARED ? shared_ns : alone_ns));
 	}
 	return nr_shared;
 }
@@ -77,19 +78,19 @@ Test(pace, a_slow_beginning_does_not_lose_against_the_second_best)
 /* The first copy after a pause takes long: helpers wake up. */
 Test(pace, a_slow_start_does_not_hide_what_sharing_is_worth)
 {
-	unsigned int way, before = PACE_ALONE;
+	unsigned int variant, before = PACE_ALONE;
 	struct pace pace = {0};
 	unsigned int nr_shared = 0;
 
 	live(&pace, 1000, 300000, 100000);
 	for (unsigned int i = 0; i < 2000; i++) {
-		way = pace_choose(&pace);
-		pace_note(&pace, way, MIB,
-			  way == PACE_ALONE      ? 100000
+		variant = pace_choose(&pace);
+		pace_note(&pace, variant, MIB,
+			  variant == PACE_ALONE  ? 100000
 			  : before == PACE_ALONE ? 300000
 						 : 40000);
-		nr_shared += way == PACE_SHARED;
-		before = way;
+		nr_shared += variant == PACE_SHARED;
+		before = variant;
 	}
 	cr_assert_geq(nr_shared, 1700);
 }
