@@ -42,7 +42,7 @@ static const struct setting settings_table[] = {
 	{"PAGEFERRY_DISABLE", KIND_NUMBER, FIELD(disable), 0, 1, "0 or 1"},
 	{"PAGEFERRY_ENGINE", KIND_TEXT, FIELD(engine), 1, 0, "an engine's name"},
 	{"PAGEFERRY_MOVER", KIND_CHOICE, FIELD(mover), 0, 0, "auto|kernel|exchange"},
-	{"PAGEFERRY_WORKERS", KIND_NUMBER, FIELD(nr_workers), 1, 1024, "a number from 1 to 1024"},
+	{"PAGEFERRY_WORKERS", KIND_NUMBER, FIELD(nr_workers), 1, 63, "a number from 1 to 63"},
 	{"PAGEFERRY_CHUNK", KIND_BYTES_POWER2, FIELD(chunk_bytes), PAGE_BYTES, HUGE_BYTES,
 	 "a power of two from 4K to 2M"},
 	{"PAGEFERRY_STALL_US", KIND_NUMBER, FIELD(stall_us), 1, 10000000,

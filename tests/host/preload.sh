@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Runs each victim program with and without the drop-in: its output and exit status must be the same.
+# Runs each victim with and without the drop-in. Its output and exit status must be the same.
 #
 #	tests/host/preload.sh            BUILD=build PRELOAD=$BUILD/libpageferry-preload.so
 #	tests/host/preload.sh --build    only compiles the victims
@@ -160,8 +160,8 @@ rm -f "$tmp/stats"
 ferried PAGEFERRY_MIN_PAGES=100000 "$VICTIMS/threads" >/dev/null
 counted threads plain_small -eq 160
 
-for bad in PAGEFERRY_DISABLE=yes PAGEFERRY_MOVER=fast PAGEFERRY_WORKERS=-1 PAGEFERRY_CHUNK=3M \
-	PAGEFERRY_CHUNK=4M PAGEFERRY_STALL_US=1ms PAGEFERRY_POOL_CAP=1X PAGEFERRY_MIN_PAGES= \
+for bad in PAGEFERRY_DISABLE=yes PAGEFERRY_MOVER=fast PAGEFERRY_WORKERS=-1 PAGEFERRY_WORKERS=64 \
+	PAGEFERRY_CHUNK=3M PAGEFERRY_CHUNK=4M PAGEFERRY_STALL_US=1ms PAGEFERRY_POOL_CAP=1X PAGEFERRY_MIN_PAGES= \
 	PAGEFERRY_LOG=loud PAGEFERRY_FRESH_FRAMES=2 PAGEFERRY_ENGINE=nonesuch; do
 	said=$(env LD_PRELOAD="$PRELOAD" "$bad" "$VICTIMS/constructor" 2>&1 >"$tmp/ferried")
 	if [ "$bad" = PAGEFERRY_MIN_PAGES= ]; then
