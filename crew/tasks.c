@@ -229,19 +229,19 @@ static void task_await_workers(struct crew *crew, struct crew_task *task)
 
 bool crew_retract(struct crew *crew, struct crew_task *task)
 {
-	bool nobody, called;
+	bool is_idle, called;
 
 	futex_lock(&crew->lock);
-	nobody = !task->nr_joined;
-	called = nobody && task->ended && task->done;
-	if (nobody && !called)
+	is_idle = !task->nr_joined;
+	called = is_idle && task->ended && task->done;
+	if (is_idle && !called)
 		atomic_store(&task->idle, TASK_IDLE);
 	if (!task->ended)
 		queue_remove(crew, task);
 	task->ended = true;
 	task->retracted = true;
 	futex_unlock(&crew->lock);
-	if (!nobody)
+	if (!is_idle)
 		task_await_workers(crew, task);
 	return !called;
 }

@@ -51,7 +51,7 @@ static bool child_copies(const struct failing *f, long *ret)
 	return f->copy_error && (!f->nth_succeeds || nth % f->nth_succeeds);
 }
 
-static bool hook(long nr, const long args[6], long *ret)
+static bool fail_syscall(long nr, const long args[6], long *ret)
 {
 	const struct failing *f = atomic_load(&failing);
 
@@ -106,12 +106,12 @@ static int compare_content(const char *at, size_t from, size_t to, bool zeros)
 	return worst;
 }
 
-static int looks(void)
+static int child_looks(void)
 {
 	return compare_content(mem, 0, LEN, false);
 }
 
-static int discards(void)
+static int child_discards(void)
 {
 	int worst;
 
@@ -122,7 +122,7 @@ static int discards(void)
 }
 
 /* More often than the library records discards. */
-static int discards_often(void)
+static int child_discards_often(void)
 {
 	for (int i = 0; i < 500; i++)
 		sys_raw(SYS_madvise, (long)mem + i % 2 * (long)PAGE_BYTES, PAGE_BYTES,
@@ -130,13 +130,13 @@ static int discards_often(void)
 	return compare_content(mem, 2 * PAGE_BYTES, LEN, false) == WRONG;
 }
 
-static int unmaps(void)
+static int child_unmaps(void)
 {
 	sys_raw(SYS_munmap, (long)mem, LEN / 2, 0, 0, 0, 0);
 	return compare_content(mem, LEN / 2, LEN, false);
 }
 
-static int remaps(void)
+static int child_remaps(void)
 {
 	char *to = (char *)0x300000000000;
 
@@ -146,14 +146,14 @@ static int remaps(void)
 	return compare_content(to, 0, LEN, false);
 }
 
-static int clones(void)
+static int child_clones(void)
 {
 	long child = sys_raw(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
 	int own, status = 0;
 
 	if (!child)
-		_exit(looks());
-	own = looks();
+		_exit(child_looks());
+	own = child_looks();
 	if (child < 0 || sys_raw(SYS_wait4, child, (long)&status, 0, 0, 0, 0) != child)
 		return WRONG;
 	return own ? own : WIFEXITED(status) ? WEXITSTATUS(status) : WRONG;
@@ -162,22 +162,22 @@ static int clones(void)
 /* ---- one round ---- */
 
 static const struct failing cases[] = {
-	{"nothing fails", looks, INTACT, 0, 0, false, false, false},
-	{"COPY: EAGAIN, except every sixth", looks, INTACT, EAGAIN, 6, false, false, false},
-	{"COPY: ENOMEM, except every third", looks, INTACT, ENOMEM, 3, false, false, false},
-	{"COPY: always ENOMEM", looks, BUS, ENOMEM, 0, false, false, false},
-	{"COPY: always EAGAIN", looks, BUS, EAGAIN, 0, false, false, false},
-	{"PAGEMAP_SCAN of pages in flight", looks, INTACT, 0, 0, true, false, false},
-	{"PAGEMAP_SCAN and pagemap", looks, BUS, 0, 0, true, true, false},
-	{"the child discards pages", discards, INTACT, 0, 0, false, false, true},
-	{"the child discards pages all the time", discards_often, INTACT, 0, 0, false, false, true},
-	{"the child unmaps pages", unmaps, INTACT, 0, 0, false, false, true},
-	{"the child remaps its pages", remaps, INTACT, 0, 0, false, false, true},
-	{"the child clones", clones, INTACT, 0, 0, false, false, true},
+	{"nothing fails", child_looks, INTACT, 0, 0, false, false, false},
+	{"COPY: EAGAIN, except every sixth", child_looks, INTACT, EAGAIN, 6, false, false, false},
+	{"COPY: ENOMEM, except every third", child_looks, INTACT, ENOMEM, 3, false, false, false},
+	{"COPY: always ENOMEM", child_looks, BUS, ENOMEM, 0, false, false, false},
+	{"COPY: always EAGAIN", child_looks, BUS, EAGAIN, 0, false, false, false},
+	{"PAGEMAP_SCAN of pages in flight", child_looks, INTACT, 0, 0, true, false, false},
+	{"PAGEMAP_SCAN and pagemap", child_looks, BUS, 0, 0, true, true, false},
+	{"the child discards pages", child_discards, INTACT, 0, 0, false, false, true},
+	{"the child discards pages often", child_discards_often, INTACT, 0, 0, false, false, true},
+	{"the child unmaps pages", child_unmaps, INTACT, 0, 0, false, false, true},
+	{"the child remaps its pages", child_remaps, INTACT, 0, 0, false, false, true},
+	{"the child clones", child_clones, INTACT, 0, 0, false, false, true},
 };
 
 /* The exit status of a child that is cloned during a move. */
-static int clone_amid_move(const struct failing *f)
+static int clone_during_move(const struct failing *f)
 {
 	struct move move = {.ferry = ferry, .addr = mem, .len = LEN, .mover = FERRY_MOVER_EXCHANGE};
 	struct ferry_job *job;
@@ -214,7 +214,7 @@ static bool case_holds(const struct failing *f)
 	unsigned int nr_hits = 0;
 
 	for (int round = 0; round < MAX_ROUNDS && nr_hits < 3; round++) {
-		int ended = clone_amid_move(f);
+		int ended = clone_during_move(f);
 
 		if (!is_intact(mem, LEN, SEED))
 			return false;
@@ -243,7 +243,7 @@ int main(void)
 	some_node();
 	ferry = open_exchanging_context(&options);
 	signal(SIGBUS, on_bus);
-	__atomic_store_n(&sys_hook, hook, __ATOMIC_RELEASE);
+	__atomic_store_n(&sys_hook, fail_syscall, __ATOMIC_RELEASE);
 	mem = memory_new(LEN, false);
 	tap_plan(ARRAY_SIZE(cases));
 	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -120,7 +120,7 @@ static int fork_again(void)
 	return child_status(child);
 }
 
-static bool forked(int (*in_child)(void), unsigned int times)
+static bool fork_children(int (*in_child)(void), unsigned int times)
 {
 	for (unsigned int i = 0; i < times; i++) {
 		pid_t child;
@@ -142,7 +142,7 @@ static bool forked(int (*in_child)(void), unsigned int times)
 	return true;
 }
 
-static bool cloned(int (*in_child)(void), unsigned int times)
+static bool clone_children(int (*in_child)(void), unsigned int times)
 {
 	for (unsigned int i = 0; i < times; i++) {
 		pid_t child;
@@ -164,7 +164,7 @@ static bool cloned(int (*in_child)(void), unsigned int times)
 	return true;
 }
 
-static bool spawned(unsigned int times)
+static bool spawn_children(unsigned int times)
 {
 	char *args[] = {(char *)"/bin/true", NULL};
 
@@ -189,16 +189,17 @@ static void run_children(uint64_t chunk_bytes, bool huge)
 	atomic_store(&nr_exchanged, 0);
 	pthread_create(&mover, NULL, move_often, &chunk_bytes);
 	watchdog(120, "children");
-	tap_ok(forked(check_all, 20), "fork: content, %s pages, chunks of %lu", pages, chunk);
-	tap_ok(forked(close_context, 5), "fork: the child closes the parent's context");
-	tap_ok(forked(use_context, 5), "fork: the child uses the parent's context");
-	tap_ok(forked(open_own, 3), "fork: the child opens a context and moves");
-	tap_ok(forked(fork_again, 3), "fork in a forked child");
-	tap_ok(cloned(check_all, 20), "clone: content");
-	tap_ok(cloned(close_context, 3), "clone: the child closes the parent's context");
-	tap_ok(cloned(use_context, 3), "clone: the child uses the parent's context");
-	tap_ok(cloned(open_own, 3), "clone: the child opens a context and moves");
-	tap_ok(spawned(10), "posix_spawn");
+	tap_ok(fork_children(check_all, 20), "fork: content, %s pages, chunks of %lu", pages,
+	       chunk);
+	tap_ok(fork_children(close_context, 5), "fork: the child closes the parent's context");
+	tap_ok(fork_children(use_context, 5), "fork: the child uses the parent's context");
+	tap_ok(fork_children(open_own, 3), "fork: the child opens a context and moves");
+	tap_ok(fork_children(fork_again, 3), "fork in a forked child");
+	tap_ok(clone_children(check_all, 20), "clone: content");
+	tap_ok(clone_children(close_context, 3), "clone: the child closes the parent's context");
+	tap_ok(clone_children(use_context, 3), "clone: the child uses the parent's context");
+	tap_ok(clone_children(open_own, 3), "clone: the child opens a context and moves");
+	tap_ok(spawn_children(10), "posix_spawn");
 	atomic_store(&stop, true);
 	pthread_join(mover, NULL);
 	tap_ok(is_intact(mem, LEN, 5) && nr_exchanged, "the parent's content, %lu pages exchanged",

@@ -64,12 +64,12 @@ static __thread uint64_t tls_words[1024];
 static uint64_t bss_words[4096];
 static uint64_t data_words[4096] = {1};
 
-static uint64_t recurse(unsigned int depth)
+static uint64_t recurse_deep(unsigned int depth)
 {
 	volatile uint64_t frame[64];
 
 	frame[depth % 64] = depth;
-	return depth ? recurse(depth - 1) + frame[depth % 64] : 0;
+	return depth ? recurse_deep(depth - 1) + frame[depth % 64] : 0;
 }
 
 static void *use_memory(void *arg)
@@ -91,7 +91,7 @@ static void *use_memory(void *arg)
 		data_words[me + 8] += 1;
 		snprintf(text, sizeof(text), "%zu %" PRIu64, me, round);
 		if (strtoul(text, NULL, 10) != me || block[len - 1] != (char)me ||
-		    recurse(200) != 200 * 201 / 2)
+		    recurse_deep(200) != 200 * 201 / 2)
 			atomic_fetch_add(&nr_wrong, 1);
 		free(block);
 		round++;
@@ -232,7 +232,7 @@ static void test_engine(const char *engine, uint64_t chunk_bytes, double seconds
 	       (unsigned long)chunk_bytes, (unsigned long)nr_exchanged);
 }
 
-static bool exchanges(void)
+static bool library_exchanges(void)
 {
 	struct ferry *ferry;
 	uint64_t nr = 0;
@@ -257,7 +257,7 @@ int main(void)
 		return 1;
 	}
 	watchdog(60, "a first move");
-	if (!exchanges()) {
+	if (!library_exchanges()) {
 		printf("1..0 # SKIP no full userfaultfd with UFFDIO_MOVE on this machine\n");
 		return 0;
 	}
