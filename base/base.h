@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The few macros and types that everything here shares. */
+/* Macros and constants that all parts share. */
 #ifndef FERRY_BASE_H
 #define FERRY_BASE_H
 
@@ -13,7 +13,7 @@
 #define HUGE_SHIFT     21
 #define PAGES_PER_HUGE (HUGE_BYTES / PAGE_BYTES)
 
-/* Node numbers are below this everywhere (CONFIG_NODES_SHIFT is at most 10). */
+/* Above every node number: CONFIG_NODES_SHIFT is at most 10. */
 #define MAX_NODES 1024
 
 #define ARRAY_SIZE(a)                 (sizeof(a) / sizeof((a)[0]))

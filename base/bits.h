@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Bitmaps of one bit per 4 KiB page of a 2 MiB piece. */
+/* Bitmaps with one bit per 4 KiB page of 2 MiB. */
 #ifndef FERRY_BITS_H
 #define FERRY_BITS_H
 
@@ -54,7 +54,7 @@ static inline unsigned int map_count(const struct page_map *map)
 	return nr;
 }
 
-/* First bit ≥ from that is set (or clear), at most limit. */
+/* The first bit in [from, limit) that is set (or clear); limit if there is none. */
 static inline unsigned int map_next(const struct page_map *map, unsigned int from,
 				    unsigned int limit, bool set)
 {
@@ -69,7 +69,7 @@ static inline unsigned int map_next(const struct page_map *map, unsigned int fro
 	return limit;
 }
 
-/* Start of the first run of nr set bits, or -1. */
+/* The start of the first run of at least nr set bits; -1 if there is none. */
 static inline int map_find_run(const struct page_map *map, unsigned int nr)
 {
 	unsigned int at = 0;

@@ -2,9 +2,9 @@
 /*
  * Monotonic time and the CPU time of the calling thread, in nanoseconds.
  *
- * These are system calls, not the vDSO's functions: those read a page that the kernel maps at the
- * first use, and since Linux 7.3 migrate_pages(2) counts that page among those that it could not
- * move. A program that never reads a clock would get another answer because of us.
+ * These are system calls and do not use the vDSO. The kernel maps the vDSO's data page at the first
+ * use, and since Linux 7.3 migrate_pages(2) counts that page as one that it could not move. With
+ * the vDSO the library would change that result for a program that reads no clock itself.
  */
 #ifndef FERRY_CLOCK_H
 #define FERRY_CLOCK_H
@@ -22,7 +22,7 @@ static inline uint64_t clock_read_ns(clockid_t id)
 {
 	struct timespec ts;
 
-	if (sys(SYS_clock_gettime, id, &ts)) /* a seccomp filter */
+	if (sys(SYS_clock_gettime, id, &ts)) /* forbidden by a seccomp filter */
 		clock_gettime(id, &ts);
 	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Futex waits and a small lock on top. libc's locks are avoided where pages may be out: these use
- * nothing but the word itself, which lives in memory of our own (vault.h).
+ * Futex waits and a lock made of them. Where pages may be in flight, these replace libc's locks:
+ * they access only the futex word, which lies in vault memory (vault.h).
  */
 #ifndef FERRY_FUTEX_H
 #define FERRY_FUTEX_H
@@ -17,7 +17,10 @@
 
 #define FUTEX_FOREVER UINT64_MAX
 
-/* Sleeps while *word == expected, at most wait_ns. 0, -EAGAIN, -EINTR or -ETIMEDOUT. */
+/*
+ * Sleeps while *word == expected, for at most wait_ns; FUTEX_FOREVER has no limit. 0 after a wake,
+ * possibly a spurious one; -EAGAIN, -EINTR, -ETIMEDOUT.
+ */
 static inline long futex_wait(atomic_uint *word, unsigned int expected, uint64_t wait_ns)
 {
 	struct timespec ts = {
@@ -35,8 +38,8 @@ static inline void futex_wake(atomic_uint *word, unsigned int nr_waiters)
 }
 
 /*
- * Sleeps while *word == expected, until until_ns of now_ns() at the latest. Only wakes that share a
- * bit with bits end it. futex(2), FUTEX_WAIT_BITSET.
+ * Sleeps while *word == expected, until now_ns() reaches until_ns at the latest. Only a wake whose
+ * bits share a bit with these ends the sleep: see FUTEX_WAIT_BITSET in futex(2).
  */
 static inline long futex_wait_bits(atomic_uint *word, unsigned int expected, unsigned int bits,
 				   uint64_t until_ns)
@@ -50,14 +53,14 @@ static inline long futex_wait_bits(atomic_uint *word, unsigned int expected, uns
 		   until_ns == FUTEX_FOREVER ? NULL : &ts, NULL, bits);
 }
 
-/* Returns how many were woken. */
+/* Returns the number of threads that it woke. */
 static inline long futex_wake_bits(atomic_uint *word, unsigned int nr_waiters, unsigned int bits)
 {
 	return sys(SYS_futex, word, FUTEX_WAKE_BITSET_PRIVATE,
 		   nr_waiters > INT_MAX ? INT_MAX : nr_waiters, NULL, NULL, bits);
 }
 
-/* 0 free, 1 held, 2 held and somebody sleeps. All-zero memory is a free lock. */
+/* 0: free; 1: held; 2: held, and threads may be asleep waiting. All-zero memory is a free lock. */
 struct futex_lock {
 	atomic_uint word;
 };

@@ -11,7 +11,10 @@ struct log_sink {
 	void *arg;
 };
 
-/* Two words that change together: a reader retries while a writer is between them. */
+/*
+ * A sequence count over the two words: it is odd while a writer changes them, and a reader retries
+ * if it was odd or has changed.
+ */
 static atomic_uint log_generation;
 static _Atomic(log_fn) log_callback;
 static _Atomic(void *) log_arg;

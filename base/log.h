@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The library's only way to say something: one process-wide callback, none by default. */
+/* Log messages go to one callback per process. By default there is none: messages are dropped. */
 #ifndef FERRY_LOG_H
 #define FERRY_LOG_H
 
@@ -9,9 +9,13 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 typedef void (*log_fn)(void *arg, int level, const char *message);
 
+/* NULL drops all messages. Messages may be logged meanwhile; concurrent calls must not overlap. */
 void log_set(log_fn fn, void *arg);
 
-/* Never called while pages are out: formatting may touch any memory. Keeps errno. */
+/*
+ * Must not be called while pages are in flight: formatting and the callback may access any memory.
+ * Preserves errno.
+ */
 void log_message(enum log_level level, const char *fmt, ...) __printf(2, 3);
 
 #define log_error(...) log_message(LOG_ERROR, __VA_ARGS__)

@@ -1,68 +1,77 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "base/pace.h"
 
-#define GAP_MIN 8
-#define GAP_MAX 128
+/*
+ * Turns between two trials. Increasing these runs the slower variant less often; decreasing them
+ * notices sooner that the other variant has become the faster one.
+ */
+#define GAP_MIN_TURNS 8
+#define GAP_MAX_TURNS 128
 
-/* Turns of a trial that count; the one before them does not. */
+/*
+ * Turns of a trial that are counted, after one that is not. Increasing this makes the verdict more
+ * reliable and each trial of a slower variant more expensive.
+ */
 #define TRIAL_TURNS 3
 
 /*
- * A slower turn counts for an eighth, a quicker one for a half: what gets in the way of some turns
- * must not cost a way its place. One that was interrupted counts as twice the average at most.
+ * A slower sample enters the running average with a weight of 1/8, a faster one with 1/2, and no
+ * sample counts as more than twice the average: outliers must not flip the choice. Increasing a
+ * weight's divisor makes the average follow such samples more slowly; increasing CLAMP gives
+ * outliers more influence.
  */
-#define WEIGHT_SLOWER  8
-#define WEIGHT_QUICKER 2
+#define SLOWER_DIVISOR 8
+#define FASTER_DIVISOR 2
 #define CLAMP          2
 
 unsigned int pace_choose(struct pace *pace)
 {
-	if (!pace->gap)
-		pace->gap = pace->nr_left = GAP_MIN;
-	if (pace->nr_trial)
-		return !pace->way;
-	if (pace->nr_left) {
-		pace->nr_left--;
-		return pace->way;
+	if (!pace->gap_turns)
+		pace->gap_turns = pace->nr_turns = GAP_MIN_TURNS;
+	if (pace->nr_trial_turns)
+		return !pace->variant;
+	if (pace->nr_turns) {
+		pace->nr_turns--;
+		return pace->variant;
 	}
-	pace->nr_trial = 1 + TRIAL_TURNS;
-	pace->trial = 0;
-	return !pace->way;
+	pace->nr_trial_turns = 1 + TRIAL_TURNS;
+	pace->trial_sum = 0;
+	return !pace->variant;
 }
 
-static void end_trial(struct pace *pace)
+static void pace_end_trial(struct pace *pace)
 {
-	uint64_t trial = pace->trial / TRIAL_TURNS;
+	uint64_t trial = pace->trial_sum / TRIAL_TURNS;
 
-	if (trial < pace->usual) {
-		pace->way = !pace->way;
-		pace->usual = trial;
-		pace->gap = GAP_MIN;
+	if (trial < pace->ns_per_mib) {
+		pace->variant = !pace->variant;
+		pace->ns_per_mib = trial;
+		pace->gap_turns = GAP_MIN_TURNS;
 	} else {
-		pace->gap = MIN(pace->gap * 2, GAP_MAX);
+		pace->gap_turns = MIN(pace->gap_turns * 2, GAP_MAX_TURNS);
 	}
-	pace->nr_left = pace->gap;
+	pace->nr_turns = pace->gap_turns;
 }
 
-static uint64_t average(uint64_t usual, uint64_t sample)
+static uint64_t pace_average(uint64_t average, uint64_t sample)
 {
-	uint64_t weight = sample < usual ? WEIGHT_QUICKER : WEIGHT_SLOWER;
+	uint64_t divisor = sample < average ? FASTER_DIVISOR : SLOWER_DIVISOR;
 
-	return usual ? (usual * (weight - 1) + sample) / weight : sample;
+	return average ? (average * (divisor - 1) + sample) / divisor : sample;
 }
 
-void pace_note(struct pace *pace, unsigned int way, uint64_t bytes, uint64_t ns)
+void pace_note(struct pace *pace, unsigned int variant, uint64_t bytes, uint64_t ns)
 {
 	uint64_t sample = ns * (1U << 20) / MAX(bytes, 1) + 1;
 
-	if (pace->usual)
-		sample = MIN(sample, pace->usual * CLAMP);
-	if (way == pace->way) {
-		pace->usual = average(pace->usual, sample);
-	} else if (pace->nr_trial) {
-		if (pace->nr_trial <= TRIAL_TURNS)
-			pace->trial += sample;
-		if (!--pace->nr_trial)
-			end_trial(pace);
+	if (pace->ns_per_mib)
+		sample = MIN(sample, pace->ns_per_mib * CLAMP);
+	if (variant == pace->variant) {
+		pace->ns_per_mib = pace_average(pace->ns_per_mib, sample);
+	} else if (pace->nr_trial_turns) {
+		if (pace->nr_trial_turns <= TRIAL_TURNS)
+			pace->trial_sum += sample;
+		if (!--pace->nr_trial_turns)
+			pace_end_trial(pace);
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which of two ways of doing a thing is the faster one here and now, learned from how long each
- * takes. Pure arithmetic; the caller has the clock.
+ * Learns which of two variants of an operation is faster on this machine, from the time that each
+ * takes. Pure arithmetic: the caller measures the time.
  */
 #ifndef FERRY_PACE_H
 #define FERRY_PACE_H
@@ -9,20 +9,22 @@
 #include "base/base.h"
 
 /*
- * All-zero is one that has learned nothing and goes way 0. Now and then the other way is tried a
- * few times in a row; the first time does not count, for helpers that were left asleep need it to
- * wake.
+ * All-zero is the initial state: no samples, variant 0. At intervals a trial runs the other variant
+ * a few times in a row. The first turn of a trial is not counted: sleeping helper threads wake
+ * during it.
  */
 struct pace {
-	unsigned int way;  /* 0 or 1 */
-	uint64_t usual;    /* ns per MiB that way, running average; 0 unknown */
-	uint64_t trial;    /* ns per MiB the other way, sum over the trial */
-	uint32_t nr_trial; /* turns left of the trial, 0 none */
-	uint32_t nr_left;  /* turns until the next trial */
-	uint32_t gap;      /* between trials; grows while they change nothing */
+	unsigned int variant;    /* the current choice, 0 or 1 */
+	uint64_t ns_per_mib;     /* of that variant, running average; 0: no sample yet */
+	uint64_t trial_sum;      /* ns per MiB of the other variant, summed over the trial */
+	uint32_t nr_trial_turns; /* that are left of the trial; 0: no trial */
+	uint32_t nr_turns;       /* until the next trial */
+	uint32_t gap_turns;      /* between trials; doubles while trials change nothing */
 };
 
+/* The variant to run next. The caller serializes calls for one struct pace. */
 unsigned int pace_choose(struct pace *pace);
-void pace_note(struct pace *pace, unsigned int way, uint64_t bytes, uint64_t ns);
+/* Adds a sample: `variant` took ns for this many bytes. */
+void pace_note(struct pace *pace, unsigned int variant, uint64_t bytes, uint64_t ns);
 
 #endif

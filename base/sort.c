@@ -4,7 +4,7 @@
 #include "base/sort.h"
 #include "base/vault.h"
 
-bool pages_rise(const uintptr_t *pages, uint64_t nr)
+bool pages_ascend(const uintptr_t *pages, uint64_t nr)
 {
 	for (uint64_t i = 1; i < nr; i++)
 		if (pages[i] <= pages[i - 1])
@@ -12,8 +12,8 @@ bool pages_rise(const uintptr_t *pages, uint64_t nr)
 	return true;
 }
 
-/* By radix, 11 bits a pass; only over the bits in which the pages differ. */
-static void sort_order(const uintptr_t *pages, uint32_t *order, uint32_t *spare, uint64_t nr)
+/* A radix sort of 11 bits per pass. It skips passes over bits in which no two pages differ. */
+static void pages_radix_sort(const uintptr_t *pages, uint32_t *order, uint32_t *spare, uint64_t nr)
 {
 	uintptr_t differ = 0;
 	uint32_t counts[2048];
@@ -47,7 +47,7 @@ int pages_order(const uintptr_t *pages, uint64_t nr, uint64_t room, uint32_t **o
 	int err;
 
 	*order = NULL;
-	if (pages_rise(pages, nr))
+	if (pages_ascend(pages, nr))
 		return 0;
 	err = vault_alloc(len_bytes, &mem);
 	if (err)
@@ -60,7 +60,7 @@ int pages_order(const uintptr_t *pages, uint64_t nr, uint64_t room, uint32_t **o
 	*order = mem;
 	for (uint64_t i = 0; i < nr; i++)
 		(*order)[i] = (uint32_t)i;
-	sort_order(pages, *order, spare, nr);
+	pages_radix_sort(pages, *order, spare, nr);
 	vault_free(spare, len_bytes);
 	return 0;
 }

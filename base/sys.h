@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * System calls without libc: they return -errno, touch no thread-local storage (errno may lie on a
- * page that is out) and can't be interposed, so the drop-in never meets itself.
+ * System calls without libc. They return -errno. They touch no thread-local storage, because errno
+ * may lie on a page in flight. They cannot be interposed, so the drop-in never calls itself.
  *
- * In a build with FERRY_SYS_HOOKS (test builds only) every call first asks sys_hook, which may
- * answer in the kernel's place: that is how tests make each call of the mover fail in turn.
+ * In a build with FERRY_SYS_HOOKS (test builds only) every call first calls sys_hook, which may
+ * answer in place of the kernel. Tests use this to make each system call of the mover fail in turn.
  */
 #ifndef FERRY_SYS_H
 #define FERRY_SYS_H
@@ -12,6 +12,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/syscall.h>
+
+#define SYS_MAX_ERRNO 4095
+
+/* True if the result of a system call is -errno, as the kernel's IS_ERR_VALUE() tests it. */
+static inline bool sys_is_error(long ret)
+{
+	return ret < 0 && ret >= -SYS_MAX_ERRNO;
+}
 
 static inline long sys_raw(long nr, long a, long b, long c, long d, long e, long f)
 {
@@ -41,12 +49,15 @@ static inline long sys_raw(long nr, long a, long b, long c, long d, long e, long
 			 : "memory");
 	return x0;
 #else
-#error "pageferry knows the system call convention of x86-64 and aarch64 only"
+#error "pageferry implements the system call conventions of x86-64 and aarch64 only"
 #endif
 }
 
 #ifdef FERRY_SYS_HOOKS
-/* Answers true, with *ret set, to stand in for the kernel. Must be async-signal-safe. */
+/*
+ * Returns true, with *ret set, to answer in place of the kernel; false to let the call through.
+ * Must be async-signal-safe. Defined in sys_hook.c; NULL by default.
+ */
 typedef bool (*sys_hook_fn)(long nr, const long args[6], long *ret);
 extern sys_hook_fn sys_hook;
 #endif
@@ -75,7 +86,7 @@ static inline long sys_call6(long nr, long a, long b, long c, long d, long e, lo
 #define sys_call7(nr, a, b, c, d, e, f) \
 	sys_call6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
-/* sys(SYS_xxx, up to six arguments of any scalar or pointer type): the result or -errno. */
+/* sys(SYS_xxx, ...) takes up to six arguments of scalar or pointer type. The result or -errno. */
 #define sys(...)                                                                                 \
 	SYS_PICK(__VA_ARGS__, sys_call7, sys_call6_, sys_call5, sys_call4, sys_call3, sys_call2, \
 		 sys_call1)                                                                      \

@@ -7,7 +7,11 @@
 #include "base/thread.h"
 #include "base/vault.h"
 
-/* Static TLS lies on the stack too and may be large, which only pthread_create can tell. */
+/*
+ * Static TLS lies on the stack too. Its size is known only to pthread_create, which fails with
+ * EINVAL if the stack is too small: then it is doubled. Increasing the minimum saves such attempts
+ * in programs with much static TLS; decreasing it saves populated memory per thread.
+ */
 #ifdef __SANITIZE_THREAD__
 #define STACK_MIN_BYTES (2UL << 20)
 #else
@@ -15,7 +19,7 @@
 #endif
 #define STACK_MAX_BYTES (8UL << 20)
 
-static int create(struct thread *thread, void *(*run)(void *arg), void *arg)
+static int thread_create(struct thread *thread, void *(*run)(void *arg), void *arg)
 {
 	sigset_t all, before;
 	pthread_attr_t attr;
@@ -41,7 +45,7 @@ int thread_start(struct thread *thread, void *(*run)(void *arg), void *arg)
 		if (vault_alloc_guarded(len, &thread->stack))
 			return -ENOMEM;
 		thread->stack_bytes = len;
-		err = create(thread, run, arg);
+		err = thread_create(thread, run, arg);
 		if (err)
 			thread_forget(thread);
 	}
@@ -61,13 +65,16 @@ void thread_forget(struct thread *thread)
 	thread->stack = NULL;
 }
 
-/* Nice levels: ten are a tenfold share of a CPU. */
-#define BOOST 10
+/*
+ * Nice levels; ten of them are about ten times the share of a CPU. Increasing this shortens the
+ * time that pages are in flight on a busy machine, at the cost of the program's other threads.
+ */
+#define BOOST_NICE 10
 
 void thread_boost(void)
 {
-	/* The system call answers 20 - nice, so as not to be an error. */
+	/* The raw system call returns 20 - nice, which is never negative. */
 	int nice = 20 - (int)sys(SYS_getpriority, PRIO_PROCESS, 0);
 
-	sys(SYS_setpriority, PRIO_PROCESS, 0, nice - BOOST);
+	sys(SYS_setpriority, PRIO_PROCESS, 0, nice - BOOST_NICE);
 }

@@ -10,20 +10,17 @@
 #include "base/sys.h"
 #include "base/vault.h"
 
-#ifdef FERRY_SYS_HOOKS
-sys_hook_fn sys_hook;
-#endif
-
 /*
- * A page may be looked up while other threads add and remove mappings, so an entry is published by
- * its end: an entry with end 0 is empty. Contexts need a few mappings each; a full table is ENOMEM.
+ * Look-ups take no lock while other threads add and remove mappings. A non-zero end publishes an
+ * entry; an entry with end 0 is empty. A context needs a few mappings, and a full table is -ENOMEM.
+ * Increasing VAULT_MAX allows for more mappings and makes every look-up scan more entries.
  */
 #define VAULT_MAX 2048
 
 struct vault_entry {
 	atomic_uintptr_t start;
 	atomic_uintptr_t end;
-	bool reserved; /* not in forked children; changed under the lock */
+	bool reserved; /* absent in forked children; changed under the lock */
 };
 
 static struct vault_entry vault_entries[VAULT_MAX];
@@ -79,23 +76,19 @@ static long vault_map(size_t len_bytes, int prot, int flags)
 	return sys(SYS_mmap, NULL, len_bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 }
 
-static bool is_error(long ret)
-{
-	return ret < 0 && ret >= -4095;
-}
-
 /*
- * Blocks given back are kept for the next who asks: requests come one after another, and mapping
- * and unmapping costs each of them more than the memory's contents do, not least by the interrupts
- * that tell all other CPUs of it.
+ * Freed blocks are cached for later requests. Mapping and unmapping memory costs more than clearing
+ * it: every unmap interrupts the other CPUs that run the process to flush their TLBs. Increasing
+ * these numbers saves more mmap and munmap calls and keeps more idle memory, at most 4088 pages
+ * now.
  */
-#define CACHE_CLASSES 9 /* 1, 2, 4 … 256 pages */
-#define CACHE_BLOCKS  8 /* of each */
+#define CACHE_CLASSES 9 /* 1, 2, 4 ... 256 pages */
+#define CACHE_BLOCKS  8 /* per class */
 
-static void *cache[CACHE_CLASSES][CACHE_BLOCKS];
+static void *vault_cache[CACHE_CLASSES][CACHE_BLOCKS];
 
-/* Lengths up to the largest class are rounded up to one. */
-static size_t block_bytes(size_t len_bytes, unsigned int *class)
+/* The length of the block to allocate: a class's length, or whole pages above the largest class. */
+static size_t cache_block_bytes(size_t len_bytes, unsigned int *class)
 {
 	for (*class = 0; *class < CACHE_CLASSES; ++*class)
 		if (len_bytes <= PAGE_BYTES << *class)
@@ -109,8 +102,8 @@ static void *cache_get(unsigned int class)
 
 	futex_lock(&vault_lock);
 	for (unsigned int i = 0; class < CACHE_CLASSES && i < CACHE_BLOCKS && !block; i++) {
-		block = cache[class][i];
-		cache[class][i] = NULL;
+		block = vault_cache[class][i];
+		vault_cache[class][i] = NULL;
 	}
 	futex_unlock(&vault_lock);
 	return block;
@@ -122,20 +115,20 @@ static bool cache_put(unsigned int class, void *block)
 
 	futex_lock(&vault_lock);
 	for (unsigned int i = 0; class < CACHE_CLASSES && i < CACHE_BLOCKS && !put; i++) {
-		put = !cache[class][i];
+		put = !vault_cache[class][i];
 		if (put)
-			cache[class][i] = block;
+			vault_cache[class][i] = block;
 	}
 	futex_unlock(&vault_lock);
 	return put;
 }
 
-static int map_populated(size_t len_bytes, void **out)
+static int vault_map_populated(size_t len_bytes, void **out)
 {
 	long addr = vault_map(len_bytes, PROT_READ | PROT_WRITE, MAP_POPULATE);
 	int err;
 
-	if (is_error(addr))
+	if (sys_is_error(addr))
 		return -ENOMEM;
 	err = vault_add((uintptr_t)addr, (uintptr_t)addr + len_bytes, false);
 	if (err)
@@ -145,7 +138,7 @@ static int map_populated(size_t len_bytes, void **out)
 	return err;
 }
 
-static void unmap(void *addr, size_t len_bytes)
+static void vault_unmap(void *addr, size_t len_bytes)
 {
 	vault_remove((uintptr_t)addr);
 	sys(SYS_munmap, addr, len_bytes);
@@ -154,11 +147,11 @@ static void unmap(void *addr, size_t len_bytes)
 int vault_alloc(size_t len_bytes, void **out)
 {
 	unsigned int class;
-	size_t len = block_bytes(len_bytes, &class);
+	size_t len = cache_block_bytes(len_bytes, &class);
 	void *block = cache_get(class);
 
 	if (!block)
-		return map_populated(len, out);
+		return vault_map_populated(len, out);
 	memset(block, 0, len);
 	*out = block;
 	return 0;
@@ -167,15 +160,15 @@ int vault_alloc(size_t len_bytes, void **out)
 void vault_free(void *addr, size_t len_bytes)
 {
 	unsigned int class;
-	size_t len = block_bytes(len_bytes, &class);
+	size_t len = cache_block_bytes(len_bytes, &class);
 
 	if (addr && !cache_put(class, addr))
-		unmap(addr, len);
+		vault_unmap(addr, len);
 }
 
 int vault_alloc_guarded(size_t len_bytes, void **out)
 {
-	int err = map_populated(len_bytes, out);
+	int err = vault_map_populated(len_bytes, out);
 
 	if (err)
 		return err;
@@ -190,7 +183,7 @@ int vault_alloc_guarded(size_t len_bytes, void **out)
 void vault_free_guarded(void *addr, size_t len_bytes)
 {
 	if (addr)
-		unmap(addr, len_bytes);
+		vault_unmap(addr, len_bytes);
 }
 
 int vault_reserve(size_t len_bytes, void **out)
@@ -202,7 +195,7 @@ int vault_reserve(size_t len_bytes, void **out)
 
 	len_bytes = ALIGN_UP(len_bytes, PAGE_BYTES);
 	addr = vault_map(slack, PROT_READ | PROT_WRITE, MAP_NORESERVE);
-	if (is_error(addr))
+	if (sys_is_error(addr))
 		return -ENOMEM;
 	start = (uintptr_t)addr;
 	aligned = ALIGN_UP(start, HUGE_BYTES);
@@ -224,7 +217,7 @@ int vault_reserve(size_t len_bytes, void **out)
 void vault_unreserve(void *addr, size_t len_bytes)
 {
 	if (addr)
-		unmap(addr, ALIGN_UP(len_bytes, PAGE_BYTES));
+		vault_unmap(addr, ALIGN_UP(len_bytes, PAGE_BYTES));
 }
 
 void vault_freeze(void)

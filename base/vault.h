@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Memory of our own. Everything that is touched while pages are out (stacks, queues, descriptors,
- * batches) and every frame pool lies in mappings made here and is known by address, so that a
- * request which covers them can be told apart: such pages never go through the exchange mover.
+ * The library's own memory. Everything that it accesses while pages are in flight (stacks, queues,
+ * descriptors, batches) and every frame pool lies in mappings that are made here and recorded by
+ * address. A request that covers such pages is thus recognized: they never go through the exchange
+ * mover.
  */
 #ifndef FERRY_VAULT_H
 #define FERRY_VAULT_H
@@ -13,30 +14,29 @@
 #include "base/base.h"
 
 /*
- * Zeroed, page-aligned memory, populated so that no fault is taken on it later.
- * Returns 0, -ENOMEM. vault_free takes the same size; NULL is ignored. A few freed blocks are kept
- * to be given out again.
+ * Allocates zeroed, page-aligned memory, populated so that no later access faults. 0, -ENOMEM.
+ * vault_free takes the same length and ignores NULL. A few freed blocks are cached.
  */
 int __must_check vault_alloc(size_t len_bytes, void **out);
 void vault_free(void *addr, size_t len_bytes);
 
-/* The same for stacks: the lowest page can't be touched, and nothing is kept. */
+/* The same for stacks: the lowest page is a guard page, and freed blocks are not cached. */
 int __must_check vault_alloc_guarded(size_t len_bytes, void **out);
 void vault_free_guarded(void *addr, size_t len_bytes);
 
 /*
- * Address space only, aligned to 2 MiB, with nothing behind it yet: for frame pools. Left out of
- * forked children and core dumps.
+ * Reserves address space aligned to 2 MiB, without memory behind it: for frame pools. It is absent
+ * from forked children and from core dumps. 0, -ENOMEM.
  */
 int __must_check vault_reserve(size_t len_bytes, void **out);
 void vault_unreserve(void *addr, size_t len_bytes);
 
-/* True if any byte of [addr, addr + len_bytes) belongs to a vault mapping. Thread-safe. */
+/* True if any byte of [addr, addr + len_bytes) lies in a vault mapping. Thread-safe, lock-free. */
 bool vault_overlaps(const void *addr, size_t len_bytes);
 
 /*
- * Around fork(2): nobody is in the middle of a change. Both sides call vault_thaw; in the child it
- * forgets reservations, which were left out of it.
+ * Called around fork(2): between the two no thread changes the vault. Both parent and child call
+ * vault_thaw; in the child it drops reservations, which do not exist there.
  */
 void vault_freeze(void);
 void vault_thaw(bool in_child);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Waiting for a thread that has to run first. */
 #ifndef FERRY_WAIT_H
 #define FERRY_WAIT_H
 
@@ -7,18 +8,24 @@
 #include "base/clock.h"
 #include "base/sys.h"
 
-#define EAGER_YIELDS  4
+/*
+ * Increasing either leaves the CPU to the awaited thread for longer; decreasing either notices its
+ * progress sooner, at the cost of CPU time. More yields react faster than sleeps where that thread
+ * has the same priority.
+ */
+#define NR_YIELDS     4
 #define STEP_ASIDE_NS (20 * NS_PER_US)
 
 /*
- * Lets somebody else run who is waited for; tries counts up. sched_yield(2) goes on too soon for a
- * thread of lower priority to get far, so after a few of them this sleeps.
+ * Lets other threads run while the caller waits for one of them. The caller counts tries up. After
+ * a few calls of sched_yield(2) this sleeps: sched_yield leaves little CPU time to threads of lower
+ * priority.
  */
 static inline void step_aside(unsigned int tries)
 {
 	struct timespec ts = {.tv_nsec = STEP_ASIDE_NS};
 
-	if (tries < EAGER_YIELDS)
+	if (tries < NR_YIELDS)
 		sys(SYS_sched_yield);
 	else
 		sys(SYS_nanosleep, &ts, NULL);

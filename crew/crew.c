@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The crew as a whole: opened, closed, forgotten in a child, and what is known of it. */
+/* Opens and closes the crew, and answers queries about it. */
 #include <errno.h>
 #include <pthread.h>
 
@@ -10,7 +10,7 @@
 
 #define DEFAULT_WORKERS 16
 
-static unsigned int count_cpus(const struct placement *placement)
+static unsigned int placement_nr_cpus(const struct placement *placement)
 {
 	unsigned int nr;
 	cpu_set_t all;
@@ -22,7 +22,7 @@ static unsigned int count_cpus(const struct placement *placement)
 	return placement->quota_cpus ? MIN(nr, placement->quota_cpus) : nr;
 }
 
-static int start_worker(struct worker *worker)
+static int worker_start(struct worker *worker)
 {
 	int err = thread_start(&worker->thread, crew_worker_main, worker);
 
@@ -45,7 +45,7 @@ int crew_open(const struct placement *placement, unsigned int nr_workers, struct
 		return -ENOMEM;
 	crew->len_bytes = len_bytes;
 	crew->nr_workers = nr_workers;
-	crew->nr_cpus = count_cpus(placement);
+	crew->nr_cpus = placement_nr_cpus(placement);
 	crew->bind = placement->this_system;
 	atomic_init(&crew->nr_idle, nr_workers);
 
@@ -54,7 +54,7 @@ int crew_open(const struct placement *placement, unsigned int nr_workers, struct
 		crew->workers[i].cpu = -1;
 		atomic_init(&crew->workers[i].bound, -1);
 		crew->workers[i].place = placement->places[i];
-		err = start_worker(&crew->workers[i]);
+		err = worker_start(&crew->workers[i]);
 	}
 	if (err) {
 		crew_close(crew);
@@ -71,7 +71,7 @@ void crew_close(struct crew *crew)
 	futex_lock(&crew->lock);
 	crew->closing = true;
 	futex_unlock(&crew->lock);
-	crew_rouse(crew, UINT_MAX, ALL_SLEEPERS);
+	crew_announce(crew, UINT_MAX, ALL_SLEEPERS);
 	for (unsigned int i = 0; i < crew->nr_workers; i++)
 		thread_join(&crew->workers[i].thread);
 	crew_forget(crew);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The crew: persistent worker threads over the chiplets. They sleep on a futex at no cost, wake
- * fast, and join tasks; the exchange mover uses them as lanes, the CPU engine as copy helpers.
+ * The crew is a pool of persistent worker threads, spread over the L3 domains of the machine. Idle
+ * workers sleep on a futex. A task that is posted wakes them, and they join it. The exchange mover
+ * uses workers as lanes, the CPU engine uses them to copy in parallel.
  *
- * Stacks and thread-local storage of workers, and all of the crew's own memory, come from the
- * vault. Workers block every signal.
+ * The stacks and thread-local storage of workers, and the crew's own memory, lie in the vault.
+ * Workers block every signal. All functions are thread-safe unless they say otherwise.
  */
 #ifndef FERRY_CREW_H
 #define FERRY_CREW_H
@@ -18,34 +19,34 @@
 struct crew;
 
 /*
- * Work that several threads can take part in. Lives in vault memory if pages may be out while it
- * runs. Any number of tasks may be posted at a time: workers prefer the oldest that nobody works
- * on, then the oldest that still wants hands.
+ * Work that several threads can share. The owner allocates the task: in vault memory if pages may
+ * be in flight while it runs. Any number of tasks may be posted at a time. An idle worker joins the
+ * oldest task without any thread at work; if there is none, the oldest that wants more workers.
  */
 struct crew_task {
 	/*
-	 * Runs in every thread that joins. Returns false when there is no more work to start:
-	 * nobody joins from then on. True: this thread leaves, others may still join, and the task
-	 * goes to the end of the queue. worker: 0 … nr_workers - 1, or CREW_CALLER for a thread
-	 * that is not of the crew.
+	 * Runs in every thread that joins; the thread leaves the task when it returns. False: there
+	 * is no more work to start, and no other thread joins from now on. True: other threads may
+	 * still join, and the task moves to the end of the queue. worker: 0 ... nr_workers - 1, or
+	 * CREW_CALLER for a thread outside the crew.
 	 */
 	bool (*work)(struct crew_task *task, unsigned int worker);
 	/*
-	 * Called once by the last worker to leave a posted task; may be NULL. The task may be freed
-	 * in it. Not called for crew_run.
+	 * The last worker that leaves a posted task calls this once; it may free the task. May be
+	 * NULL. crew_run() does not call it.
 	 */
 	void (*done)(struct crew_task *task);
 	unsigned int nr_wanted; /* at most this many workers join at a time */
 	bool bound;             /* workers stay bound to the CPU they woke on, until crew_unbind */
-	bool wake_all;          /* at once, and let them sleep at once when there is no more */
+	bool wake_all;          /* crew_run wakes all nr_wanted workers at once; no idle spinning */
 
-	/* The crew's, under its lock. */
-	uint64_t not_before_ns; /* crew_delay's */
+	/* Private to the crew, under its lock. */
+	uint64_t not_before_ns; /* set by crew_delay */
 	unsigned int nr_joined;
-	bool attended; /* crew_run's caller works on it: it does not lack hands */
+	bool caller_works; /* the caller of crew_run works on it, so it can wait for workers */
 	bool retracted;
 	bool ended;
-	unsigned int sleepers; /* that may be woken for it: SLEEPS_ON bits */
+	unsigned int sleepers; /* that it may wake: SLEEPS_ON bits */
 	atomic_uint idle;      /* futex: enum in tasks.c */
 	struct crew_task *prev, *next;
 };
@@ -54,64 +55,69 @@ struct crew_task {
 #define CREW_NEVER  UINT64_MAX
 
 /*
- * Starts min(nr_workers, places) workers; nr_workers 0: one per place, at most 16. The placement is
- * copied. 0, -EAGAIN (threads can't be created), -ENOMEM.
+ * Starts one worker per place, but at most nr_workers; nr_workers 0 means 16. Copies the placement.
+ * 0, -EAGAIN (the system can create no more threads), -ENOMEM.
  */
 int __must_check crew_open(const struct placement *placement, unsigned int nr_workers,
 			   struct crew **out);
-/* Ends and joins all workers. No task may be posted any more. */
+/* Ends and joins all workers. No task may be in the queue. NULL is ignored. */
 void crew_close(struct crew *crew);
-/* Frees it in a forked child, where its threads do not exist. It must have been idle at the fork.
+/*
+ * Frees the crew in a forked child, in which its threads do not exist. No task may have been in the
+ * queue at the fork. NULL is ignored.
  */
 void crew_forget(struct crew *crew);
 
-/* From now on workers run ahead of other threads (nice - 10), if the process may do that. */
+/* Workers lower their nice value by 10 before their next task, if the process may do that. */
 void crew_boost(struct crew *crew);
 
 unsigned int crew_nr_workers(const struct crew *crew);
-/* CPUs that the workers can run on, or that the quota pays for: more threads share them. */
+/* The number of CPUs that the workers may run on, limited by the CPU quota. */
 unsigned int crew_nr_cpus(const struct crew *crew);
 /*
- * From within work(), in worker's own thread: the scheduler may move it. To be called where it may
- * have to wait for its CPU: others would be waiting with it, and a bound thread can't be moved
- * away.
+ * Lets the scheduler move this worker again. Only from work(), in the thread of that worker. For
+ * work that finds its CPU contended: the scheduler cannot move a bound thread to a free CPU, and
+ * threads that wait for the worker wait for its CPU as well.
  */
 void crew_unbind(struct crew *crew, unsigned int worker);
-/* Where worker i was placed. */
+/* The place of this worker: 0 ... nr_workers - 1. */
 const struct place *crew_place(const struct crew *crew, unsigned int worker);
-/* CPU time all workers have used so far. */
+/* The CPU time that all workers have used so far. */
 uint64_t crew_cpu_ns(const struct crew *crew);
-/* Workers that sleep or spin idle right now; a hint for policy. */
+/* The number of workers that work on no task. A hint: it may change at any time. */
 unsigned int crew_nr_idle(const struct crew *crew);
 
 /*
- * Offers the task to the workers and returns at once. Neither allocates nor blocks for longer than
- * the queue lock. A task can be posted again once it has ended.
+ * Queues the task, wakes workers and returns. It allocates nothing and blocks only on the queue
+ * lock. A task may be posted again after it has ended.
  */
 void crew_post(struct crew *crew, struct crew_task *task);
 
 /*
- * No worker joins the task before not_before_ns of now_ns(): 0 at once, CREW_NEVER not until it is
- * told otherwise. For a task that has to wait: it leaves its workers to others meanwhile, by
- * returning true from work(). May be called at any time from any thread.
+ * No worker joins the task before now_ns() reaches not_before_ns. 0 ends the delay; CREW_NEVER
+ * delays the task until the next call. A task that has to wait calls this and returns true from
+ * work(), so that its workers serve other tasks. May be called at any time, before the task is
+ * posted too.
  */
 void crew_delay(struct crew *crew, struct crew_task *task, uint64_t not_before_ns);
 
 /*
- * Sleeps until the task has ended and everybody left, at most wait_ns. 0 or -ETIMEDOUT. Only for
- * tasks without done().
+ * Sleeps until the task has ended and all threads have left it, for at most wait_ns; FUTEX_FOREVER
+ * has no limit. 0 or -ETIMEDOUT. Only for tasks without done().
  */
 int crew_wait(struct crew *crew, struct crew_task *task, uint64_t wait_ns);
 
 /*
- * Nobody joins any more; waits for those inside to leave. True: done() was not called and will not
- * be. False: the task had ended by itself, and done() has been called or is about to be.
+ * Removes the task from the queue and waits for its workers to leave. True: done() has not been
+ * called and will not be. False: the task had ended by itself, and done() has been called or is
+ * about to be.
  */
 bool crew_retract(struct crew *crew, struct crew_task *task);
 
 /*
- * Posts the task, works on it in the calling thread too, then retracts it: helpers that never came
- * are not waited for, so starved helpers cost nothing. crew NULL: alone.
+ * Posts the task, works on it in the calling thread as well, then retracts it. It waits for workers
+ * that have joined, not for workers that have not: where the machine is busy, the caller does the
+ * work alone. crew NULL: alone.
  */
 void crew_run(struct crew *crew, struct crew_task *task, unsigned int worker);
 

@@ -9,16 +9,16 @@
 #include "crew/placement.h"
 #include "crew/quota.h"
 
-/* A place while it is being ordered: smaller ranks start earlier. */
+/* A place with its sort keys: places of smaller rank come first. */
 struct candidate {
 	struct place place;
-	unsigned int core_rank; /* of its core among those of its L3 domain */
-	unsigned int l3_rank;   /* of its L3 domain among those of its package */
+	unsigned int core_rank; /* of the core in its L3 domain */
+	unsigned int l3_rank;   /* of the L3 domain in its package */
 	unsigned int package;
 };
 
-/* Caches, cores, PUs and nodes are all that is asked for: I/O discovery takes most of the time. */
-static int topology_open(const char *synthetic, hwloc_topology_t *out)
+/* Without I/O devices: their discovery would take most of the time. */
+static int topology_load(const char *synthetic, hwloc_topology_t *out)
 {
 	static const hwloc_obj_type_t kept[] = {HWLOC_OBJ_PACKAGE, HWLOC_OBJ_L3CACHE,
 						HWLOC_OBJ_CORE};
@@ -28,7 +28,7 @@ static int topology_open(const char *synthetic, hwloc_topology_t *out)
 	if (hwloc_topology_init(&topology))
 		return -ENOMEM;
 	hwloc_topology_set_all_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE);
-	/* Groups keep the PUs of a node together where it is a part of an L3. */
+	/* Groups keep the PUs of a node together if the node is a part of an L3. */
 	hwloc_topology_set_type_filter(topology, HWLOC_OBJ_GROUP, HWLOC_TYPE_FILTER_KEEP_STRUCTURE);
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		hwloc_topology_set_type_filter(topology, kept[i], HWLOC_TYPE_FILTER_KEEP_ALL);
@@ -49,8 +49,11 @@ destroy:
 	return err;
 }
 
-/* The calling thread's mask; kernels built for more CPUs than cpu_set_t holds want a larger one. */
-static int allowed_cpus(bool this_system, cpu_set_t *out)
+/*
+ * The calling thread's affinity mask. A kernel built for more CPUs than a cpu_set_t holds fails
+ * with EINVAL unless the buffer is larger.
+ */
+static int affinity_cpus(bool this_system, cpu_set_t *out)
 {
 	unsigned long mask[8192 / (8 * sizeof(long))] = {0};
 	long len;
@@ -66,13 +69,13 @@ static int allowed_cpus(bool this_system, cpu_set_t *out)
 	return 0;
 }
 
-static hwloc_obj_t ancestor(hwloc_topology_t topology, hwloc_obj_type_t type, hwloc_obj_t pu)
+static hwloc_obj_t pu_ancestor(hwloc_topology_t topology, hwloc_obj_type_t type, hwloc_obj_t pu)
 {
 	return hwloc_get_ancestor_obj_by_type(topology, type, pu);
 }
 
-/* The node whose memory is local to this PU; the first (DRAM) where it has several kinds. */
-static int node_of(hwloc_topology_t topology, hwloc_obj_t pu)
+/* The node that is local to this PU; the first (DRAM) if there are several kinds of memory. */
+static int pu_node(hwloc_topology_t topology, hwloc_obj_t pu)
 {
 	hwloc_obj_t node = NULL;
 
@@ -82,7 +85,7 @@ static int node_of(hwloc_topology_t topology, hwloc_obj_t pu)
 	return -1;
 }
 
-/* What was seen of the PU before, in the topology's own order, where domains are consecutive. */
+/* The state of a walk over all PUs in topology order, in which the PUs of a domain are adjacent. */
 struct walk {
 	hwloc_obj_t package, l3, core;
 	int node;
@@ -92,15 +95,16 @@ struct walk {
 };
 
 /*
- * An L3 domain is what shares an L3 and a node: with sub-NUMA clustering one L3 spans nodes with
- * memory controllers of their own. Without an L3 it is the package's share of a node.
+ * An L3 domain is the set of PUs that share an L3 and a node. With sub-NUMA clustering one L3 spans
+ * several nodes, each with its own memory controllers. Without an L3 it is the set of PUs that
+ * share a package and a node.
  */
 static void walk_step(struct walk *walk, hwloc_topology_t topology, hwloc_obj_t pu)
 {
-	hwloc_obj_t package = ancestor(topology, HWLOC_OBJ_PACKAGE, pu);
-	hwloc_obj_t l3 = ancestor(topology, HWLOC_OBJ_L3CACHE, pu);
-	hwloc_obj_t core = ancestor(topology, HWLOC_OBJ_CORE, pu);
-	int node = node_of(topology, pu);
+	hwloc_obj_t package = pu_ancestor(topology, HWLOC_OBJ_PACKAGE, pu);
+	hwloc_obj_t l3 = pu_ancestor(topology, HWLOC_OBJ_L3CACHE, pu);
+	hwloc_obj_t core = pu_ancestor(topology, HWLOC_OBJ_CORE, pu);
+	int node = pu_node(topology, pu);
 	bool first = !walk->nr_cores;
 	bool new_package = first || package != walk->package;
 	bool new_l3 = new_package || l3 != walk->l3 || node != walk->node;
@@ -126,8 +130,8 @@ static void walk_step(struct walk *walk, hwloc_topology_t topology, hwloc_obj_t 
 	walk->node = node;
 }
 
-static unsigned int collect(hwloc_topology_t topology, const cpu_set_t *allowed,
-			    struct candidate *candidates, struct walk *walk)
+static unsigned int candidates_collect(hwloc_topology_t topology, const cpu_set_t *allowed,
+				       struct candidate *candidates, struct walk *walk)
 {
 	hwloc_obj_t pu = NULL;
 	unsigned int nr = 0;
@@ -152,8 +156,8 @@ static unsigned int collect(hwloc_topology_t topology, const cpu_set_t *allowed,
 	return nr;
 }
 
-/* Fills each place's cpus with the PUs of its domain, which are neighbours in the array. */
-static void fill_cpus(struct candidate *candidates, unsigned int nr)
+/* Sets each place's cpus to the PUs of its domain, which are adjacent in the array. */
+static void candidates_fill_cpus(struct candidate *candidates, unsigned int nr)
 {
 	for (unsigned int start = 0, end; start < nr; start = end) {
 		cpu_set_t cpus;
@@ -169,7 +173,7 @@ static void fill_cpus(struct candidate *candidates, unsigned int nr)
 	}
 }
 
-static int by_start_order(const void *left, const void *right)
+static int compare_candidates(const void *left, const void *right)
 {
 	const struct candidate *a = left, *b = right;
 
@@ -184,7 +188,8 @@ static int by_start_order(const void *left, const void *right)
 	return a->place.cpu - b->place.cpu;
 }
 
-static int build(hwloc_topology_t topology, struct candidate *candidates, struct placement **out)
+static int placement_build(hwloc_topology_t topology, struct candidate *candidates,
+			   struct placement **out)
 {
 	bool this_system = hwloc_topology_is_thissystem(topology);
 	unsigned int quota = this_system ? cgroup_quota_cpus("") : 0;
@@ -194,14 +199,14 @@ static int build(hwloc_topology_t topology, struct candidate *candidates, struct
 	unsigned int nr;
 	int err;
 
-	err = allowed_cpus(this_system, &allowed);
+	err = affinity_cpus(this_system, &allowed);
 	if (err)
 		return err;
-	nr = collect(topology, &allowed, candidates, &walk);
+	nr = candidates_collect(topology, &allowed, candidates, &walk);
 	if (!nr)
 		return -ENODEV;
-	fill_cpus(candidates, nr);
-	qsort(candidates, nr, sizeof(*candidates), by_start_order);
+	candidates_fill_cpus(candidates, nr);
+	qsort(candidates, nr, sizeof(*candidates), compare_candidates);
 	if (quota)
 		nr = MIN(nr, quota);
 
@@ -228,9 +233,9 @@ int placement_open(const char *synthetic, struct placement **out)
 	candidates = calloc(PLACEMENT_MAX, sizeof(*candidates));
 	if (!candidates)
 		return -ENOMEM;
-	err = topology_open(synthetic, &topology);
+	err = topology_load(synthetic, &topology);
 	if (!err) {
-		err = build(topology, candidates, out);
+		err = placement_build(topology, candidates, out);
 		hwloc_topology_destroy(topology);
 	}
 	free(candidates);

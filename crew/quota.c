@@ -7,7 +7,7 @@
 #include "base/base.h"
 #include "crew/quota.h"
 
-/* Reads up to two numbers; "max" or "-1" for the first is no limit. Returns how many there were. */
+/* Reads up to two numbers and returns how many it read. "max" is not a number. */
 static int read_numbers(const char *path, long long *first, long long *second)
 {
 	FILE *file = fopen(path, "re");
@@ -20,23 +20,25 @@ static int read_numbers(const char *path, long long *first, long long *second)
 	return nr;
 }
 
-static unsigned int to_cpus(long long quota_us, long long period_us)
+/* A negative quota is no limit, in version 1. */
+static unsigned int quota_to_cpus(long long quota_us, long long period_us)
 {
 	if (quota_us <= 0 || period_us <= 0 || quota_us / period_us >= INT_MAX)
 		return 0;
 	return (unsigned int)((quota_us + period_us - 1) / period_us);
 }
 
-static unsigned int v2_limit(const char *dir)
+static unsigned int cgroup_v2_limit(const char *dir)
 {
 	char path[PATH_MAX + 32];
 	long long quota_us, period_us;
 
 	snprintf(path, sizeof(path), "%s/cpu.max", dir);
-	return read_numbers(path, &quota_us, &period_us) == 2 ? to_cpus(quota_us, period_us) : 0;
+	return read_numbers(path, &quota_us, &period_us) == 2 ? quota_to_cpus(quota_us, period_us)
+							      : 0;
 }
 
-static unsigned int v1_limit(const char *dir)
+static unsigned int cgroup_v1_limit(const char *dir)
 {
 	char path[PATH_MAX + 32];
 	long long quota_us, period_us, none;
@@ -45,17 +47,20 @@ static unsigned int v1_limit(const char *dir)
 	if (read_numbers(path, &quota_us, &none) < 1)
 		return 0;
 	snprintf(path, sizeof(path), "%s/cpu.cfs_period_us", dir);
-	return read_numbers(path, &period_us, &none) < 1 ? 0 : to_cpus(quota_us, period_us);
+	return read_numbers(path, &period_us, &none) < 1 ? 0 : quota_to_cpus(quota_us, period_us);
 }
 
-static unsigned int tighter(unsigned int a, unsigned int b)
+static unsigned int tighter_limit(unsigned int a, unsigned int b)
 {
 	return !a ? b : !b ? a : MIN(a, b);
 }
 
-/* In a container the group's path may not exist below the mount; its ancestors then count. */
-static unsigned int walk_up(const char *mount, const char *group,
-			    unsigned int (*limit)(const char *))
+/*
+ * The tightest limit of the group and its ancestors. In a container the group's path may not exist
+ * below the mount; then only those of its ancestors count that do.
+ */
+static unsigned int cgroup_tightest_limit(const char *mount, const char *group,
+					  unsigned int (*limit)(const char *))
 {
 	char dir[PATH_MAX];
 	size_t mount_len = strlen(mount);
@@ -66,7 +71,7 @@ static unsigned int walk_up(const char *mount, const char *group,
 	for (;;) {
 		char *slash;
 
-		cpus = tighter(cpus, limit(dir));
+		cpus = tighter_limit(cpus, limit(dir));
 		slash = strrchr(dir, '/');
 		if (!slash || (size_t)(slash - dir) < mount_len)
 			return cpus;
@@ -74,7 +79,7 @@ static unsigned int walk_up(const char *mount, const char *group,
 	}
 }
 
-static bool has_controller(const char *list, const char *name)
+static bool list_has_controller(const char *list, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -89,7 +94,7 @@ static bool has_controller(const char *list, const char *name)
 }
 
 /* One line of /proc/self/cgroup: "hierarchy:controllers:group". */
-static unsigned int line_limit(const char *root, char *line)
+static unsigned int cgroup_line_limit(const char *root, char *line)
 {
 	char *controllers = strchr(line, ':');
 	char *group = controllers ? strchr(controllers + 1, ':') : NULL;
@@ -104,16 +109,16 @@ static unsigned int line_limit(const char *root, char *line)
 
 	if (!*controllers) {
 		snprintf(mount, sizeof(mount), "%s/sys/fs/cgroup", root);
-		cpus = walk_up(mount, group, v2_limit);
+		cpus = cgroup_tightest_limit(mount, group, cgroup_v2_limit);
 		snprintf(mount, sizeof(mount), "%s/sys/fs/cgroup/unified", root);
-		return tighter(cpus, walk_up(mount, group, v2_limit));
+		return tighter_limit(cpus, cgroup_tightest_limit(mount, group, cgroup_v2_limit));
 	}
-	if (!has_controller(controllers, "cpu"))
+	if (!list_has_controller(controllers, "cpu"))
 		return 0;
 	snprintf(mount, sizeof(mount), "%s/sys/fs/cgroup/cpu", root);
-	cpus = walk_up(mount, group, v1_limit);
+	cpus = cgroup_tightest_limit(mount, group, cgroup_v1_limit);
 	snprintf(mount, sizeof(mount), "%s/sys/fs/cgroup/%s", root, controllers);
-	return tighter(cpus, walk_up(mount, group, v1_limit));
+	return tighter_limit(cpus, cgroup_tightest_limit(mount, group, cgroup_v1_limit));
 }
 
 unsigned int cgroup_quota_cpus(const char *root)
@@ -127,7 +132,7 @@ unsigned int cgroup_quota_cpus(const char *root)
 	if (!file)
 		return 0;
 	while (fgets(line, sizeof(line), file))
-		cpus = tighter(cpus, line_limit(root, line));
+		cpus = tighter_limit(cpus, cgroup_line_limit(root, line));
 	fclose(file);
 	return cpus;
 }

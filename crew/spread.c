@@ -18,31 +18,31 @@ void spread_leave(struct spread *spread, int cpu)
 		atomic_fetch_sub_explicit(&spread->users[cpu], 1, memory_order_relaxed);
 }
 
-static bool claim(atomic_uchar *count)
+static bool counter_claim(atomic_uchar *count)
 {
-	unsigned char nobody = 0;
+	unsigned char free = 0;
 
-	return atomic_compare_exchange_strong_explicit(count, &nobody, 1, memory_order_relaxed,
+	return atomic_compare_exchange_strong_explicit(count, &free, 1, memory_order_relaxed,
 						       memory_order_relaxed);
 }
 
 bool spread_claim(struct spread *spread, int cpu)
 {
-	return claim(&spread->users[cpu]);
+	return counter_claim(&spread->users[cpu]);
 }
 
-/* `first` if nobody has it, else another CPU of the place; -1: all are taken. */
-static int claim_any(atomic_uchar *counts, const struct place *place, int first)
+/* Claims `first` if it is free, otherwise another CPU of the place; -1 if all are taken. */
+static int place_claim_cpu(atomic_uchar *counts, const struct place *place, int first)
 {
-	if (claim(&counts[first]))
+	if (counter_claim(&counts[first]))
 		return first;
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &place->cpus) && claim(&counts[cpu]))
+		if (CPU_ISSET(cpu, &place->cpus) && counter_claim(&counts[cpu]))
 			return cpu;
 	return -1;
 }
 
-static bool stay_on(int cpu)
+static bool bind_to_cpu(int cpu)
 {
 	cpu_set_t only;
 
@@ -58,8 +58,8 @@ void spread_allow(const struct place *place, int tid)
 
 int spread_bind(struct spread *spread, const struct place *place, int cpu)
 {
-	cpu = claim_any(spread->bound, place, cpu);
-	if (cpu < 0 || stay_on(cpu))
+	cpu = place_claim_cpu(spread->bound, place, cpu);
+	if (cpu < 0 || bind_to_cpu(cpu))
 		return cpu;
 	spread->bound[cpu]--;
 	return -1;
@@ -80,10 +80,10 @@ int spread_enter_free(struct spread *spread, const struct place *place)
 		return -1;
 	if (spread_claim(spread, cpu))
 		return cpu;
-	other = claim_any(spread->users, place, place->cpu);
+	other = place_claim_cpu(spread->users, place, place->cpu);
 	if (other < 0)
 		return spread_enter(spread);
-	stay_on(other);
+	bind_to_cpu(other);
 	spread_allow(place, 0);
 	return other;
 }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Tasks in one queue under one lock: how they are posted, joined, left and taken back. */
+/* The queue of tasks, under one lock: posting, joining, leaving and retracting them. */
 #include <errno.h>
 
 #include "base/clock.h"
 #include "crew/internal.h"
 
-/* crew_task.idle */
+/* crew_task.idle. TASK_AWAITED: busy, and a thread sleeps until it is idle. */
 enum { TASK_BUSY, TASK_IDLE, TASK_AWAITED };
 
-static bool handless(const struct crew_task *task)
+static bool task_lacks_workers(const struct crew_task *task)
 {
-	return !task->nr_joined && !task->attended && task->nr_wanted;
+	return !task->nr_joined && !task->caller_works && task->nr_wanted;
 }
 
-/* Callers of the functions below hold the lock. */
+/* ---- with the queue lock held ---- */
 
-static void enqueue(struct crew *crew, struct crew_task *task)
+static void queue_append(struct crew *crew, struct crew_task *task)
 {
 	task->prev = crew->tail;
 	task->next = NULL;
@@ -23,20 +23,20 @@ static void enqueue(struct crew *crew, struct crew_task *task)
 	crew->tail = task;
 }
 
-static void dequeue(struct crew *crew, struct crew_task *task)
+static void queue_remove(struct crew *crew, struct crew_task *task)
 {
 	*(task->prev ? &task->prev->next : &crew->head) = task->next;
 	*(task->next ? &task->next->prev : &crew->tail) = task->prev;
 }
 
-static bool is_due(const struct crew_task *task)
+static bool task_is_due(const struct crew_task *task)
 {
 	return !task->not_before_ns ||
 	       (task->not_before_ns != CREW_NEVER && task->not_before_ns <= now_ns());
 }
 
-/* NULL if no task wants a worker now; then *due_ns is when the next one will. */
-static struct crew_task *pick(const struct crew *crew, uint64_t *due_ns)
+/* NULL if no task wants a worker now; then *due_ns is when the next delayed task is due. */
+static struct crew_task *queue_pick(const struct crew *crew, uint64_t *due_ns)
 {
 	struct crew_task *found = NULL;
 
@@ -44,11 +44,11 @@ static struct crew_task *pick(const struct crew *crew, uint64_t *due_ns)
 	for (struct crew_task *task = crew->head; task; task = task->next) {
 		if (task->nr_joined >= task->nr_wanted)
 			continue;
-		if (!is_due(task)) {
+		if (!task_is_due(task)) {
 			*due_ns = MIN(*due_ns, task->not_before_ns);
 			continue;
 		}
-		if (handless(task))
+		if (task_lacks_workers(task))
 			return task;
 		if (!found)
 			found = task;
@@ -56,8 +56,12 @@ static struct crew_task *pick(const struct crew *crew, uint64_t *due_ns)
 	return found;
 }
 
-/* One idle worker at a time sleeps only until the next delayed task is due. */
-static void keep_time(struct crew *crew, const struct worker *worker, struct crew_outlook *outlook)
+/*
+ * One idle worker, the timekeeper, sleeps only until the next delayed task is due. The others sleep
+ * until a post.
+ */
+static void timekeeper_set(struct crew *crew, const struct worker *worker,
+			   struct crew_outlook *outlook)
 {
 	if (outlook->due_ns == CREW_NEVER)
 		return;
@@ -69,7 +73,7 @@ static void keep_time(struct crew *crew, const struct worker *worker, struct cre
 	crew->timekeeper_due_ns = outlook->due_ns;
 }
 
-/* Callers of the functions below do not. */
+/* ---- without it ---- */
 
 struct crew_task *crew_join(struct crew *crew, const struct worker *worker,
 			    struct crew_outlook *outlook)
@@ -77,25 +81,27 @@ struct crew_task *crew_join(struct crew *crew, const struct worker *worker,
 	struct crew_task *task, *other;
 	uint64_t due_ns;
 
-	outlook->more = 0;
-	outlook->rouse = false;
+	outlook->sleepers = 0;
+	outlook->announce = false;
 	futex_lock(&crew->lock);
 	if (crew->timekeeper == worker)
 		crew->timekeeper = NULL;
 	outlook->closing = crew->closing;
-	task = pick(crew, &outlook->due_ns);
+	task = queue_pick(crew, &outlook->due_ns);
 	if (task) {
 		task->nr_joined++;
-		other = pick(crew, &due_ns);
-		outlook->more = other ? other->sleepers : 0;
-		/* Nobody posted a task that has become due, and somebody else must keep the time.
+		other = queue_pick(crew, &due_ns);
+		outlook->sleepers = other ? other->sleepers : 0;
+		/*
+		 * A task that became due was not posted, so this worker wakes others for it. If the
+		 * timekeeper joins a task while others are delayed, another must take its place.
 		 */
 		if (task->not_before_ns || (!other && due_ns != CREW_NEVER && !crew->timekeeper)) {
-			outlook->rouse = true;
-			outlook->more = ALL_SLEEPERS;
+			outlook->announce = true;
+			outlook->sleepers = ALL_SLEEPERS;
 		}
 	} else {
-		keep_time(crew, worker, outlook);
+		timekeeper_set(crew, worker, outlook);
 	}
 	futex_unlock(&crew->lock);
 	return task;
@@ -108,11 +114,11 @@ void crew_leave(struct crew *crew, struct crew_task *task, bool more)
 
 	futex_lock(&crew->lock);
 	if (!task->ended)
-		dequeue(crew, task);
+		queue_remove(crew, task);
 	task->nr_joined--;
 	task->ended |= !more;
 	if (!task->ended) {
-		enqueue(crew, task);
+		queue_append(crew, task);
 	} else if (!task->nr_joined) {
 		done = task->retracted ? NULL : task->done;
 		if (!done)
@@ -132,8 +138,11 @@ void crew_wake(struct crew *crew, unsigned int nr_workers, unsigned int sleepers
 		futex_wake_bits(&crew->nr_posts, nr_workers, sleepers);
 }
 
-/* A helper on a bad CPU will find a better one, late. */
-void crew_rouse(struct crew *crew, unsigned int nr_workers, unsigned int sleepers)
+/*
+ * If none of the preferred sleepers is asleep, this wakes any one: a worker that wakes on a busy
+ * CPU migrates later.
+ */
+void crew_announce(struct crew *crew, unsigned int nr_workers, unsigned int sleepers)
 {
 	atomic_store_explicit(&crew->posted_ns, now_ns(), memory_order_relaxed);
 	atomic_fetch_add(&crew->nr_posts, 1);
@@ -142,30 +151,33 @@ void crew_rouse(struct crew *crew, unsigned int nr_workers, unsigned int sleeper
 		crew_wake(crew, 1, ALL_SLEEPERS);
 }
 
-/* One worker will do: the one whose caches and CPU are the least cold, if not the poster's own. */
-static unsigned int choose_one(const struct crew *crew)
+/*
+ * A task for one worker prefers the worker that went to sleep last: its caches and its CPU are the
+ * warmest. Not if that worker is bound to the CPU of this thread.
+ */
+static unsigned int sleepers_for_one(const struct crew *crew)
 {
-	unsigned int warmest = atomic_load_explicit(&crew->warmest, memory_order_relaxed);
+	unsigned int last = atomic_load_explicit(&crew->last_sleeper, memory_order_relaxed);
 	int cpu = sched_getcpu();
 
-	return warmest && cpu >= 0 && warmest != SLEEPS_ON(cpu) ? warmest : ALL_SLEEPERS;
+	return last && cpu >= 0 && last != SLEEPS_ON(cpu) ? last : ALL_SLEEPERS;
 }
 
 void crew_post(struct crew *crew, struct crew_task *task)
 {
-	/* Once it is queued, it may be gone before this returns. */
+	/* A queued task may end, and be freed, before this function returns. */
 	unsigned int nr_wanted = task->nr_wanted;
 
 	task->nr_joined = 0;
-	task->attended = false;
+	task->caller_works = false;
 	task->retracted = false;
 	task->ended = false;
 	task->sleepers = ALL_SLEEPERS;
 	atomic_store_explicit(&task->idle, TASK_BUSY, memory_order_relaxed);
 	futex_lock(&crew->lock);
-	enqueue(crew, task);
+	queue_append(crew, task);
 	futex_unlock(&crew->lock);
-	crew_rouse(crew, nr_wanted, nr_wanted == 1 ? choose_one(crew) : ALL_SLEEPERS);
+	crew_announce(crew, nr_wanted, nr_wanted == 1 ? sleepers_for_one(crew) : ALL_SLEEPERS);
 }
 
 void crew_delay(struct crew *crew, struct crew_task *task, uint64_t not_before_ns)
@@ -179,7 +191,7 @@ void crew_delay(struct crew *crew, struct crew_task *task, uint64_t not_before_n
 	nr_wanted = task->nr_wanted;
 	futex_unlock(&crew->lock);
 	if (sooner)
-		crew_rouse(crew, nr_wanted, ALL_SLEEPERS);
+		crew_announce(crew, nr_wanted, ALL_SLEEPERS);
 }
 
 int crew_wait(struct crew *crew, struct crew_task *task, uint64_t wait_ns)
@@ -200,8 +212,8 @@ int crew_wait(struct crew *crew, struct crew_task *task, uint64_t wait_ns)
 	}
 }
 
-/* Those inside are about to leave, most often: sleeping would take longer than they do. */
-static void await_leavers(struct crew *crew, struct crew_task *task)
+/* Spins first: the workers usually leave sooner than this thread would wake from a sleep. */
+static void task_await_workers(struct crew *crew, struct crew_task *task)
 {
 	uint64_t start = now_ns();
 
@@ -217,28 +229,28 @@ static void await_leavers(struct crew *crew, struct crew_task *task)
 
 bool crew_retract(struct crew *crew, struct crew_task *task)
 {
-	bool nobody, called;
+	bool is_idle, called;
 
 	futex_lock(&crew->lock);
-	nobody = !task->nr_joined;
-	called = nobody && task->ended && task->done;
-	if (nobody && !called)
+	is_idle = !task->nr_joined;
+	called = is_idle && task->ended && task->done;
+	if (is_idle && !called)
 		atomic_store(&task->idle, TASK_IDLE);
 	if (!task->ended)
-		dequeue(crew, task);
+		queue_remove(crew, task);
 	task->ended = true;
 	task->retracted = true;
 	futex_unlock(&crew->lock);
-	if (!nobody)
-		await_leavers(crew, task);
+	if (!is_idle)
+		task_await_workers(crew, task);
 	return !called;
 }
 
 /*
- * Who works on this CPU wants helpers: which sleepers may be woken. One that is bound to the same
- * CPU is left asleep where the others will do, and may wake anywhere where they won't.
+ * The sleepers that a thread at work on this CPU may wake. A worker bound to the same CPU stays
+ * asleep if there are enough others; if not, it may run on any CPU of its place.
  */
-static unsigned int choose_sleepers(struct crew *crew, const struct crew_task *task, int cpu)
+static unsigned int sleepers_for_run(struct crew *crew, const struct crew_task *task, int cpu)
 {
 	if (cpu < 0 || !atomic_load_explicit(&crew->spread.bound[cpu], memory_order_relaxed))
 		return ALL_SLEEPERS;
@@ -262,18 +274,21 @@ void crew_run(struct crew *crew, struct crew_task *task, unsigned int worker)
 		return;
 	}
 	task->nr_joined = 0;
-	task->attended = true;
+	task->caller_works = true;
 	task->retracted = true;
 	task->ended = false;
 	atomic_store_explicit(&task->idle, TASK_BUSY, memory_order_relaxed);
 	if (worker == CREW_CALLER)
 		cpu = spread_enter(&crew->spread);
-	task->sleepers = choose_sleepers(crew, task, cpu);
+	task->sleepers = sleepers_for_run(crew, task, cpu);
 	futex_lock(&crew->lock);
-	enqueue(crew, task);
+	queue_append(crew, task);
 	futex_unlock(&crew->lock);
-	/* Each wakes the next: waking one takes ten microseconds, and there is work to do here. */
-	crew_rouse(crew, task->wake_all ? task->nr_wanted : 1, task->sleepers);
+	/*
+	 * Each worker wakes the next ones. Waking one takes about ten microseconds, which this
+	 * thread spends on the work instead.
+	 */
+	crew_announce(crew, task->wake_all ? task->nr_wanted : 1, task->sleepers);
 	task->work(task, worker);
 	spread_leave(&crew->spread, cpu);
 	crew_retract(crew, task);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A worker that finds nothing it is wanted for sleeps on a futex that counts posts: it reads the
- * count, looks at the queue, and sleeps only if the count is the same, so no post is missed.
+ * The life of a worker. A worker without a task sleeps on a futex that counts posts. It reads the
+ * count, looks at the queue, and sleeps only if the count is still the same, so it misses no post.
  */
 #include <linux/prctl.h>
 #include <stdio.h>
@@ -10,13 +10,19 @@
 #include "base/sys.h"
 #include "crew/internal.h"
 
-/* How many others a worker wakes that was woken itself. */
+/*
+ * How many others each worker wakes. Increasing this gets all workers to work in fewer steps, but
+ * each worker starts its own work later.
+ */
 #define WAKE_FAN 2
-/* Who was woken and comes so late has waited for its CPU. */
+/*
+ * A worker that wakes this long after the post has waited for its CPU, and looks for another.
+ * Increasing this leaves workers on contended CPUs; decreasing it moves them without need.
+ */
 #define LATE_NS 500000
 
-/* True once there was a post. Spinning steals nothing only while a CPU is left over. */
-static bool spin(const struct crew *crew, unsigned int seen, uint64_t spin_ns)
+/* True if there was a post. Spins only while a CPU is left over for it. */
+static bool worker_spin(const struct crew *crew, unsigned int seen, uint64_t spin_ns)
 {
 	uint64_t start = now_ns();
 
@@ -35,7 +41,7 @@ static bool spin(const struct crew *crew, unsigned int seen, uint64_t spin_ns)
 	return false;
 }
 
-static void unbind(struct worker *worker)
+static void worker_unbind(struct worker *worker)
 {
 	if (worker->bound >= 0)
 		spread_unbind(&worker->crew->spread, &worker->place, worker->bound);
@@ -43,12 +49,12 @@ static void unbind(struct worker *worker)
 }
 
 /*
- * A worker looks for a CPU of its own before it joins anything: from then on others wait for it.
- * Each sleeps bound to a CPU of its own, so that it wakes there at once. But somebody else
- * may have taken that CPU meanwhile: a worker that comes late, or finds another one there, looks
- * again.
+ * A worker claims a CPU before it joins a task, because other threads wait for it from then on.
+ * Workers sleep bound to one CPU each, so that they wake on it at once. Another thread may have
+ * taken that CPU meanwhile: a worker that wakes late, or finds another worker there, gives up the
+ * binding and looks for a free CPU.
  */
-static void find_cpu(struct worker *worker)
+static void worker_find_cpu(struct worker *worker)
 {
 	struct crew *crew = worker->crew;
 	int cpu = worker->bound;
@@ -59,44 +65,44 @@ static void find_cpu(struct worker *worker)
 		worker->cpu = cpu;
 		return;
 	}
-	unbind(worker);
+	worker_unbind(worker);
 	worker->cpu = spread_enter_free(&crew->spread, &worker->place);
 }
 
 /*
- * Spins only as long as spinning has been paying: a sleep shorter than the limit would have been
- * better spent spinning, a longer one would not.
+ * Spins, then sleeps until the next post. The time to spin adapts: a sleep shorter than SPIN_MAX_NS
+ * sets it to that limit, a longer one halves it.
  */
-static void rest(struct worker *worker, unsigned int seen, uint64_t until_ns)
+static void worker_sleep(struct worker *worker, unsigned int seen, uint64_t until_ns)
 {
 	struct crew *crew = worker->crew;
 	unsigned int sleeper;
 	uint64_t start;
 
-	if (worker->spin_ns && spin(crew, seen, worker->spin_ns))
+	if (worker->spin_ns && worker_spin(crew, seen, worker->spin_ns))
 		return;
 	if (worker->cpu >= 0 && worker->bound < 0)
 		worker->bound = spread_bind(&crew->spread, &worker->place, worker->cpu);
 	spread_leave(&crew->spread, worker->cpu);
 	sleeper = worker->bound >= 0 ? SLEEPS_ON(worker->bound) : SLEEPS_ANYWHERE;
-	atomic_store_explicit(&crew->warmest, sleeper, memory_order_relaxed);
+	atomic_store_explicit(&crew->last_sleeper, sleeper, memory_order_relaxed);
 	start = now_ns();
 	atomic_fetch_add(&crew->nr_sleeping, 1);
 	futex_wait_bits(&crew->nr_posts, seen, sleeper, until_ns);
 	atomic_fetch_sub(&crew->nr_sleeping, 1);
 	worker->spin_ns = now_ns() - start < SPIN_MAX_NS ? SPIN_MAX_NS : worker->spin_ns / 2;
 	if (crew->bind)
-		find_cpu(worker);
+		worker_find_cpu(worker);
 }
 
-static void settle(struct worker *worker, unsigned int index)
+static void worker_init(struct worker *worker, unsigned int index)
 {
 	char name[16];
 
 	snprintf(name, sizeof(name), "ferry/%u", index);
 	atomic_store(&worker->tid, (int)sys(SYS_gettid));
 	sys(SYS_prctl, PR_SET_NAME, name);
-	/* Or the shortest sleep would last 50 µs. */
+	/* With the default timer slack a sleep lasts up to 50 µs longer. */
 	sys(SYS_prctl, PR_SET_TIMERSLACK, 1);
 	if (worker->crew->bind)
 		spread_allow(&worker->place, 0);
@@ -105,17 +111,17 @@ static void settle(struct worker *worker, unsigned int index)
 void crew_unbind(struct crew *crew, unsigned int worker)
 {
 	if (worker < crew->nr_workers)
-		unbind(&crew->workers[worker]);
+		worker_unbind(&crew->workers[worker]);
 }
 
-/* Counted as idle again before the task's owner can know that it left. */
-static void serve(struct crew *crew, struct crew_task *task, unsigned int index)
+/* Counts itself as idle before crew_leave(), after which the owner may look at the count. */
+static void worker_run_task(struct crew *crew, struct crew_task *task, unsigned int index)
 {
 	struct worker *worker = &crew->workers[index];
 	bool more;
 
 	if (!task->bound)
-		unbind(worker);
+		worker_unbind(worker);
 	if (task->wake_all)
 		worker->spin_ns = 0;
 	if (atomic_load_explicit(&crew->boost, memory_order_relaxed) && !worker->boosted) {
@@ -135,19 +141,19 @@ void *crew_worker_main(void *arg)
 	unsigned int index = (unsigned int)(worker - crew->workers);
 	struct crew_outlook outlook = {0};
 
-	settle(worker, index);
+	worker_init(worker, index);
 	while (!outlook.closing) {
 		unsigned int seen = atomic_load(&crew->nr_posts);
 		struct crew_task *task = crew_join(crew, worker, &outlook);
 
-		if (outlook.rouse)
-			crew_rouse(crew, WAKE_FAN, outlook.more);
-		else if (outlook.more)
-			crew_wake(crew, WAKE_FAN, outlook.more);
+		if (outlook.announce)
+			crew_announce(crew, WAKE_FAN, outlook.sleepers);
+		else if (outlook.sleepers)
+			crew_wake(crew, WAKE_FAN, outlook.sleepers);
 		if (task)
-			serve(crew, task, index);
+			worker_run_task(crew, task, index);
 		else if (!outlook.closing)
-			rest(worker, seen, outlook.due_ns);
+			worker_sleep(worker, seen, outlook.due_ns);
 	}
 	return NULL;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Moves a range in the background: a job with a deadline, whose end arrives at an event loop as a
- * file descriptor, and which tells afterwards what happened.
+ * Moves a range in the background, by a job with a deadline. An event loop waits for the job's file
+ * descriptor, and the program prints the job's result.
  *
  *	cc -o background background.c $(pkg-config --cflags --libs libpageferry)
  *	./background NODE
@@ -15,12 +15,12 @@
 
 #define LEN_BYTES (64UL << 20)
 
-static void report(struct ferry_job *job)
+static void print_result(struct ferry_job *job)
 {
 	struct ferry_result result = FERRY_RESULT_INIT;
 
 	ferry_job_result(job, &result);
-	printf("%" PRIu64 " pages: %" PRIu64 " moved, %" PRIu64 " there already, %" PRIu64
+	printf("%" PRIu64 " pages: %" PRIu64 " moved, %" PRIu64 " in place, %" PRIu64
 	       " not moved, in %.1f ms\n",
 	       result.nr_pages, result.nr_moved, result.nr_in_place, result.nr_failed,
 	       (double)result.wall_ns / 1e6);
@@ -34,8 +34,8 @@ static void report(struct ferry_job *job)
 			       ferry_reason_name((enum ferry_reason)reason));
 }
 
-/* Where a real program has its event loop. */
-static void wait_for(struct ferry_job *job)
+/* Stands for the event loop of a real program. */
+static void wait_for_job(struct ferry_job *job)
 {
 	struct pollfd fd = {.fd = ferry_job_fd(job), .events = POLLIN};
 	struct ferry_progress progress;
@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 
 	request.ranges = &range;
 	request.nr_ranges = 1;
-	request.flags = FERRY_MOVE_FRESH; /* so that one node is enough to see something */
+	request.flags = FERRY_MOVE_FRESH; /* moves pages even on a machine with one node */
 	request.deadline_ns = 10 * 1000000000ULL;
 
 	err = ferry_open(&ferry, NULL);
@@ -74,8 +74,8 @@ int main(int argc, char **argv)
 		ferry_close(ferry);
 		return 1;
 	}
-	wait_for(job);
-	report(job);
+	wait_for_job(job);
+	print_result(job);
 	ferry_job_close(job);
 	ferry_close(ferry);
 	free(range.addr);

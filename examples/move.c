@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Moves some memory of this process to a NUMA node with ferry_move_pages, the way move_pages(2)
- * is used.
+ * Moves memory of this process to a NUMA node with ferry_move_pages(), which is used like
+ * move_pages(2).
  *
  *	cc -o move move.c $(pkg-config --cflags --libs libpageferry)
  *	./move NODE
@@ -14,7 +14,7 @@
 
 #define NR_PAGES     4096
 #define PAGE_BYTES   4096
-#define MPOL_MF_MOVE 2 /* as in <numaif.h>, which needs libnuma-dev */
+#define MPOL_MF_MOVE 2 /* from <numaif.h>, which is part of libnuma-dev */
 
 int main(int argc, char **argv)
 {

@@ -7,22 +7,32 @@
  *	long left = ferry_move_pages(ferry, 0, count, pages, nodes, status, MPOL_MF_MOVE);
  *	ferry_close(ferry);
  *
- * A context (struct ferry) holds what was found out about the machine, the worker threads and the
- * frames kept ready on each node. Opening one costs milliseconds: open it once, use it from any
- * thread. Several contexts may exist side by side.
+ * A context (struct ferry) holds the worker threads, the frame pools of each node, and what the
+ * library knows about the machine. Opening one takes milliseconds: open it once and use it from any
+ * thread. A process may open several.
  *
- * Two ways to move pages:
- *  - ferry_move_pages() and ferry_migrate_pages() answer exactly as the system calls of those
- *    names: -1 with errno, 0, or a positive count.
- *  - jobs (ferry_submit() and ferry_job_*) run in the background, go on after failures, and report
- *    in full. They, and everything else here, return 0 or a negative errno and leave errno alone.
+ * There are two interfaces:
+ *  - ferry_move_pages() and ferry_migrate_pages() take the arguments of the system calls of those
+ *    names and return the same results: -1 with errno, 0, or a positive count.
+ *  - Jobs (ferry_submit() and ferry_job_*) run in the background, continue after failures, and
+ *    account for every page.
  *
- * Structures that begin with `size` grow at their end in later versions. Set size to sizeof the
- * structure and zero the rest, as the FERRY_*_INIT macros do. A library that is older than the
- * program refuses members that it does not know if they aren't zero (-E2BIG).
+ * All functions but those two return 0 or a negative error number, if they can fail, and preserve
+ * errno. All functions are thread-safe unless their comment says otherwise. A signal handler may
+ * call only those whose comment says so.
  *
- * After fork(2) the child must not use a parent's context except to close it; calls on it go
- * straight to the system call. See pageferry(7) for what else a program can notice.
+ * Structures that begin with `size` grow at their end in later versions. Set size to the sizeof of
+ * the structure and zero the rest, as the FERRY_*_INIT macros do. If the program is newer than the
+ * library and sets a member that the library does not know, the call fails with -E2BIG.
+ *
+ * A page is in flight while the exchange mover has taken it out of the address space. A thread that
+ * accesses the page sleeps until it is back; that time is a stall.
+ *
+ * A child of fork(2) must not use its parent's context except to close it. ferry_move_pages() and
+ * ferry_migrate_pages() on such a context make the plain system call; ferry_submit() fails. See
+ * pageferry(7) for what else a program can notice.
+ *
+ * Everything here is part of the library since version 0.1.0.
  */
 #ifndef PAGEFERRY_H
 #define PAGEFERRY_H
@@ -40,38 +50,41 @@ extern "C" {
 struct ferry;
 struct ferry_job;
 
-/* A way of getting pages to another node. */
+/* How a page is moved. */
 enum ferry_mover {
-	FERRY_MOVER_AUTO = 0, /* the policy chooses per run of pages */
-	FERRY_MOVER_KERNEL,   /* move_pages(2) in parallel slices: any page, any process */
-	FERRY_MOVER_EXCHANGE, /* take out, copy, put in: own private anonymous memory */
+	FERRY_MOVER_AUTO = 0, /* the library chooses for each run of pages */
+	FERRY_MOVER_KERNEL,   /* by move_pages(2), in parallel slices: any page, any process */
+	FERRY_MOVER_EXCHANGE, /* by UFFDIO_MOVE and a copy: own private anonymous memory */
 	FERRY_NR_MOVERS,
 };
 
 /*
- * Why pages went by the kernel mover although the exchange mover was wanted or possible, or why
- * they were not moved at all.
+ * Why the exchange mover did not move a page, or (STOPPED, FAILED, sometimes CHANGED) why the page
+ * was not moved at all. See pageferry(7).
  */
 enum ferry_reason {
 	FERRY_REASON_NONE = 0,
-	FERRY_REASON_SHORT,     /* run too short to be worth it */
-	FERRY_REASON_FOREIGN,   /* another process's page */
-	FERRY_REASON_NO_UFFD,   /* no full userfaultfd, or UFFDIO_MOVE missing or not trusted */
-	FERRY_REASON_MAPPING,   /* file, shared, read-only, executable, locked, hugetlb … */
-	FERRY_REASON_OWN,       /* the library's own memory or the calling thread's stack */
-	FERRY_REASON_UFFD_BUSY, /* the program watches this memory with a userfaultfd of its own */
-	FERRY_REASON_REFUSED,   /* the kernel refused to take it out: pinned, shared, KSM, mTHP */
-	FERRY_REASON_NO_FRAMES, /* no frames to be had on the destination, or the pool is capped */
-	FERRY_REASON_CHANGED,   /* unmapped, remapped or discarded while it was to be moved */
-	FERRY_REASON_ENGINE,    /* the engine left it undone; the CPU copied it */
-	FERRY_REASON_ASKED,     /* the request or the options named a mover */
-	FERRY_REASON_STOPPED, /* cancelled, past its deadline, or after a failure it had to stop at
+	FERRY_REASON_SHORT,   /* the run of pages is too short to be worth an exchange */
+	FERRY_REASON_FOREIGN, /* a page of another process */
+	FERRY_REASON_NO_UFFD, /* no exchange mover: KERNEL_ONLY, no full userfaultfd or UFFDIO_MOVE
 			       */
-	FERRY_REASON_FAILED,  /* the kernel could not move it: see the page's status */
+	FERRY_REASON_MAPPING, /* file, shared, read-only, executable, locked, hugetlb ... */
+	FERRY_REASON_OWN,     /* the library's own memory, or the calling thread's stack */
+	FERRY_REASON_UFFD_BUSY, /* registered with a userfaultfd of the program */
+	FERRY_REASON_REFUSED,   /* UFFDIO_MOVE cannot move it: pinned, shared, KSM, mTHP */
+	FERRY_REASON_NO_FRAMES, /* no free frames on the destination, or the pool is at its cap */
+	FERRY_REASON_CHANGED,   /* unmapped, remapped or discarded during the move */
+	FERRY_REASON_ENGINE,    /* the engine did not copy it: the CPU or the kernel mover did */
+	FERRY_REASON_ASKED,     /* the request demands the kernel mover */
+	FERRY_REASON_STOPPED,   /* not attempted: cancelled, deadline, or FERRY_MOVE_STOP */
+	FERRY_REASON_FAILED,    /* the kernel could not move it: see the page's status */
 	FERRY_NR_REASONS,
 };
 
-/* Short English names ("exchange", "uffd-busy"); "?" for a number that is none. */
+/*
+ * Short names in English, such as "exchange" and "uffd-busy"; "?" for an unknown value. The strings
+ * are static. Async-signal-safe.
+ */
 FERRY_API const char *ferry_mover_name(enum ferry_mover mover);
 FERRY_API const char *ferry_reason_name(enum ferry_reason reason);
 
@@ -79,41 +92,52 @@ FERRY_API const char *ferry_reason_name(enum ferry_reason reason);
 
 enum ferry_log_level { FERRY_LOG_ERROR, FERRY_LOG_WARN, FERRY_LOG_INFO, FERRY_LOG_DEBUG };
 
+/*
+ * Called by any thread of the library or of the program, but never while pages are in flight. It
+ * must not call the library. level: enum ferry_log_level. message has no newline and is valid until
+ * the function returns.
+ */
 typedef void (*ferry_log_fn)(void *arg, int level, const char *message);
 
 /*
- * Sets where the library may say something: one function for the whole process, NULL (the default)
- * for silence. Called from any thread, never while pages are out. It must not call the library.
+ * Sets the function that receives log messages, one for the whole process. NULL, the default, drops
+ * them. Concurrent calls must not overlap.
  */
 FERRY_API void ferry_set_log(ferry_log_fn fn, void *arg);
 
-/* "0.1.0" */
+/* The version of the library in use, such as "0.1.0". The string is static. Async-signal-safe. */
 FERRY_API const char *ferry_version(void);
 
 /* ---- context -------------------------------------------------------------------------------- */
 
-/* Frames that leave the process's pages are freed, not used again. See pageferry(7), ZEROCOPY. */
+/*
+ * Frames that pages have left are freed, not reused. Slower; needed by programs that pass pages to
+ * the kernel by reference. See ZEROCOPY in pageferry(7).
+ */
 #define FERRY_OPEN_FRESH_FRAMES (1U << 0)
 /* Never use the exchange mover. */
 #define FERRY_OPEN_KERNEL_ONLY (1U << 1)
 /*
- * Workers get no larger share of the CPUs than other threads. Without this flag they run at the
- * process's nice value - 10 if it may do that (CAP_SYS_NICE, RLIMIT_NICE): who accesses a page that
- * is out waits for a worker, and so for all that keep the worker from its CPU.
+ * Workers keep the nice value of the process. Without this flag they lower it by 10 if they may
+ * (CAP_SYS_NICE, RLIMIT_NICE). Threads that access a page in flight wait for a worker; the boost
+ * shortens that wait on a busy machine.
  */
 #define FERRY_OPEN_NO_BOOST (1U << 2)
 
 struct ferry_options {
 	size_t size;
-	const char *engine;      /* "cpu", "cpu:kernel=avx2-nt", "dsa:model" …; NULL: the best */
-	unsigned int nr_workers; /* worker threads; 0: one per core, by placement, at most 16 */
+	const char *engine;      /* "cpu", "cpu:kernel=avx2-nt", "dsa:model" ...; NULL: the best */
+	unsigned int nr_workers; /* at most, up to 63; 0: 16. No more than one per CPU */
 	unsigned int flags;      /* FERRY_OPEN_* */
-	uint64_t chunk_bytes;    /* largest piece that is out at a time; 0: 2 MiB, adaptive.
-				  * A power of two, 4 KiB … 2 MiB */
-	uint64_t stall_bound_ns; /* how long a page should be out at most; 0: 1 ms */
-	uint64_t pool_cap_bytes; /* frames kept per node; 0: an eighth of the node's free memory */
-	uint64_t pool_prefill_bytes; /* frames made ready on each node by ferry_open; 0: none */
-	const char *synthetic; /* hwloc synthetic topology for placement tests; NULL: this one */
+	uint64_t chunk_bytes;    /* the most to have in flight per chunk: a power of two from 4 KiB
+				  * to 2 MiB; 0: 2 MiB. Smaller shortens stalls and is slower */
+	uint64_t stall_bound_ns; /* the longest stall that chunks aim at; 0: 1 ms. A larger bound
+				  * allows for larger chunks, which are faster */
+	uint64_t pool_cap_bytes; /* the most memory in frames per node, for small and for huge pages
+				  * each; 0: an eighth of the node's free memory. Raised to 64 MiB
+				  * if it is less */
+	uint64_t pool_prefill_bytes; /* frames that ferry_open() allocates per node; 0: none */
+	const char *synthetic;       /* hwloc synthetic topology, for tests; NULL: this machine's */
 };
 
 #define FERRY_OPTIONS_INIT                           \
@@ -122,93 +146,120 @@ struct ferry_options {
 	}
 
 /*
- * Opens a context. options may be NULL for the defaults; it is copied.
+ * Opens a context and stores it in *out; ferry_close() frees it. options are copied; NULL means the
+ * defaults. The strings in it are not used after the call. Blocks for some milliseconds, longer
+ * with pool_prefill_bytes.
  *
- * 0 and *out on success. On failure *out is NULL and the result is
- *  -EINVAL  an option is out of range or flags has an unknown bit;
- *  -E2BIG   options has members that this library does not know, and they are not zero;
- *  -ENOENT  no engine of that name;
- *  -ENODEV  the named engine can't be used here (`migbench doctor` says why);
- *  -ENOMEM, -EAGAIN  no memory, or no threads, to be had.
- * ferry_open_error() has a sentence about the calling thread's latest failure.
+ * Returns 0. On failure *out is NULL, ferry_open_error() has the details, and the result is
+ *  -EINVAL  an option is out of range, flags has an unknown bit, or size is 0: correct the options;
+ *  -E2BIG   options sets members that this library does not know: leave them 0, or install a newer
+ *           library;
+ *  -ENOENT  no engine has that name;
+ *  -ENODEV  the named engine cannot be used here (`migbench doctor` says why), or the CPUs of the
+ *           machine cannot be determined;
+ *  -ENOMEM  not enough memory;
+ *  -EAGAIN  no thread can be created: see RLIMIT_NPROC and pids.max;
+ *  -EMFILE, -ENFILE  no file descriptor is left.
  *
- * A kernel without a usable userfaultfd is no failure: the kernel mover serves everything then.
+ * If the kernel has no usable userfaultfd, this succeeds and the kernel mover serves all pages.
  */
 FERRY_API int ferry_open(struct ferry **out, const struct ferry_options *options);
+
+/*
+ * A sentence on the calling thread's latest failure of ferry_open(), or "" after a success. The
+ * library owns the string; it is valid until the thread calls ferry_open() again.
+ */
 FERRY_API const char *ferry_open_error(void);
 
 /*
- * Ends all threads of the context, gives all frames back and frees it. NULL is ignored. Jobs must
- * have been closed and no call on it may be under way. In a forked child it only frees memory.
+ * Ends the threads of the context, frees its frames and the context itself. NULL is ignored. It
+ * must be the last call on the context: all jobs must be closed, and no other call may be running.
+ * In a forked child it frees the copy of the parent's context; the parent's is not affected.
  */
 FERRY_API void ferry_close(struct ferry *ferry);
 
-/* Gives all idle frames back to the kernel now; they are trimmed by themselves when idle. */
+/*
+ * Frees all idle frames now, except pool_prefill_bytes of them per node. Not needed as a rule: the
+ * library frees frames that are idle for some seconds, and at once if a node runs low on memory.
+ * NULL is ignored.
+ */
 FERRY_API void ferry_trim(struct ferry *ferry);
 
 /* ---- the system calls ----------------------------------------------------------------------- */
 
 /*
- * move_pages(2): same arguments, same checks in the same order, same results: -1 with errno, 0, or
- * the number of pages not moved. nodes NULL asks where the pages are. pid 0 is the caller.
+ * move_pages(2): the same arguments, the same checks in the same order, the same results: -1 with
+ * errno, 0, or the number of pages that were not moved. If nodes is NULL it moves nothing and
+ * stores in status where the pages are. pid 0 is the caller. Error numbers are those of
+ * move_pages(2), and EINVAL if ferry is NULL. ferry_move_pages(3) lists them with remedies.
  *
- * One difference: pages are moved in parallel. When the kernel would have stopped at a page that it
- * can't move, pages behind it may have been moved already; status says so truthfully, and the
- * positive result counts the pages that were not moved. See ferry_move_pages(3).
+ * One difference: pages are moved in parallel. The kernel stops at the first page that it cannot
+ * move. This function then starts nothing more, but it may have moved later pages of the array
+ * already. Their status says so, and a positive result counts the pages that were not moved.
  *
- * ferry NULL is EINVAL. Thread-safe. Safe in a signal handler, where it becomes the plain system
- * call if the interrupted thread was inside the library.
+ * Blocks until the request is done. Signals to the calling thread are handled afterwards, as with
+ * the system call. Safe in a signal handler: if the handler has interrupted the library, this is
+ * the plain system call.
  */
 FERRY_API long ferry_move_pages(struct ferry *ferry, int pid, unsigned long count, void **pages,
 				const int *nodes, int *status, int flags);
 
-/* migrate_pages(2): all pages of a process on old_nodes go to new_nodes. As the system call. */
+/*
+ * migrate_pages(2): moves all pages of a process that are on old_nodes to new_nodes, with the
+ * arguments, results and error numbers of the system call, and EINVAL if ferry is NULL. Blocks, and
+ * is safe in a signal handler, as ferry_move_pages() is.
+ */
 FERRY_API long ferry_migrate_pages(struct ferry *ferry, int pid, unsigned long maxnode,
 				   const unsigned long *old_nodes, const unsigned long *new_nodes);
 
 /* ---- jobs ----------------------------------------------------------------------------------- */
 
 struct ferry_range {
-	void *addr; /* any address; the pages it touches are meant */
+	void *addr; /* need not be aligned: all pages that the range touches are moved */
 	size_t len_bytes;
 	int node;
 };
 
 /* Also move pages that are mapped by several processes (MPOL_MF_MOVE_ALL; needs CAP_SYS_NICE). */
 #define FERRY_MOVE_ALL (1U << 0)
-/* Put pages that are on the node already into other frames of it too (to measure, to compact). */
+/*
+ * Also move pages that are on their node already, to other frames of it: to measure, or to compact.
+ * Only the exchange mover can.
+ */
 #define FERRY_MOVE_FRESH (1U << 1)
-/* Start nothing more after the first page that could not be moved. */
+/* After the first page that could not be moved start nothing more: the job's error is -EBUSY. */
 #define FERRY_MOVE_STOP (1U << 2)
 /*
- * How several workers exchange. Together: one takes pages out and puts them in while the others
- * sleep, and all copy in between. Apart: each for itself. Without either, whichever has been the
- * faster one here; both: -EINVAL. Where it is not possible together, it is done apart.
+ * How several workers exchange. TOGETHER: one worker takes pages out and puts them in while the
+ * others sleep, and all copy in between. APART: each worker does all steps for its own chunks.
+ * Without either flag the library uses the mode that has been faster on this machine, and tries the
+ * other now and then; both flags are -EINVAL. If a job cannot run together, it runs apart.
  */
 #define FERRY_MOVE_TOGETHER (1U << 3)
 #define FERRY_MOVE_APART    (1U << 4)
 
-/* What to move: either ranges, or a list of pages. */
+/* What to move: either ranges, or a list of pages with a node each. */
 struct ferry_request {
 	size_t size;
 	int pid;                          /* 0: the caller */
 	unsigned int flags;               /* FERRY_MOVE_* */
-	const struct ferry_range *ranges; /* copied by ferry_submit, as are pages and nodes */
+	const struct ferry_range *ranges; /* copied, as are pages and nodes; must not overlap */
 	size_t nr_ranges;
 	void *const *pages;
 	const int *nodes;
 	size_t nr_pages;
 	/*
-	 * One entry per page (of a list: in its order; of ranges: per 4 KiB page, ranges one after
-	 * another), or NULL. Always filled when the job ends: the node, or a negative errno as
-	 * move_pages(2) has them; -ECANCELED for pages not attempted. Must stay until then.
+	 * NULL, or an array with one entry per page: in the order of the list, or of the ranges'
+	 * 4 KiB pages, one range after another. When the job ends, each entry is set to the page's
+	 * node, to a negative error number of move_pages(2), or to -ECANCELED if the page was not
+	 * attempted. The array must stay valid until then.
 	 */
 	int *status;
-	enum ferry_mover mover;   /* FERRY_MOVER_AUTO: the policy's choice */
-	unsigned int nr_workers;  /* 0: the policy's choice */
-	uint64_t chunk_bytes;     /* 0: the context's */
-	uint64_t deadline_ns;     /* ends the job this long after ferry_submit; 0: never */
-	uint64_t max_bytes_per_s; /* bandwidth cap; 0: none */
+	enum ferry_mover mover;   /* FERRY_MOVER_AUTO: the library chooses */
+	unsigned int nr_workers;  /* at most; 0: the library chooses */
+	uint64_t chunk_bytes;     /* as in struct ferry_options; 0: the context's */
+	uint64_t deadline_ns;     /* ends the job this long after ferry_submit(); 0: never */
+	uint64_t max_bytes_per_s; /* bandwidth cap, averaged over the job; 0: none */
 };
 
 #define FERRY_REQUEST_INIT                           \
@@ -218,22 +269,22 @@ struct ferry_request {
 
 struct ferry_result {
 	size_t size;
-	int error;            /* 0; -ECANCELED, -ETIMEDOUT (deadline), or what stopped it */
-	uint64_t nr_pages;    /* pages asked for, 4 KiB each */
-	uint64_t nr_moved;    /* now on their node because of this job */
-	uint64_t nr_in_place; /* were on their node already */
-	uint64_t nr_failed;   /* negative status, pages not attempted included */
+	int error;            /* 0; -ECANCELED; -ETIMEDOUT: deadline; -EBUSY: FERRY_MOVE_STOP */
+	uint64_t nr_pages;    /* in the request, 4 KiB each: the sum of the next three */
+	uint64_t nr_moved;    /* moved to their node by this job */
+	uint64_t nr_in_place; /* on their node before the job */
+	uint64_t nr_failed;   /* negative status, including pages not attempted */
 	uint64_t pages_by_mover[FERRY_NR_MOVERS];
 	uint64_t pages_by_reason[FERRY_NR_REASONS];
 	uint64_t bytes_by_engine; /* copied by the engine */
-	uint64_t bytes_by_cpu;    /* copied by the CPU where the engine had left them */
-	uint64_t nr_calls;        /* move_pages(2) calls made */
-	uint64_t nr_chunks;       /* chunks taken out and put back */
-	uint64_t wall_ns;         /* from submit to end */
+	uint64_t bytes_by_cpu;    /* copied by the CPU because the engine failed */
+	uint64_t nr_calls;        /* calls of move_pages(2) that move pages */
+	uint64_t nr_chunks;       /* chunks exchanged */
+	uint64_t wall_ns;         /* from ferry_submit() to the end */
 	uint64_t worker_cpu_ns;   /* CPU time of the threads that worked on it */
-	uint64_t first_ns;        /* from submit until the first page was in place */
-	uint64_t max_stall_ns;      /* longest time a page was out */
-	uint64_t nr_frames_made;  /* frames allocated because the pool had none ready */
+	uint64_t first_ns;        /* from ferry_submit() until the first pages were settled */
+	uint64_t max_stall_ns;    /* the longest time that a page was in flight */
+	uint64_t nr_frames_made;  /* frames allocated because the pool had no free one */
 };
 
 #define FERRY_RESULT_INIT                           \
@@ -242,61 +293,88 @@ struct ferry_result {
 	}
 
 struct ferry_progress {
-	uint64_t nr_pages; /* pages asked for */
-	uint64_t nr_done;  /* settled so far, one way or another */
+	uint64_t nr_pages; /* in the request */
+	uint64_t nr_done;  /* settled so far: moved, in place, or failed */
 	bool ended;
 };
 
 /*
- * Starts a job and returns at once with *out. Thread-safe.
- *  -EINVAL  bad flags, neither or both of ranges and pages, a range that wraps, ranges that
- *           overlap, bad chunk_bytes;
- *  -EFAULT  an array can't be read;     -E2BIG  unknown members;
- *  -ENODEV  a node is not there or has no memory;   -EACCES  it is not in the cpuset;
- *  -ESRCH, -EPERM  as move_pages(2) says of pid and flags;   -ENOMEM, -ENFILE, -EMFILE.
- * Nothing has been moved then.
+ * Checks the request, starts a job, stores it in *out and returns without waiting for it. Every job
+ * must be closed by ferry_job_close(), before its context is. Jobs of one process whose addresses
+ * overlap run one after another, in the order of submission, if one of them exchanges pages.
+ *
+ * Returns 0. On failure *out is NULL, nothing has been moved, and the result is
+ *  -EINVAL  flags has an unknown bit, or both TOGETHER and APART; both or neither of ranges and
+ *           pages are given; a range wraps, or two overlap; chunk_bytes or mover is invalid; size
+ *           is 0; the process is a kernel thread; ferry is NULL or the parent's; or the caller is
+ *           a signal handler that has interrupted the library;
+ *  -E2BIG   request sets members that this library does not know: leave them 0;
+ *  -EFAULT  an array cannot be read;
+ *  -ENODEV  a node is not online, has no memory, or is not a node number;
+ *  -EACCES  a node is outside the cpuset of the process: allow it in cpuset.mems;
+ *  -ESRCH   no process has that pid;
+ *  -EPERM   FERRY_MOVE_ALL without CAP_SYS_NICE; another user's process without CAP_SYS_PTRACE;
+ *           or a seccomp filter forbids process_vm_readv(2) on the process itself;
+ *  -ENOMEM  not enough memory for the plan;
+ *  -EMFILE, -ENFILE  no file descriptor is left for the job's eventfd.
  */
 FERRY_API int ferry_submit(struct ferry *ferry, const struct ferry_request *request,
 			   struct ferry_job **out);
 
-/* An eventfd that becomes readable when the job has ended. Owned by the job; don't close it. */
+/*
+ * An eventfd that becomes readable when the job has ended; ferry_job_result() succeeds from then
+ * on. The job owns it: do not close it.
+ */
 FERRY_API int ferry_job_fd(struct ferry_job *job);
 
-/* Waits for the end, at most timeout_ns (UINT64_MAX: for ever, 0: just asks). 0, -ETIMEDOUT. */
+/*
+ * Waits until the job has ended, for at most timeout_ns; UINT64_MAX has no limit, 0 does not wait.
+ * 0 if the job has ended, otherwise -ETIMEDOUT.
+ */
 FERRY_API int ferry_job_wait(struct ferry_job *job, uint64_t timeout_ns);
 
 /*
- * Asks the job to end. Takes effect between chunks: no page is left half-moved. Pages that were not
- * attempted get -ECANCELED. Returns at once; wait for the end.
+ * Stops the job and returns without waiting for its end. Chunks in flight are completed, so every
+ * page is either moved or where it was. Pages that were not attempted have status -ECANCELED. No
+ * effect on a job that has ended.
  */
 FERRY_API void ferry_job_cancel(struct ferry_job *job);
 
+/* Fills *out. Does not block. */
 FERRY_API void ferry_job_progress(struct ferry_job *job, struct ferry_progress *out);
 
-/* Fills out->size bytes of the result. 0; -EBUSY before the end; -EINVAL size is 0. */
+/*
+ * Fills the first out->size bytes of *out. 0; -EBUSY: the job has not ended, wait for it; -EINVAL:
+ * out->size is 0.
+ */
 FERRY_API int ferry_job_result(struct ferry_job *job, struct ferry_result *out);
 
-/* Cancels the job if it runs, waits for its end, and frees it. NULL is ignored. */
+/*
+ * Cancels the job if it still runs, waits for its end, frees it and closes its eventfd. NULL is
+ * ignored. It must be the last call on the job, and no thread may be waiting for the job. In a
+ * forked child it does not wait; the parent's job is not affected.
+ */
 FERRY_API void ferry_job_close(struct ferry_job *job);
 
-/* ---- what is there, and what happened ------------------------------------------------------- */
+/* ---- statistics and diagnosis --------------------------------------------------------------- */
 
 struct ferry_stats {
 	size_t size;
-	uint64_t nr_calls; /* ferry_move_pages and ferry_migrate_pages */
-	uint64_t nr_jobs;  /* jobs ended, those behind such calls included */
-	/* What such calls found in place and left to the kernel mover counts as moved by it. */
+	uint64_t nr_calls; /* of ferry_move_pages() and ferry_migrate_pages() */
+	uint64_t nr_jobs;  /* that have ended, including those inside such calls */
+	/* Pages that such a call passes to the kernel mover count as moved even if in place. */
 	uint64_t pages_by_mover[FERRY_NR_MOVERS];
 	uint64_t pages_by_reason[FERRY_NR_REASONS];
-	uint64_t nr_syscalls; /* move_pages(2) calls made */
+	uint64_t nr_syscalls; /* calls of move_pages(2) that move pages */
+	/* The next six are as in struct ferry_result, over all jobs. */
 	uint64_t nr_chunks;
 	uint64_t bytes_by_engine;
 	uint64_t bytes_by_cpu;
 	uint64_t worker_cpu_ns;
 	uint64_t max_stall_ns;
 	uint64_t nr_frames_made;
-	uint64_t nr_frames_freed;
-	uint64_t pool_bytes; /* frames held now, all nodes */
+	uint64_t nr_frames_freed; /* given back to the kernel */
+	uint64_t pool_bytes;      /* frames held now, all nodes */
 };
 
 #define FERRY_STATS_INIT                           \
@@ -304,36 +382,38 @@ struct ferry_stats {
 		.size = sizeof(struct ferry_stats) \
 	}
 
-/* Totals of a context since it was opened. Thread-safe. 0; -EINVAL size is 0. */
+/*
+ * Fills the first out->size bytes of *out with the totals of the context since it was opened. 0;
+ * -EINVAL: out->size is 0.
+ */
 FERRY_API int ferry_get_stats(struct ferry *ferry, struct ferry_stats *out);
 
 /*
- * Calls fn for each counter of the context's engine: totals since it was opened, such as
- * "descriptors", "retries", "fault.write", "fallback.hung" (items left to the CPU),
- * "fallback.hung.bytes", "status.page_fault". Which there are is the engine's affair, and may grow;
- * an engine that keeps none is no error, fn is not called then. Counters that other threads are
- * raising meanwhile are read one by one, so that a sum may be off by what happens during the call.
+ * Calls fn for each counter of the context's engine, with its total since the context was opened.
+ * Examples: "descriptors", "retries", "fault.write", "fallback.hung" (items that the CPU copied),
+ * "fallback.hung.bytes", "status.page_fault". The set depends on the engine and may grow in later
+ * versions. An engine may have no counters; fn is then not called. Counters are read one after
+ * another while other threads increment them, so their values may differ by what happens meanwhile.
  *
- * Thread-safe. fn runs in the calling thread and may call the library, but not close this context.
- * name lives until fn returns. 0; -EINVAL ferry or fn is NULL; -ECHILD in a forked child, where the
- * engine is still the parent's.
+ * fn runs in the calling thread. It may call the library, but must not close this context. name is
+ * valid until fn returns. 0; -EINVAL: ferry or fn is NULL; -ECHILD: the context is the parent's.
  */
 FERRY_API int ferry_engine_counters(struct ferry *ferry,
 				    void (*fn)(void *arg, const char *name, uint64_t value),
 				    void *arg);
 
-/*
- * One thing that matters for speed, and whether it can be used here.
- * remedy: the command or setting that mends it; NULL where nothing is to be done.
- */
+/* One part of the machine that pageferry's speed depends on, and whether it can be used. */
 struct ferry_finding {
-	const char *subject; /* "mover/exchange", "engine/cpu", "kernel/uffdio-move" … */
+	const char *subject; /* "mover/exchange", "engine/cpu", "kernel/uffdio-move" ... */
 	bool usable;
-	const char *detail;
-	const char *remedy;
+	const char *detail; /* what was found; may be NULL */
+	const char *remedy; /* the command or setting that helps; NULL: there is none */
 };
 
-/* Calls fn for each finding, in a fixed order. The strings live until fn returns. 0, -ENOMEM. */
+/*
+ * Examines the machine and calls fn in the calling thread for each finding, in a fixed order. Needs
+ * no context. The strings are valid until fn returns. 0, -ENOMEM.
+ */
 FERRY_API int ferry_doctor(void (*fn)(void *arg, const struct ferry_finding *finding), void *arg);
 
 #ifdef __cplusplus

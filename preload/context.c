@@ -12,24 +12,24 @@
 #include "lib/api/preload.h"
 
 enum state {
-	STATE_EARLY, /* the constructor hasn't run */
+	STATE_EARLY, /* before the constructor */
 	STATE_CLOSED,
-	STATE_OPENING, /* by one thread; nobody waits for it */
-	STATE_OPEN,    /* for good */
-	STATE_OFF,     /* for good */
+	STATE_OPENING, /* by one thread; the others make the plain system call */
+	STATE_OPEN,    /* final */
+	STATE_OFF,     /* final */
 };
 
 static _Atomic enum state state;
 static _Atomic(struct ferry *) context;
-static struct ferry *inherited; /* the parent's, to be freed before a new one is opened */
+static struct ferry *inherited; /* the parent's, closed before the child opens its own */
 static atomic_bool fresh_frames;
 
 /*
- * libc registers a robust futex list for each of its threads, and the kernel clears it in every
- * new task. Without one this is a vfork child, or a thread or process made by a raw clone, which
- * must not run code that depends on its thread descriptor.
+ * libc registers a robust futex list for each thread that it creates, and the kernel clears the
+ * list in every new task. A caller without one is a vfork child, or a thread or process created by
+ * a raw clone. It must not run code that depends on libc's thread descriptor.
  */
-static bool is_libc_thread(void)
+static bool caller_is_libc_thread(void)
 {
 	struct robust_list_head *head = NULL;
 	size_t len = 0;
@@ -38,10 +38,10 @@ static bool is_libc_thread(void)
 }
 
 /*
- * A handler that runs blocks its own signal (unless SA_NODEFER). So with no signal blocked that has
- * a handler, this is none.
+ * The kernel blocks a signal while its handler runs, unless the handler has SA_NODEFER. So the
+ * caller is no handler if no blocked signal has one.
  */
-static bool may_be_in_handler(void)
+static bool caller_may_be_handler(void)
 {
 	struct sigaction action;
 	sigset_t blocked;
@@ -56,7 +56,7 @@ static bool may_be_in_handler(void)
 	return false;
 }
 
-static struct ferry *open_context(const struct settings *settings)
+static struct ferry *context_open(const struct settings *settings)
 {
 	struct ferry_options options = {
 		.size = sizeof(options),
@@ -76,22 +76,23 @@ static struct ferry *open_context(const struct settings *settings)
 
 	err = ferry_open(&ferry, &options);
 	if ((err == -ENOENT || err == -ENODEV) && options.engine) {
-		say(STDERR_FILENO, "PAGEFERRY_ENGINE=%s: %s; using the default", options.engine,
-		    ferry_open_error());
+		message_write(STDERR_FILENO, "PAGEFERRY_ENGINE=%s: %s; using the default",
+			      options.engine, ferry_open_error());
 		options.engine = NULL;
 		err = ferry_open(&ferry, &options);
 	}
 	if (err && settings->log)
-		say(STDERR_FILENO, "not in use: %s: %s", strerrordesc_np(-err), ferry_open_error());
+		message_write(STDERR_FILENO, "no context, calls go to the kernel: %s: %s",
+			      strerrordesc_np(-err), ferry_open_error());
 	return err ? NULL : ferry;
 }
 
-static struct ferry *try_open(const struct settings *settings, enum plain *why)
+static struct ferry *context_try_open(const struct settings *settings, enum plain *why)
 {
 	enum state expected = STATE_CLOSED;
 	struct ferry *ferry;
 
-	if (may_be_in_handler()) {
+	if (caller_may_be_handler()) {
 		*why = PLAIN_SIGNAL;
 		return NULL;
 	}
@@ -101,7 +102,7 @@ static struct ferry *try_open(const struct settings *settings, enum plain *why)
 	}
 	ferry_close(inherited);
 	inherited = NULL;
-	ferry = open_context(settings);
+	ferry = context_open(settings);
 	atomic_store(&context, ferry);
 	atomic_store(&state, ferry ? STATE_OPEN : STATE_OFF);
 	if (ferry && atomic_load(&fresh_frames))
@@ -128,11 +129,11 @@ struct ferry *context_get(const struct settings *settings, enum plain *why)
 	case STATE_OPEN:
 		break;
 	}
-	if (!is_libc_thread()) {
+	if (!caller_is_libc_thread()) {
 		*why = PLAIN_THREAD;
 		return NULL;
 	}
-	return now == STATE_OPEN ? atomic_load(&context) : try_open(settings, why);
+	return now == STATE_OPEN ? atomic_load(&context) : context_try_open(settings, why);
 }
 
 struct ferry *context_peek(void)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The names that the drop-in puts in front of libnuma's and libc's. numa_move_pages and
- * numa_migrate_pages need no twin here: they call one of these.
+ * The functions of libnuma and libc that the drop-in interposes. It need not interpose
+ * numa_move_pages and numa_migrate_pages, which call functions that it does.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -22,7 +22,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* libnuma's, declared here so that its header isn't needed to build. */
+/* Declared here because the build does not need libnuma's header. */
 EXPORT long move_pages(int pid, unsigned long count, void **pages, const int *nodes, int *status,
 		       int flags);
 EXPORT long migrate_pages(int pid, unsigned long maxnode, const unsigned long *from,
@@ -43,7 +43,7 @@ static long libc_result(long ret)
 	return -1;
 }
 
-static struct ferry *choose(unsigned long count, const int *nodes)
+static struct ferry *ferry_for_call(unsigned long count, const int *nodes)
 {
 	struct ferry *ferry = NULL;
 	enum plain why;
@@ -66,7 +66,7 @@ long move_pages(int pid, unsigned long count, void **pages, const int *nodes, in
 		int flags)
 {
 	int saved_errno = errno;
-	struct ferry *ferry = choose(count, nodes);
+	struct ferry *ferry = ferry_for_call(count, nodes);
 	long ret;
 
 	if (!ferry) {
@@ -116,7 +116,7 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 	return (int)libc_result(sys(SYS_setsockopt, fd, level, name, value, len));
 }
 
-/* Reached from syscall(), with its arguments, for the numbers that concern us. */
+/* syscall() jumps here, with its arguments, for the numbers that the drop-in handles. */
 long preload_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
 	switch (nr) {
@@ -144,26 +144,26 @@ static void write_log(void *arg, int level, const char *message)
 	const struct settings *s = arg;
 
 	if ((uint64_t)level < s->log)
-		say(STDERR_FILENO, "%s", message);
+		message_write(STDERR_FILENO, "%s", message);
 }
 
-static void in_forked_child(void)
+static void after_fork_in_child(void)
 {
 	context_forget();
 	stats_reset();
 }
 
-static __attribute__((constructor)) void start(void)
+static __attribute__((constructor)) void preload_start(void)
 {
 	next_vmsplice = (__typeof__(next_vmsplice))dlsym(RTLD_NEXT, "vmsplice");
 	next_setsockopt = (__typeof__(next_setsockopt))dlsym(RTLD_NEXT, "setsockopt");
 	settings_load(&settings);
 	if (settings.log)
 		ferry_set_log(write_log, &settings);
-	context_allow(!settings.disable && !pthread_atfork(NULL, NULL, in_forked_child));
+	context_allow(!settings.disable && !pthread_atfork(NULL, NULL, after_fork_in_child));
 }
 
-static __attribute__((destructor)) void report(void)
+static __attribute__((destructor)) void preload_exit(void)
 {
 	if (settings.stats[0] && settings.stats[0] != '0')
 		stats_report(settings.stats);

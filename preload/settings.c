@@ -12,14 +12,19 @@
 
 #include "base/base.h"
 
+/*
+ * Increasing this leaves more calls to the kernel; decreasing it lets more programs open a context,
+ * which costs milliseconds and threads. (The library itself makes the plain call for small
+ * requests.)
+ */
 #define DEFAULT_MIN_PAGES 64
 #define LINE_BYTES        2048
 
 enum kind {
 	KIND_NUMBER,
-	KIND_BYTES,        /* a number with K, M or G behind it */
-	KIND_BYTES_POWER2, /* such a number that is a power of two */
-	KIND_CHOICE,       /* one of the words; the value is its index */
+	KIND_BYTES,        /* a number, with an optional suffix K, M or G */
+	KIND_BYTES_POWER2, /* KIND_BYTES, and a power of two */
+	KIND_CHOICE,       /* one word of a list; the value is its index */
 	KIND_TEXT,
 };
 
@@ -28,16 +33,16 @@ struct setting {
 	enum kind kind;
 	size_t offset;
 	uint64_t min, max;
-	const char *expected; /* for messages; a choice's words, separated by '|' */
+	const char *expected; /* for messages; for KIND_CHOICE the words, separated by '|' */
 };
 
 #define FIELD(f) offsetof(struct settings, f)
 
-static const struct setting table[] = {
+static const struct setting settings_table[] = {
 	{"PAGEFERRY_DISABLE", KIND_NUMBER, FIELD(disable), 0, 1, "0 or 1"},
 	{"PAGEFERRY_ENGINE", KIND_TEXT, FIELD(engine), 1, 0, "an engine's name"},
 	{"PAGEFERRY_MOVER", KIND_CHOICE, FIELD(mover), 0, 0, "auto|kernel|exchange"},
-	{"PAGEFERRY_WORKERS", KIND_NUMBER, FIELD(nr_workers), 1, 1024, "a number from 1 to 1024"},
+	{"PAGEFERRY_WORKERS", KIND_NUMBER, FIELD(nr_workers), 1, 63, "a number from 1 to 63"},
 	{"PAGEFERRY_CHUNK", KIND_BYTES_POWER2, FIELD(chunk_bytes), PAGE_BYTES, HUGE_BYTES,
 	 "a power of two from 4K to 2M"},
 	{"PAGEFERRY_STALL_US", KIND_NUMBER, FIELD(stall_us), 1, 10000000,
@@ -50,7 +55,7 @@ static const struct setting table[] = {
 	{"PAGEFERRY_LOG", KIND_CHOICE, FIELD(log), 0, 0, "off|error|warn|info|debug"},
 };
 
-void say(int fd, const char *fmt, ...)
+void message_write(int fd, const char *fmt, ...)
 {
 	static const char prefix[] = "pageferry: ";
 	char line[LINE_BYTES];
@@ -66,7 +71,7 @@ void say(int fd, const char *fmt, ...)
 		return;
 	len = MIN(len + (size_t)n, sizeof(line) - 2);
 	line[len++] = '\n';
-	/* Whoever reads this may be gone; there is nobody else to tell. */
+	/* A failed write is ignored: there is no other place for a message. */
 	if (write(fd, line, len) < 0)
 		return;
 }
@@ -115,7 +120,8 @@ static bool parse_choice(const char *text, const char *words, uint64_t *out)
 	return false;
 }
 
-static bool parse(const struct setting *setting, const char *text, struct settings *settings)
+static bool setting_parse(const struct setting *setting, const char *text,
+			  struct settings *settings)
 {
 	char *field = (char *)settings + setting->offset;
 	uint64_t value = 0;
@@ -146,12 +152,12 @@ void settings_load(struct settings *settings)
 	int saved_errno = errno;
 
 	*settings = (struct settings){.min_pages = DEFAULT_MIN_PAGES};
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		const char *text = secure_getenv(table[i].name);
+	for (size_t i = 0; i < ARRAY_SIZE(settings_table); i++) {
+		const char *text = secure_getenv(settings_table[i].name);
 
-		if (text && *text && !parse(&table[i], text, settings))
-			say(STDERR_FILENO, "%s=%.64s: expected %s; using the default",
-			    table[i].name, text, table[i].expected);
+		if (text && *text && !setting_parse(&settings_table[i], text, settings))
+			message_write(STDERR_FILENO, "%s=%.64s: expected %s; using the default",
+				      settings_table[i].name, text, settings_table[i].expected);
 	}
 	errno = saved_errno;
 }

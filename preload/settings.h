@@ -19,16 +19,16 @@ struct settings {
 	uint64_t pool_cap_bytes;
 	uint64_t min_pages;
 	uint64_t fresh_frames;
-	uint64_t log; /* 0: silence; else 1 + level */
-	/* Copies: programs that set their title overwrite the environment's strings. */
+	uint64_t log; /* 0: off; otherwise 1 + enum ferry_log_level */
+	/* Copies, because programs that set their title overwrite the environment's strings. */
 	char engine[SETTING_TEXT_BYTES];
 	char stats[SETTING_TEXT_BYTES];
 };
 
-/* Reads the environment; a bad value costs one line on stderr and leaves the default. */
+/* Reads the environment. For a bad value it writes one line to stderr and keeps the default. */
 void settings_load(struct settings *settings);
 
 /* Writes one line, "pageferry: ...", to fd. Allocates nothing. */
-void say(int fd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void message_write(int fd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

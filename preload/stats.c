@@ -27,7 +27,7 @@ struct text {
 	size_t len;
 };
 
-static void __printf(2, 3) append(struct text *text, const char *fmt, ...)
+static void __printf(2, 3) text_append(struct text *text, const char *fmt, ...)
 {
 	va_list ap;
 	int n;
@@ -57,25 +57,26 @@ void stats_reset(void)
 	forked = true;
 }
 
-static void append_pages(struct text *text, const struct ferry_stats *stats)
+static void text_append_pages(struct text *text, const struct ferry_stats *stats)
 {
 	uint64_t nr_pages = 0;
 
 	for (int i = 0; i < FERRY_NR_MOVERS; i++) {
 		nr_pages += stats->pages_by_mover[i];
 		if (i != FERRY_MOVER_AUTO)
-			append(text, " %s_pages=%" PRIu64, ferry_mover_name(i),
-			       stats->pages_by_mover[i]);
+			text_append(text, " %s_pages=%" PRIu64, ferry_mover_name(i),
+				    stats->pages_by_mover[i]);
 	}
-	append(text, " gb=%.3f", (double)nr_pages * PAGE_BYTES / 1e9);
+	text_append(text, " gb=%.3f", (double)nr_pages * PAGE_BYTES / 1e9);
 	for (int i = FERRY_REASON_NONE + 1; i < FERRY_NR_REASONS; i++) {
 		if (stats->pages_by_reason[i])
-			append(text, " reason_%s=%" PRIu64, ferry_reason_name(i),
-			       stats->pages_by_reason[i]);
+			text_append(text, " reason_%s=%" PRIu64, ferry_reason_name(i),
+				    stats->pages_by_reason[i]);
 	}
-	append(text, " syscalls=%" PRIu64 " chunks=%" PRIu64, stats->nr_syscalls, stats->nr_chunks);
-	append(text, " worker_cpu_s=%.3f max_out_us=%.0f", (double)stats->worker_cpu_ns / 1e9,
-	       (double)stats->max_stall_ns / 1e3);
+	text_append(text, " syscalls=%" PRIu64 " chunks=%" PRIu64, stats->nr_syscalls,
+		    stats->nr_chunks);
+	text_append(text, " worker_cpu_s=%.3f max_out_us=%.0f", (double)stats->worker_cpu_ns / 1e9,
+		    (double)stats->max_stall_ns / 1e3);
 }
 
 void stats_report(const char *where)
@@ -91,22 +92,23 @@ void stats_report(const char *where)
 	if (forked && !(served + plain))
 		return;
 
-	append(&text, "pid=%d program=%s calls=%lu served=%lu plain=%lu", getpid(),
-	       program_invocation_short_name, served + plain, served, plain);
+	text_append(&text, "pid=%d program=%s calls=%lu served=%lu plain=%lu", getpid(),
+		    program_invocation_short_name, served + plain, served, plain);
 	for (int i = 0; i < NR_PLAIN; i++) {
 		if (nr_plain[i])
-			append(&text, " plain_%s=%lu", plain_names[i], nr_plain[i]);
+			text_append(&text, " plain_%s=%lu", plain_names[i], nr_plain[i]);
 	}
 	if (ferry && !ferry_get_stats(ferry, &stats))
-		append_pages(&text, &stats);
+		text_append_pages(&text, &stats);
 
 	if (strcmp(where, "1") != 0)
 		fd = open(where, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	if (fd < 0) {
-		say(STDERR_FILENO, "PAGEFERRY_STATS=%s: can't open: %s", where, strerror(errno));
+		message_write(STDERR_FILENO, "PAGEFERRY_STATS=%s: can't open: %s", where,
+			      strerror(errno));
 		return;
 	}
-	say(fd, "%s", text.bytes);
+	message_write(fd, "%s", text.bytes);
 	if (fd != STDERR_FILENO)
 		close(fd);
 }

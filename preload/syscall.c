@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * syscall(2). Every number but the few that concern us goes to the kernel with all its arguments,
- * by the instructions libc itself uses: no stack frame, so that a clone onto another stack returns
- * there, and nothing thread-local but errno. Assembly, since C promises none of that.
+ * syscall(2). It jumps to preload_syscall for the few numbers that the drop-in handles. All others
+ * go to the kernel with all six arguments, by the same instructions as libc's syscall(): without a
+ * stack frame, so that a clone onto another stack returns there, and without access to thread-local
+ * storage except errno. C guarantees none of that, so this is assembly.
  */
 #include <sys/syscall.h>
 
@@ -93,5 +94,5 @@ __asm__("	.text\n"
 	"	.size	syscall, .-syscall\n");
 
 #else
-#error "the drop-in knows the system call convention of x86-64 and aarch64 only"
+#error "the drop-in implements the system call conventions of x86-64 and aarch64 only"
 #endif

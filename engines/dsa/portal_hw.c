@@ -151,7 +151,7 @@ static int map_portal(struct dsa_portal *portal, char *why, size_t why_bytes)
 		return err;
 	addr = sys(SYS_mmap, NULL, PAGE_BYTES, PROT_WRITE, MAP_SHARED | MAP_POPULATE, portal->fd,
 		   0);
-	if (addr < 0 && addr >= -4095) {
+	if (sys_is_error(addr)) {
 		snprintf(why, why_bytes, "mapping the portal: %s%s", strerror((int)-addr),
 			 addr == -EPERM ? ": kernels since CVE-2024-21823 want CAP_SYS_RAWIO "
 					  "(setcap cap_sys_rawio+ep PROGRAM)"

@@ -76,7 +76,7 @@ static int mark_here(void)
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	long err = page;
 
-	if (page > 0 || page < -4095)
+	if (!sys_is_error(page))
 		err = sys(SYS_madvise, page, PAGE_BYTES, MADV_WIPEONFORK);
 	if (err)
 		return (int)-err;

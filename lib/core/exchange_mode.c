@@ -27,8 +27,8 @@ static bool is_contended(struct ferry *ferry)
 /* To begin with. */
 void exchange_modes_init(struct ferry *ferry)
 {
-	ferry->modes[false].way = POLICY_APART;
-	ferry->modes[true].way = POLICY_TOGETHER;
+	ferry->modes[false].variant = POLICY_APART;
+	ferry->modes[true].variant = POLICY_TOGETHER;
 }
 
 enum policy_mode exchange_mode_choose(struct ferry_job *job, uint64_t exchange_pages)
@@ -52,7 +52,7 @@ enum policy_mode exchange_mode_choose(struct ferry_job *job, uint64_t exchange_p
 		(!job->asked_workers || job->asked_workers >= ferry->machine.nr_workers);
 	pace = &ferry->modes[job->huge];
 	futex_lock(&ferry->stats_lock);
-	mode = job->worth_sampling ? pace_choose(pace) : pace->way;
+	mode = job->worth_sampling ? pace_choose(pace) : pace->variant;
 	futex_unlock(&ferry->stats_lock);
 	job->mode = mode;
 	return mode;

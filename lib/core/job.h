@@ -60,9 +60,9 @@ struct ferry_job {
 	struct segments segments;
 	struct policy_split split;
 	enum policy_mode mode; /* if it tells, or did: how its workers exchange */
-	bool huge;            /* it begins with a huge page */
-	bool worth_sampling;  /* the time it takes is worth remembering */
-	uint64_t stamp;       /* nodes_migration_stamp when it began */
+	bool huge;             /* it begins with a huge page */
+	bool worth_sampling;   /* the time it takes is worth remembering */
+	uint64_t stamp;        /* nodes_migration_stamp when it began */
 	uint64_t submit_ns, deadline_ns;
 	uint64_t max_bytes_per_s;
 

@@ -159,7 +159,7 @@ int memory_blocks_find_zero(struct memory_blocks *blocks)
 	long addr = sys(SYS_mmap, NULL, PAGE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int err;
 
-	if (addr < 0 && addr >= -4095) {
+	if (sys_is_error(addr)) {
 		err = (int)addr;
 	} else {
 		err = zero_frame((uintptr_t)addr, &blocks->zero_frame);

@@ -28,7 +28,7 @@ static int sort_list(struct ferry_job *job)
 	int err;
 
 	if (job->nr_pages > UINT32_MAX) {
-		job->serial = !pages_rise(job->pages, job->nr_usable);
+		job->serial = !pages_ascend(job->pages, job->nr_usable);
 		return 0;
 	}
 	err = pages_order(job->pages, job->nr_usable, job->nr_pages, &job->order);

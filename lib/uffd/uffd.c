@@ -87,7 +87,7 @@ static int probe(int fd)
 	size_t moved;
 	int err, unregister_err;
 
-	if (base < 0 && base > -4096)
+	if (sys_is_error(base))
 		return (int)base;
 	sys(SYS_madvise, base, 2 * len, MADV_NOHUGEPAGE);
 	*(volatile char *)a = 1;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A child of a bare clone(2), made while pages are out, and everything that gives it their content
- * fails; or the child changes its mappings, or has a child of its own, at that very moment. It
- * never sees a wrong byte: what can't be given to it is SIGBUS. And nothing hangs.
+ * A bare clone(2) creates a child while pages are in flight, and every step that gives the child
+ * their content fails. Or the child changes its mappings, or creates a child, at that moment. The
+ * child must never see a wrong byte: pages that it cannot be given raise SIGBUS. Nothing may hang.
  */
 #include <linux/userfaultfd.h>
 #include <sched.h>
@@ -24,16 +24,16 @@
 static struct ferry *ferry;
 static char *mem;
 
-/* ---- what fails ---- */
+/* ---- injected failures ---- */
 
 struct failing {
 	const char *name;
 	int (*in_child)(void);
-	int ends;         /* the child's exit status */
-	int copy_error;   /* of UFFDIO_COPY for the child */
-	unsigned int one; /* of so many COPYs does not fail; 0: all do */
+	int ends;                  /* the child's exit status */
+	int copy_error;            /* of UFFDIO_COPY for the child */
+	unsigned int nth_succeeds; /* every so many COPYs; 0: all fail */
 	bool scan, pagemap;
-	bool slowly; /* copies take their time */
+	bool slowly; /* copies are delayed */
 };
 
 static const struct failing *_Atomic failing;
@@ -48,10 +48,10 @@ static bool child_copies(const struct failing *f, long *ret)
 	if (f->slowly && nth < 100)
 		sys_raw(SYS_nanosleep, (long)&moment, 0, 0, 0, 0, 0);
 	*ret = -f->copy_error;
-	return f->copy_error && (!f->one || nth % f->one);
+	return f->copy_error && (!f->nth_succeeds || nth % f->nth_succeeds);
 }
 
-static bool hook(long nr, const long args[6], long *ret)
+static bool fail_syscall(long nr, const long args[6], long *ret)
 {
 	const struct failing *f = atomic_load(&failing);
 
@@ -76,7 +76,7 @@ static bool hook(long nr, const long args[6], long *ret)
 	return false;
 }
 
-/* ---- children: only what a bare clone leaves usable ---- */
+/* ---- children: a bare clone must not use most of libc ---- */
 
 enum { INTACT, WRONG, BUS };
 
@@ -87,8 +87,8 @@ static void on_bus(int sig)
 	siglongjmp(after_bus, 1);
 }
 
-/* Content as it was filled, or zeros. */
-static int look(const char *at, size_t from, size_t to, bool zeros)
+/* Compares with the content from fill(), or with zeros. */
+static int compare_content(const char *at, size_t from, size_t to, bool zeros)
 {
 	volatile int worst = INTACT;
 
@@ -106,54 +106,54 @@ static int look(const char *at, size_t from, size_t to, bool zeros)
 	return worst;
 }
 
-static int looks(void)
+static int child_looks(void)
 {
-	return look(mem, 0, LEN, false);
+	return compare_content(mem, 0, LEN, false);
 }
 
-static int discards(void)
+static int child_discards(void)
 {
 	int worst;
 
 	for (size_t at = 0; at < LEN / 2; at += LEN / 8)
 		sys_raw(SYS_madvise, (long)mem + (long)at, LEN / 8, MADV_DONTNEED, 0, 0, 0);
-	worst = look(mem, 0, LEN / 2, true);
-	return worst ? worst : look(mem, LEN / 2, LEN, false);
+	worst = compare_content(mem, 0, LEN / 2, true);
+	return worst ? worst : compare_content(mem, LEN / 2, LEN, false);
 }
 
-/* Again and again, more often than anybody keeps count of. */
-static int discards_often(void)
+/* More often than the library records discards. */
+static int child_discards_often(void)
 {
 	for (int i = 0; i < 500; i++)
 		sys_raw(SYS_madvise, (long)mem + i % 2 * (long)PAGE_BYTES, PAGE_BYTES,
 			MADV_DONTNEED, 0, 0, 0);
-	return look(mem, 2 * PAGE_BYTES, LEN, false) == WRONG;
+	return compare_content(mem, 2 * PAGE_BYTES, LEN, false) == WRONG;
 }
 
-static int unmaps(void)
+static int child_unmaps(void)
 {
 	sys_raw(SYS_munmap, (long)mem, LEN / 2, 0, 0, 0, 0);
-	return look(mem, LEN / 2, LEN, false);
+	return compare_content(mem, LEN / 2, LEN, false);
 }
 
-static int remaps(void)
+static int child_remaps(void)
 {
 	char *to = (char *)0x300000000000;
 
 	if (sys_raw(SYS_mremap, (long)mem, LEN, LEN, MREMAP_MAYMOVE | MREMAP_FIXED, (long)to, 0) !=
 	    (long)to)
 		return WRONG;
-	return look(to, 0, LEN, false);
+	return compare_content(to, 0, LEN, false);
 }
 
-static int clones(void)
+static int child_clones(void)
 {
 	long child = sys_raw(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
 	int own, status = 0;
 
 	if (!child)
-		_exit(looks());
-	own = looks();
+		_exit(child_looks());
+	own = child_looks();
 	if (child < 0 || sys_raw(SYS_wait4, child, (long)&status, 0, 0, 0, 0) != child)
 		return WRONG;
 	return own ? own : WIFEXITED(status) ? WEXITSTATUS(status) : WRONG;
@@ -162,29 +162,29 @@ static int clones(void)
 /* ---- one round ---- */
 
 static const struct failing cases[] = {
-	{"nothing fails", looks, INTACT, 0, 0, false, false, false},
-	{"COPY: EAGAIN, but for every sixth", looks, INTACT, EAGAIN, 6, false, false, false},
-	{"COPY: ENOMEM, but for every third", looks, INTACT, ENOMEM, 3, false, false, false},
-	{"COPY: always ENOMEM", looks, BUS, ENOMEM, 0, false, false, false},
-	{"COPY: always EAGAIN", looks, BUS, EAGAIN, 0, false, false, false},
-	{"PAGEMAP_SCAN of what is out", looks, INTACT, 0, 0, true, false, false},
-	{"PAGEMAP_SCAN and pagemap", looks, BUS, 0, 0, true, true, false},
-	{"the child discards pages", discards, INTACT, 0, 0, false, false, true},
-	{"the child discards pages all the time", discards_often, INTACT, 0, 0, false, false, true},
-	{"the child unmaps pages", unmaps, INTACT, 0, 0, false, false, true},
-	{"the child remaps its pages", remaps, INTACT, 0, 0, false, false, true},
-	{"the child clones", clones, INTACT, 0, 0, false, false, true},
+	{"nothing fails", child_looks, INTACT, 0, 0, false, false, false},
+	{"COPY: EAGAIN, except every sixth", child_looks, INTACT, EAGAIN, 6, false, false, false},
+	{"COPY: ENOMEM, except every third", child_looks, INTACT, ENOMEM, 3, false, false, false},
+	{"COPY: always ENOMEM", child_looks, BUS, ENOMEM, 0, false, false, false},
+	{"COPY: always EAGAIN", child_looks, BUS, EAGAIN, 0, false, false, false},
+	{"PAGEMAP_SCAN of pages in flight", child_looks, INTACT, 0, 0, true, false, false},
+	{"PAGEMAP_SCAN and pagemap", child_looks, BUS, 0, 0, true, true, false},
+	{"the child discards pages", child_discards, INTACT, 0, 0, false, false, true},
+	{"the child discards pages often", child_discards_often, INTACT, 0, 0, false, false, true},
+	{"the child unmaps pages", child_unmaps, INTACT, 0, 0, false, false, true},
+	{"the child remaps its pages", child_remaps, INTACT, 0, 0, false, false, true},
+	{"the child clones", child_clones, INTACT, 0, 0, false, false, true},
 };
 
-/* The child's exit status, if it was made while pages were out. */
-static int clone_amid_move(const struct failing *f)
+/* The exit status of a child that is cloned during a move. */
+static int clone_during_move(const struct failing *f)
 {
 	struct move move = {.ferry = ferry, .addr = mem, .len = LEN, .mover = FERRY_MOVER_EXCHANGE};
 	struct ferry_job *job;
 	int status = -1;
 	pid_t child;
 
-	/* Its pages are shared with the last child: by being written they become its own again. */
+	/* Writes to all pages, because those shared with the last child cannot be exchanged. */
 	fill(mem, LEN, SEED);
 	atomic_store(&nr_taken_out, 0);
 	atomic_store(&nr_copies, 0);
@@ -205,13 +205,16 @@ static int clone_amid_move(const struct failing *f)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* Whether pages were out is seen by attempts to copy them, or by SIGBUS where nothing is copied. */
-static bool holds(const struct failing *f)
+/*
+ * Attempts to copy pages for the child show that pages were in flight; so does SIGBUS where every
+ * attempt fails.
+ */
+static bool case_holds(const struct failing *f)
 {
 	unsigned int nr_hits = 0;
 
 	for (int round = 0; round < MAX_ROUNDS && nr_hits < 3; round++) {
-		int ended = clone_amid_move(f);
+		int ended = clone_during_move(f);
 
 		if (!is_intact(mem, LEN, SEED))
 			return false;
@@ -222,7 +225,7 @@ static bool holds(const struct failing *f)
 		nr_hits += f->ends ? ended == f->ends : atomic_load(&nr_copies) > 0;
 	}
 	if (!nr_hits)
-		tap_note("no child was made while pages were out");
+		tap_note("no child was created while pages were in flight");
 	return nr_hits;
 }
 
@@ -235,17 +238,17 @@ int main(void)
 	return 0;
 #endif
 	options.nr_workers = 2;
-	/* Pages are out for that long. */
+	/* Keeps pages in flight for that long. */
 	options.engine = "fault:every=1,what=delay,delay_us=50000";
 	some_node();
 	ferry = open_exchanging_context(&options);
 	signal(SIGBUS, on_bus);
-	__atomic_store_n(&sys_hook, hook, __ATOMIC_RELEASE);
+	__atomic_store_n(&sys_hook, fail_syscall, __ATOMIC_RELEASE);
 	mem = memory_new(LEN, false);
 	tap_plan(ARRAY_SIZE(cases));
 	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
 		watchdog(120, cases[i].name);
-		tap_ok(holds(&cases[i]), "%s", cases[i].name);
+		tap_ok(case_holds(&cases[i]), "%s", cases[i].name);
 	}
 	ferry_close(ferry);
 	return tap_done();

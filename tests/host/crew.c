@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The crew under fire: posts, runs and retracts from many threads, nested runs, close, fork. */
+/* The crew under load: posts, runs and retracts from many threads, nested runs, close, fork. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -21,7 +21,7 @@
 
 static struct crew *crew;
 
-/* Units of work that must each be done exactly once, whoever joins. */
+/* Units of work. Each must be done exactly once, whatever threads join. */
 struct units {
 	struct crew_task task;
 	atomic_uint next;
@@ -30,7 +30,7 @@ struct units {
 	atomic_uint nr_done_calls;
 };
 
-static void enter(struct units *units)
+static void units_enter(struct units *units)
 {
 	unsigned int inside = atomic_fetch_add(&units->nr_inside, 1) + 1;
 	unsigned int most = atomic_load(&units->most_inside);
@@ -44,7 +44,7 @@ static bool units_work(struct crew_task *task, unsigned int worker)
 	struct units *units = CONTAINER_OF(task, struct units, task);
 	unsigned int unit;
 
-	enter(units);
+	units_enter(units);
 	while ((unit = atomic_fetch_add(&units->next, 1)) < NR_UNITS)
 		atomic_fetch_add(&units->done[unit], 1);
 	atomic_fetch_sub(&units->nr_inside, 1);
@@ -66,7 +66,7 @@ static bool units_all_once(const struct units *units)
 	return true;
 }
 
-/* Leaves after each unit, so that tasks go around the queue. */
+/* Leaves the task after each unit, so that it moves to the end of the queue. */
 static bool units_step(struct crew_task *task, unsigned int worker)
 {
 	struct units *units = CONTAINER_OF(task, struct units, task);
@@ -82,7 +82,7 @@ struct nest {
 	atomic_uint next, nr_bad;
 };
 
-/* Every worker inside runs a task of its own, with the others' help. */
+/* Every worker in this task runs a task of its own, which the others may join. */
 static bool nest_work(struct crew_task *task, unsigned int worker)
 {
 	struct nest *nest = CONTAINER_OF(task, struct nest, task);
@@ -130,7 +130,7 @@ static bool round_run(unsigned int nr_wanted)
 	       atomic_load(&units.most_inside) <= nr_wanted + 1;
 }
 
-/* Whatever retract says, nobody is inside afterwards, and done() was called only if it says so. */
+/* After crew_retract() no thread is in the task. done() was called exactly if it returned false. */
 static bool round_retract(unsigned int nr_wanted)
 {
 	struct units units;
@@ -176,7 +176,7 @@ static bool round_free(unsigned int nr_wanted)
 static bool (*const rounds[])(unsigned int) = {round_wait, round_run,  round_retract,
 					       round_step, round_nest, round_free};
 
-static void *poster(void *arg)
+static void *post_rounds(void *arg)
 {
 	unsigned int seed = (unsigned int)(uintptr_t)arg;
 	uintptr_t nr_bad = 0;
@@ -193,7 +193,7 @@ static void test_hammer(void)
 	void *bad;
 
 	for (uintptr_t i = 0; i < NR_POSTERS; i++)
-		pthread_create(&threads[i], NULL, poster, (void *)i);
+		pthread_create(&threads[i], NULL, post_rounds, (void *)i);
 	for (unsigned int i = 0; i < NR_POSTERS; i++) {
 		pthread_join(threads[i], &bad);
 		nr_bad += (uintptr_t)bad;
@@ -202,7 +202,7 @@ static void test_hammer(void)
 	       NR_POSTERS);
 }
 
-/* Keeps all workers busy until told. */
+/* Keeps all workers busy until gate_open(). */
 struct gate {
 	struct crew_task task;
 	atomic_uint open, nr_waiting;
@@ -247,18 +247,18 @@ static void test_starved(void)
 	tap_ok(crew_nr_idle(crew) == 0, "no worker is idle while all are held");
 	units_init(&units, NR_WORKERS);
 	crew_run(crew, &units.task, CREW_CALLER);
-	tap_ok(units_all_once(&units), "run without a free worker: the caller does it all");
+	tap_ok(units_all_once(&units), "run without a free worker: the caller does all units");
 
 	units_init(&units, 1);
 	crew_post(crew, &units.task);
 	tap_ok(crew_wait(crew, &units.task, NS_PER_MS) == -ETIMEDOUT, "wait times out");
 	tap_ok(crew_retract(crew, &units.task) && !atomic_load(&units.next),
-	       "retract before anybody joined: never worked on");
-	tap_ok(!crew_wait(crew, &units.task, 0), "a retracted task has ended for those who wait");
+	       "retract before a worker joined: no unit is done");
+	tap_ok(!crew_wait(crew, &units.task, 0), "crew_wait() of a retracted task returns");
 	gate_open(&gate);
 }
 
-/* A task that leaves its worker again and again, each time until a little later. */
+/* A task that leaves its worker repeatedly and delays itself by a millisecond each time. */
 struct ticks {
 	struct crew_task task;
 	atomic_uint nr;
@@ -302,14 +302,14 @@ static void test_delay(void)
 		crew_wait(crew, &ticks[i].task, FUTEX_FOREVER);
 		early |= ticks[i].early;
 	}
-	tap_ok(!early, "delayed tasks come back by themselves, never too soon");
+	tap_ok(!early, "delayed tasks resume by themselves, never too early");
 
 	for (size_t i = 0; i < ARRAY_SIZE(ticks); i++)
 		ticks_post(&ticks[i], CREW_NEVER);
 	units_init(&units, NR_WORKERS);
 	crew_post(crew, &units.task);
 	tap_ok(!crew_wait(crew, &units.task, FUTEX_FOREVER) && units_all_once(&units),
-	       "more delayed tasks than workers leave the workers to others");
+	       "more delayed tasks than workers: workers serve other tasks");
 	for (size_t i = 0; i < ARRAY_SIZE(ticks); i++) {
 		early |= atomic_load(&ticks[i].nr) != 0;
 		ticks[i].due_ns = 0;
@@ -317,15 +317,14 @@ static void test_delay(void)
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(ticks); i++)
 		crew_wait(crew, &ticks[i].task, FUTEX_FOREVER);
-	tap_ok(!early, "a task that is delayed for ever runs when the delay ends");
+	tap_ok(!early, "a task delayed by CREW_NEVER runs when the delay ends");
 }
 
-/* Thread-local storage lies on the stack. */
+/* An address in the thread-local storage of a worker, which lies on its stack. */
 static const char *on_worker_stack;
 
 struct look {
 	struct crew_task task;
-	char here; /* somewhere on the worker's stack */
 	char name[16];
 	const char *on_tls;
 	bool stack_in_vault, tls_in_vault, signals_blocked, bound;
@@ -370,7 +369,7 @@ static void test_worker(void)
 	tap_ok(crew_cpu_ns(crew) > 0, "the workers' CPU time is known");
 }
 
-/* The child of a fork has no workers: forgetting frees without waiting for them. */
+/* A forked child has no workers: crew_forget() frees their stacks without waiting for them. */
 static void test_forget(void)
 {
 	int status = -1;
@@ -402,8 +401,8 @@ static void test_size(struct placement *placement)
 	crew_forget(NULL);
 }
 
-/* As many places as the tests want workers, whatever the machine has. */
-static struct placement *stretch(const struct placement *real)
+/* A placement with a place per worker of the tests, however few CPUs the machine has. */
+static struct placement *placement_repeat(const struct placement *real)
 {
 	struct placement *placement =
 		malloc(sizeof(*placement) + NR_WORKERS * sizeof(placement->places[0]));
@@ -422,7 +421,7 @@ int main(void)
 	tap_plan(18);
 	if (placement_open(NULL, &real))
 		return 1;
-	placement = stretch(real);
+	placement = placement_repeat(real);
 	if (crew_open(placement, NR_WORKERS, &crew))
 		return 1;
 	test_worker();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Children made in every way while pages move: by fork(3), by a bare clone(2) of which libc knows
- * nothing, and by posix_spawn(3), whose child shares the memory until it runs another program. Each
- * checks all content; contexts of the parent can be closed and asked in the child.
+ * Children created while pages move: by fork(3), by a bare clone(2), and by posix_spawn(3), whose
+ * child shares the memory until it executes another program. Each child checks all content. It also
+ * uses and closes the parent's context.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -15,7 +15,7 @@
 
 #define LEN (16UL << 20)
 
-/* So that the parent's pages become its own again: shared ones are not taken out. */
+/* Time for move_often() to write to the pages, so that they are no longer shared. */
 #define PAUSE_US 30000
 
 extern char **environ;
@@ -37,7 +37,7 @@ static void *move_often(void *arg)
 		if (move_run(&move))
 			abort();
 		atomic_fetch_add(&nr_exchanged, exchanged(&move));
-		/* Where a child has shared them, pages can be taken out again once written. */
+		/* Pages that a child shares cannot be exchanged until the parent writes to them. */
 		for (size_t at = 0; at < LEN; at += PAGE_BYTES) {
 			volatile uint64_t *word = (volatile uint64_t *)(mem + at);
 
@@ -47,7 +47,7 @@ static void *move_often(void *arg)
 	return NULL;
 }
 
-static int child_ends(pid_t child)
+static int child_status(pid_t child)
 {
 	int status = -1;
 
@@ -71,7 +71,7 @@ static int close_context(void)
 	return check_all();
 }
 
-static int ask_context(void)
+static int use_context(void)
 {
 	void *page = mem;
 	struct ferry_job *job;
@@ -82,8 +82,7 @@ static int ask_context(void)
 
 	request.ranges = &range;
 	request.nr_ranges = 1;
-	/* In a child of a bare clone the page may be on its way still: who reads it waits for it.
-	 */
+	/* In a child of a bare clone the page may still be in flight: reading it waits. */
 	(void)*(volatile char *)mem;
 	if (ferry_move_pages(ferry, 0, 1, &page, NULL, &status, 0) || status != node)
 		return 2;
@@ -94,7 +93,7 @@ static int ask_context(void)
 	return ferry_get_stats(ferry, &stats) ? 5 : 0;
 }
 
-/* A context of its own moves pages of the child, while the parent's are being moved. */
+/* The child moves pages with its own context, while the parent's pages are moved. */
 static int open_own(void)
 {
 	struct move move = {.addr = mem, .len = LEN, .mover = FERRY_MOVER_EXCHANGE};
@@ -102,7 +101,7 @@ static int open_own(void)
 
 	if (ferry_open(&move.ferry, NULL))
 		return 6;
-	/* Shared pages are refused: they become the child's own by being written. */
+	/* UFFDIO_MOVE refuses shared pages: write to them first. */
 	for (size_t at = 0; at < LEN; at += PAGE_BYTES)
 		*(volatile uint64_t *)(mem + at) = *(volatile uint64_t *)(mem + at);
 	err = move_run(&move);
@@ -118,10 +117,10 @@ static int fork_again(void)
 
 	if (!child)
 		_exit(check_all());
-	return child_ends(child);
+	return child_status(child);
 }
 
-static bool forked(int (*in_child)(void), unsigned int times)
+static bool fork_children(int (*in_child)(void), unsigned int times)
 {
 	for (unsigned int i = 0; i < times; i++) {
 		pid_t child;
@@ -134,7 +133,7 @@ static bool forked(int (*in_child)(void), unsigned int times)
 			alarm(30);
 			_exit(in_child());
 		}
-		ended = child_ends(child);
+		ended = child_status(child);
 		if (ended) {
 			tap_note("child ended with %d", ended);
 			return false;
@@ -143,7 +142,7 @@ static bool forked(int (*in_child)(void), unsigned int times)
 	return true;
 }
 
-static bool cloned(int (*in_child)(void), unsigned int times)
+static bool clone_children(int (*in_child)(void), unsigned int times)
 {
 	for (unsigned int i = 0; i < times; i++) {
 		pid_t child;
@@ -156,7 +155,7 @@ static bool cloned(int (*in_child)(void), unsigned int times)
 			alarm(30);
 			_exit(in_child());
 		}
-		ended = child_ends(child);
+		ended = child_status(child);
 		if (ended) {
 			tap_note("cloned child ended with %d, in round %u", ended, i);
 			return false;
@@ -165,20 +164,20 @@ static bool cloned(int (*in_child)(void), unsigned int times)
 	return true;
 }
 
-static bool spawned(unsigned int times)
+static bool spawn_children(unsigned int times)
 {
 	char *args[] = {(char *)"/bin/true", NULL};
 
 	for (unsigned int i = 0; i < times; i++) {
 		pid_t child;
 
-		if (posix_spawn(&child, args[0], NULL, NULL, args, environ) || child_ends(child))
+		if (posix_spawn(&child, args[0], NULL, NULL, args, environ) || child_status(child))
 			return false;
 	}
 	return true;
 }
 
-static void run(uint64_t chunk_bytes, bool huge)
+static void run_children(uint64_t chunk_bytes, bool huge)
 {
 	const char *pages = huge ? "huge" : "small";
 	unsigned long chunk = (unsigned long)chunk_bytes;
@@ -190,16 +189,17 @@ static void run(uint64_t chunk_bytes, bool huge)
 	atomic_store(&nr_exchanged, 0);
 	pthread_create(&mover, NULL, move_often, &chunk_bytes);
 	watchdog(120, "children");
-	tap_ok(forked(check_all, 20), "fork: content, %s pages, chunks of %lu", pages, chunk);
-	tap_ok(forked(close_context, 5), "fork: the child closes the context");
-	tap_ok(forked(ask_context, 5), "fork: the child asks the context");
-	tap_ok(forked(open_own, 3), "fork: the child opens a context and moves");
-	tap_ok(forked(fork_again, 3), "fork in a forked child");
-	tap_ok(cloned(check_all, 20), "clone: content");
-	tap_ok(cloned(close_context, 3), "clone: the child closes the context");
-	tap_ok(cloned(ask_context, 3), "clone: the child asks the context");
-	tap_ok(cloned(open_own, 3), "clone: the child opens a context and moves");
-	tap_ok(spawned(10), "posix_spawn");
+	tap_ok(fork_children(check_all, 20), "fork: content, %s pages, chunks of %lu", pages,
+	       chunk);
+	tap_ok(fork_children(close_context, 5), "fork: the child closes the parent's context");
+	tap_ok(fork_children(use_context, 5), "fork: the child uses the parent's context");
+	tap_ok(fork_children(open_own, 3), "fork: the child opens a context and moves");
+	tap_ok(fork_children(fork_again, 3), "fork in a forked child");
+	tap_ok(clone_children(check_all, 20), "clone: content");
+	tap_ok(clone_children(close_context, 3), "clone: the child closes the parent's context");
+	tap_ok(clone_children(use_context, 3), "clone: the child uses the parent's context");
+	tap_ok(clone_children(open_own, 3), "clone: the child opens a context and moves");
+	tap_ok(spawn_children(10), "posix_spawn");
 	atomic_store(&stop, true);
 	pthread_join(mover, NULL);
 	tap_ok(is_intact(mem, LEN, 5) && nr_exchanged, "the parent's content, %lu pages exchanged",
@@ -215,17 +215,13 @@ int main(void)
 	printf("1..0 # SKIP TSan takes a bare clone(2) for a thread\n");
 	return 0;
 #endif
-#ifdef __SANITIZE_THREAD__
-	printf("1..0 # SKIP TSan takes a cloned child's memory for the parent's\n");
-	return 0;
-#endif
 	options.nr_workers = 3;
 	some_node();
 	ferry = open_exchanging_context(&options);
 	tap_plan(3 * 11);
-	run(0, false);
-	run(65536, false);
-	run(0, true);
+	run_children(0, false);
+	run_children(65536, false);
+	run_children(0, true);
 	ferry_close(ferry);
 	return tap_done();
 }

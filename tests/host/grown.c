@@ -25,7 +25,7 @@ static bool grow(void)
 	long flags = elsewhere ? MREMAP_MAYMOVE | MREMAP_FIXED : 0;
 	long at = sys_raw(SYS_mremap, (long)mem, LEN, 2 * LEN, flags, (long)elsewhere, 0);
 
-	if (at < 0 && at > -4096)
+	if (sys_is_error(at))
 		return false;
 	mem = (char *)at;
 	return true;

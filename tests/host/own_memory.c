@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * All writable private memory of the process moves: the arrays of the request itself, stacks, TLS,
- * malloc's arenas, the .data and .bss of libc and of the library, which is loaded from its .so as
- * in any program. Threads use all of that meanwhile. A deadlock is what this looks for.
+ * Moves all writable private memory of the process while threads use it: the arrays of the request,
+ * stacks, TLS, malloc's arenas, .data and .bss of libc and of the library. The library is loaded
+ * from its .so, as in any program. The failure that this test looks for is a deadlock.
  */
 #include <dlfcn.h>
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 #include "tests/testlib/moving.h"
 
 #define RANGES_MAX 512
-#define BIG_BYTES  (64UL << 20) /* pools, of which only a little is there */
+#define BIG_BYTES  (64UL << 20) /* larger mappings are pools, which are mostly empty */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -29,7 +29,7 @@ static __typeof__(ferry_job_result) *job_result_;
 static __typeof__(ferry_job_close) *job_close_;
 static __typeof__(ferry_get_stats) *get_stats_;
 
-static bool load(void)
+static bool load_library(void)
 {
 	char path[4096];
 	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 64);
@@ -56,7 +56,7 @@ static bool load(void)
 	return open_ && close_ && submit_ && job_wait_ && job_result_ && job_close_ && get_stats_;
 }
 
-/* ---- what all threads do meanwhile ---- */
+/* ---- threads that use the memory ---- */
 
 static atomic_bool stop;
 static atomic_ulong nr_rounds, nr_wrong;
@@ -64,15 +64,15 @@ static __thread uint64_t tls_words[1024];
 static uint64_t bss_words[4096];
 static uint64_t data_words[4096] = {1};
 
-static uint64_t deep(unsigned int depth)
+static uint64_t recurse_deep(unsigned int depth)
 {
 	volatile uint64_t frame[64];
 
 	frame[depth % 64] = depth;
-	return depth ? deep(depth - 1) + frame[depth % 64] : 0;
+	return depth ? recurse_deep(depth - 1) + frame[depth % 64] : 0;
 }
 
-static void *use_all(void *arg)
+static void *use_memory(void *arg)
 {
 	size_t me = (size_t)arg;
 	uint64_t round = 0;
@@ -91,7 +91,7 @@ static void *use_all(void *arg)
 		data_words[me + 8] += 1;
 		snprintf(text, sizeof(text), "%zu %" PRIu64, me, round);
 		if (strtoul(text, NULL, 10) != me || block[len - 1] != (char)me ||
-		    deep(200) != 200 * 201 / 2)
+		    recurse_deep(200) != 200 * 201 / 2)
 			atomic_fetch_add(&nr_wrong, 1);
 		free(block);
 		round++;
@@ -100,7 +100,7 @@ static void *use_all(void *arg)
 	return NULL;
 }
 
-/* ---- what moves ---- */
+/* ---- moves ---- */
 
 static size_t read_maps(struct ferry_range *ranges)
 {
@@ -120,7 +120,8 @@ static size_t read_maps(struct ferry_range *ranges)
 	return nr;
 }
 
-static bool run(struct ferry *ferry, struct ferry_request *request, struct ferry_result *result)
+static bool run_request(struct ferry *ferry, struct ferry_request *request,
+			struct ferry_result *result)
 {
 	struct ferry_job *job;
 	int err = submit_(ferry, request, &job);
@@ -156,14 +157,14 @@ static bool move_ranges(struct ferry *ferry, uint64_t chunk_bytes, uint64_t *nr_
 	for (size_t i = 0; i < request.nr_ranges; i++)
 		nr_pages += ranges[i].len_bytes / PAGE_BYTES;
 	request.status = malloc(nr_pages * sizeof(int));
-	good = run(ferry, &request, &result);
+	good = run_request(ferry, &request, &result);
 	*nr_exchanged += result.pages_by_mover[FERRY_MOVER_EXCHANGE];
 	free(request.status);
 	free(ranges);
 	return good;
 }
 
-/* Only the arrays of the request itself, as a list of pages. */
+/* Moves only the arrays of the request itself, as a list of pages. */
 static bool move_arrays(struct ferry *ferry, uint64_t *nr_exchanged)
 {
 	enum { NR = 8192 };
@@ -185,7 +186,7 @@ static bool move_arrays(struct ferry *ferry, uint64_t *nr_exchanged)
 	request.status = memset(nodes + NR, 0x55, NR * sizeof(int));
 	request.flags = FERRY_MOVE_FRESH;
 	request.mover = FERRY_MOVER_EXCHANGE;
-	good = run(ferry, &request, &result);
+	good = run_request(ferry, &request, &result);
 	for (size_t i = 0; i < NR; i++)
 		good &= pages[i] == arrays + i % nr_pages * PAGE_BYTES && nodes[i] == some_node();
 	for (size_t i = 0; i < nr_pages; i++)
@@ -217,7 +218,7 @@ static void test_engine(const char *engine, uint64_t chunk_bytes, double seconds
 	atomic_store(&nr_wrong, 0);
 	memset(bss_words, 0, sizeof(bss_words));
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_create(&threads[i], NULL, use_all, (void *)i);
+		pthread_create(&threads[i], NULL, use_memory, (void *)i);
 	while (good && test_now_ns() < end_ns)
 		good = move_ranges(ferry, chunk_bytes, &nr_exchanged) &&
 		       move_arrays(ferry, &nr_exchanged);
@@ -231,7 +232,7 @@ static void test_engine(const char *engine, uint64_t chunk_bytes, double seconds
 	       (unsigned long)chunk_bytes, (unsigned long)nr_exchanged);
 }
 
-static bool exchanges(void)
+static bool library_exchanges(void)
 {
 	struct ferry *ferry;
 	uint64_t nr = 0;
@@ -251,12 +252,12 @@ int main(void)
 		printf("1..0 # SKIP a sanitizer's shadow must not move\n");
 		return 0;
 	}
-	if (!load()) {
+	if (!load_library()) {
 		printf("Bail out! libpageferry.so can't be loaded\n");
 		return 1;
 	}
 	watchdog(60, "a first move");
-	if (!exchanges()) {
+	if (!library_exchanges()) {
 		printf("1..0 # SKIP no full userfaultfd with UFFDIO_MOVE on this machine\n");
 		return 0;
 	}

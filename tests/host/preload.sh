@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The drop-in against programs that know nothing of it: each victim must print the same, and end the
-# same, with and without it.
+# Runs each victim with and without the drop-in. Its output and exit status must be the same.
 #
 #	tests/host/preload.sh            BUILD=build PRELOAD=$BUILD/libpageferry-preload.so
 #	tests/host/preload.sh --build    only compiles the victims
@@ -34,10 +33,10 @@ build() { # name, compiler flags…
 		"$SOURCES/${SOURCE:-$name}.c" "$@" -lpthread -ldl
 }
 
-# Runs a command with the drop-in in front of it, and only it.
+# Runs one command with the drop-in.
 ferried() { env LD_PRELOAD="$PRELOAD" PAGEFERRY_STATS="$tmp/stats" "$@"; }
 
-# The value of a key in the statistics of a program, summed over its processes; 0 without.
+# The value of a key in the statistics of a program, summed over its processes; 0 if there is none.
 stat_of() { # program, key
 	awk -v program="program=$1" -v key="$2" '
 		$0 ~ " " program " " { for (i = 1; i <= NF; i++)
@@ -55,7 +54,7 @@ same() { # what, command…
 		>"$tmp/ferried" 2>"$tmp/ferried.err" </dev/null
 	ferried=$?
 	if [ $plain -ge 124 ]; then
-		not_ok "$what" "it ends with $plain even without the drop-in"
+		not_ok "$what" "its exit status is $plain even without the drop-in"
 	elif [ $plain -ne $ferried ]; then
 		not_ok "$what" "exit status $plain without, $ferried with the drop-in" \
 			"$(tail -3 "$tmp/ferried.err")"
@@ -68,7 +67,7 @@ same() { # what, command…
 	fi
 }
 
-# After same(): the calls took the way they should have.
+# After same(): compares a value of the statistics.
 counted() { # program, key, test operator, number
 	local value
 	value=$(stat_of "$1" "$2")
@@ -85,9 +84,9 @@ build plugin -shared -fPIC || { echo "Bail out! can't compile $SOURCES/plugin.c"
 [ "$1" = --build ] && exit 0
 
 echo "# drop-in: $PRELOAD"
-[ -e "$PRELOAD" ] || { echo "Bail out! $PRELOAD is not there: run make"; exit 1; }
+[ -e "$PRELOAD" ] || { echo "Bail out! $PRELOAD does not exist: run make"; exit 1; }
 
-same "every name, good and bad arguments" "$VICTIMS/calls"
+same "all functions, valid and invalid arguments" "$VICTIMS/calls"
 counted calls served -ge 15
 counted calls plain_query -eq 2
 same "a call before all constructors" "$VICTIMS/preinit"
@@ -103,24 +102,24 @@ same "vfork, exec and posix_spawn" "$VICTIMS/vfork_exec"
 counted vfork_exec plain_thread -ge 20
 same "threads that come and go" "$VICTIMS/threads"
 counted threads served -ge 100
-same "exit while threads are in calls" "$VICTIMS/exit_busy"
-same "dlopen of libnuma, and of a library whose constructor calls" "$VICTIMS/dlopen" \
+same "exit while threads move pages" "$VICTIMS/exit_busy"
+same "dlopen of libnuma, and of a library whose constructor moves pages" "$VICTIMS/dlopen" \
 	"$VICTIMS/plugin"
 counted dlopen served -eq 3
 same "the program's own userfaultfd" "$VICTIMS/own_uffd"
-same "syscall() passes everything else through" "$VICTIMS/raw_syscall"
+same "syscall() passes all other numbers to the kernel" "$VICTIMS/raw_syscall"
 same "threads and processes by raw clone" "$VICTIMS/raw_clone"
 counted raw_clone plain_thread -eq 4
-same "calls from within malloc" "$VICTIMS/malloc_hook"
-same "pages given to a pipe" "$VICTIMS/zerocopy"
+same "calls from malloc" "$VICTIMS/malloc_hook"
+same "pages passed to a pipe by reference" "$VICTIMS/zerocopy"
 
 if SOURCE=threads build threads_static -static 2>/dev/null; then
 	same "a static program" "$VICTIMS/threads_static"
 	[ ! -e "$tmp/stats" ] || ! grep -q program=threads_static "$tmp/stats"
-	verdict $? "a static program does not notice the drop-in"
+	verdict $? "a static program is not affected by the drop-in"
 else
 	skip "a static program" "no static libc"
-	skip "a static program does not notice the drop-in" "no static libc"
+	skip "a static program is not affected by the drop-in" "no static libc"
 fi
 
 if command -v migratepages >/dev/null; then
@@ -161,18 +160,18 @@ rm -f "$tmp/stats"
 ferried PAGEFERRY_MIN_PAGES=100000 "$VICTIMS/threads" >/dev/null
 counted threads plain_small -eq 160
 
-for bad in PAGEFERRY_DISABLE=yes PAGEFERRY_MOVER=fast PAGEFERRY_WORKERS=-1 PAGEFERRY_CHUNK=3M \
-	PAGEFERRY_CHUNK=4M PAGEFERRY_STALL_US=1ms PAGEFERRY_POOL_CAP=1X PAGEFERRY_MIN_PAGES= \
+for bad in PAGEFERRY_DISABLE=yes PAGEFERRY_MOVER=fast PAGEFERRY_WORKERS=-1 PAGEFERRY_WORKERS=64 \
+	PAGEFERRY_CHUNK=3M PAGEFERRY_CHUNK=4M PAGEFERRY_STALL_US=1ms PAGEFERRY_POOL_CAP=1X PAGEFERRY_MIN_PAGES= \
 	PAGEFERRY_LOG=loud PAGEFERRY_FRESH_FRAMES=2 PAGEFERRY_ENGINE=nonesuch; do
 	said=$(env LD_PRELOAD="$PRELOAD" "$bad" "$VICTIMS/constructor" 2>&1 >"$tmp/ferried")
 	if [ "$bad" = PAGEFERRY_MIN_PAGES= ]; then
 		[ -z "$said" ]
-		verdict $? "an empty value is no value" "$said"
+		verdict $? "an empty value is ignored" "$said"
 		continue
 	fi
 	[ "$(wc -l <<<"$said")" -eq 1 ] && [[ $said == "pageferry: $bad: "*"using the default" ]] &&
 		grep -q 'after main: 0 misplaced 0 damaged 0' "$tmp/ferried"
-	verdict $? "$bad: one clear line, and the default" "$said"
+	verdict $? "$bad: one message, and the default" "$said"
 done
 
 for good in PAGEFERRY_MOVER=kernel PAGEFERRY_MOVER=exchange PAGEFERRY_WORKERS=2 PAGEFERRY_CHUNK=64K \
@@ -196,6 +195,6 @@ verdict $? "the man page names every setting" "missing: $missing"
 
 exports=$(nm -D --defined-only "$PRELOAD" | awk '{ print $3 }' | sort | xargs)
 [ "$exports" = "migrate_pages move_pages setsockopt syscall vmsplice" ]
-verdict $? "nothing but the interposed names is exported" "$exports"
+verdict $? "the drop-in exports only the interposed functions" "$exports"
 
 echo "1..$nr"

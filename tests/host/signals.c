@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Signals while pages move. A timer interrupts every thread again and again with a handler that
- * writes to pages that may be out; threads write to pages that they have protected, so that a
- * SIGSEGV handler has to give access first, as garbage collectors do; and all handlers run on
- * stacks that lie in the moved range themselves. Who wrote a word knows what must be in it.
+ * Signals while pages move. A timer interrupts every thread repeatedly, with a handler that writes
+ * to pages that may be in flight. Threads write to pages that they have protected, so that a
+ * SIGSEGV handler must give access first, as in garbage collectors. All handlers run on stacks
+ * inside the moved range. Each word has one writer, which knows the value that it must have.
  *
- * FERRY_TEST_SECONDS=N goes on for N seconds, some tenths of a second per phase otherwise.
+ * FERRY_TEST_SECONDS=N runs for N seconds; the default is some tenths of a second per phase.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,9 +14,9 @@
 #include "tests/testlib/moving.h"
 
 #define NR_WRITERS  3
-#define NR_THREADS  (NR_WRITERS + 1) /* and one that calls ferry_move_pages() */
-#define NR_WRITTEN  512UL            /* pages that all write to, each its own words */
-#define NR_GUARDED  16UL             /* pages of each writer that it protects */
+#define NR_THREADS  (NR_WRITERS + 1) /* the last calls ferry_move_pages() */
+#define NR_WRITTEN  512UL            /* pages to which all threads write, each to its own words */
+#define NR_GUARDED  16UL             /* pages per writer, which it protects */
 #define STACK_LEN   (128UL << 10)
 #define WRITTEN_LEN (NR_WRITTEN * PAGE_BYTES)
 #define GUARDED_LEN (NR_GUARDED * PAGE_BYTES)
@@ -30,7 +30,7 @@ struct actor {
 	atomic_ulong nr_ticks, nr_faults;
 };
 
-/* The first thing found wrong; handlers can't print it. */
+/* The first failure. Handlers cannot print it. */
 static struct {
 	const char *what;
 	size_t actor, page;
@@ -44,7 +44,7 @@ static atomic_ulong nr_exchanged, nr_calls;
 static struct actor actors[NR_THREADS];
 static __thread struct actor *self;
 
-static void fail(const char *what, size_t page, uint64_t expected, uint64_t found)
+static void record_failure(const char *what, size_t page, uint64_t expected, uint64_t found)
 {
 	if (atomic_exchange(&failed, true))
 		return;
@@ -55,7 +55,7 @@ static void fail(const char *what, size_t page, uint64_t expected, uint64_t foun
 	wrong.found = found;
 }
 
-static bool going(void)
+static bool is_running(void)
 {
 	return !atomic_load(&stop) && !atomic_load(&failed);
 }
@@ -66,7 +66,7 @@ static uint64_t next_random(uint64_t *state)
 	return *state >> 33;
 }
 
-/* Each actor has a word for itself and one for its handler in every page. */
+/* Each actor has two words in every page: one for itself and one for its handler. */
 static volatile uint64_t *word_of(size_t page, size_t word)
 {
 	return (uint64_t *)(arena + page * PAGE_BYTES) + word;
@@ -82,18 +82,19 @@ static char *stack_of(const struct actor *actor)
 	return arena + WRITTEN_LEN + NR_WRITERS * GUARDED_LEN + actor->me * STACK_LEN;
 }
 
-static void step(const char *what, size_t page, volatile uint64_t *word, uint64_t *expected)
+static void increment_word(const char *what, size_t page, volatile uint64_t *word,
+			   uint64_t *expected)
 {
 	uint64_t found = *word;
 
 	if (found != *expected)
-		fail(what, page, *expected, found);
+		record_failure(what, page, *expected, found);
 	*word = ++*expected;
 }
 
 /* ---- handlers ---- */
 
-/* TSan calls handlers later, from wherever it may. */
+/* TSan calls handlers later, on any stack. */
 #if defined(__SANITIZE_THREAD__)
 #define OWN_STACK 0
 #else
@@ -107,10 +108,11 @@ static void check_stack(void)
 	if (!OWN_STACK)
 		return;
 	if (&here < stack || &here >= stack + STACK_LEN)
-		fail("a handler runs on another stack", 0, (uintptr_t)stack, (uintptr_t)&here);
+		record_failure("a handler runs on another stack", 0, (uintptr_t)stack,
+			       (uintptr_t)&here);
 }
 
-static void tick(int sig)
+static void on_tick_signal(int sig)
 {
 	int before = errno;
 
@@ -118,19 +120,19 @@ static void tick(int sig)
 	for (int i = 0; i < 4; i++) {
 		size_t page = next_random(&self->random_in_handler) % NR_WRITTEN;
 
-		step("lost update of a handler", page, word_of(page, NR_THREADS + self->me),
-		     &self->by_handler[page]);
+		increment_word("lost update of a handler", page,
+			       word_of(page, NR_THREADS + self->me), &self->by_handler[page]);
 	}
 	atomic_fetch_add(&self->nr_ticks, 1);
 	errno = before;
 }
 
-static void give_access(int sig, siginfo_t *info, void *context)
+static void on_fault_signal(int sig, siginfo_t *info, void *context)
 {
 	char *at = (char *)ALIGN_DOWN((uintptr_t)info->si_addr, PAGE_BYTES);
 	int before = errno;
 
-	/* Anything else is a crash, and shall be one. */
+	/* Any other fault is a crash. */
 	if (!self || self->me >= NR_WRITERS || at < guarded_of(self) ||
 	    at >= guarded_of(self) + GUARDED_LEN) {
 		signal(SIGSEGV, SIG_DFL);
@@ -138,22 +140,23 @@ static void give_access(int sig, siginfo_t *info, void *context)
 	}
 	check_stack();
 	if (mprotect(at, PAGE_BYTES, PROT_READ | PROT_WRITE))
-		fail("mprotect in a handler", 0, 0, (uint64_t)errno);
+		record_failure("mprotect in a handler", 0, 0, (uint64_t)errno);
 	atomic_fetch_add(&self->nr_faults, 1);
 	errno = before;
 }
 
 static void catch_signals(void)
 {
-	struct sigaction on_tick = {.sa_handler = tick, .sa_flags = SA_ONSTACK | SA_RESTART};
-	struct sigaction on_fault = {.sa_sigaction = give_access,
+	struct sigaction on_tick = {.sa_handler = on_tick_signal,
+				    .sa_flags = SA_ONSTACK | SA_RESTART};
+	struct sigaction on_fault = {.sa_sigaction = on_fault_signal,
 				     .sa_flags = SA_ONSTACK | SA_SIGINFO};
 
 	sigaction(SIGUSR1, &on_tick, NULL);
 	sigaction(SIGSEGV, &on_fault, NULL);
 }
 
-/* ---- threads that are interrupted ---- */
+/* ---- interrupted threads ---- */
 
 struct ticking {
 	stack_t stack_before;
@@ -185,7 +188,7 @@ static void stop_ticking(struct ticking *t)
 	sigaltstack(&t->stack_before, NULL);
 }
 
-/* The write finds the page protected, once, whether it is out or not. */
+/* The write must fault on the protection exactly once, whether the page is in flight or not. */
 static void write_guarded(struct actor *actor)
 {
 	size_t page = next_random(&actor->random) % NR_GUARDED;
@@ -193,14 +196,16 @@ static void write_guarded(struct actor *actor)
 	unsigned long before = atomic_load(&actor->nr_faults);
 
 	if (mprotect(at, PAGE_BYTES, next_random(&actor->random) % 2 ? PROT_READ : PROT_NONE))
-		fail("mprotect", page, 0, (uint64_t)errno);
+		record_failure("mprotect", page, 0, (uint64_t)errno);
 	*(volatile uint64_t *)(at + 8) = actor->guarded[page] + 1;
-	step("lost update of a guarded page", page, (volatile uint64_t *)at, &actor->guarded[page]);
+	increment_word("lost update of a guarded page", page, (volatile uint64_t *)at,
+		       &actor->guarded[page]);
 	if (*(volatile uint64_t *)(at + 8) != actor->guarded[page])
-		fail("lost first write to a guarded page", page, actor->guarded[page],
-		     *(uint64_t *)(at + 8));
+		record_failure("lost first write to a guarded page", page, actor->guarded[page],
+			       *(uint64_t *)(at + 8));
 	if (atomic_load(&actor->nr_faults) != before + 1)
-		fail("faults on a guarded page", page, 1, atomic_load(&actor->nr_faults) - before);
+		record_failure("faults on a guarded page", page, 1,
+			       atomic_load(&actor->nr_faults) - before);
 }
 
 static void *write_often(void *arg)
@@ -209,11 +214,12 @@ static void *write_often(void *arg)
 	struct ticking ticking;
 
 	start_ticking(&ticking, actor);
-	while (going()) {
+	while (is_running()) {
 		for (int i = 0; i < 16; i++) {
 			size_t page = next_random(&actor->random) % NR_WRITTEN;
 
-			step("lost update", page, word_of(page, actor->me), &actor->written[page]);
+			increment_word("lost update", page, word_of(page, actor->me),
+				       &actor->written[page]);
 		}
 		write_guarded(actor);
 	}
@@ -234,12 +240,12 @@ static void *call_often(void *arg)
 		nodes[i] = some_node();
 	}
 	start_ticking(&ticking, arg);
-	while (going()) {
+	while (is_running()) {
 		long ret = ferry_move_pages(ferry, 0, LEN / PAGE_BYTES, pages, nodes, status,
 					    1 << 1 /* MPOL_MF_MOVE */);
 
 		if (ret < 0)
-			fail("ferry_move_pages", 0, 0, (uint64_t)errno);
+			record_failure("ferry_move_pages", 0, 0, (uint64_t)errno);
 		atomic_fetch_add(&nr_calls, 1);
 	}
 	stop_ticking(&ticking);
@@ -251,7 +257,7 @@ static void *move_often(void *arg)
 	static const uint64_t chunks[] = {0, PAGE_BYTES, 64UL << 10, 512UL << 10};
 	uint64_t random = 7;
 
-	while (going()) {
+	while (is_running()) {
 		size_t skip = next_random(&random) % (LEN / PAGE_BYTES) * PAGE_BYTES;
 		struct move move = {
 			.ferry = ferry,
@@ -264,7 +270,7 @@ static void *move_often(void *arg)
 		int err = move_run(&move);
 
 		if (err || !adds_up(&move.result))
-			fail("job", skip / PAGE_BYTES, 0, (uint64_t)-err);
+			record_failure("job", skip / PAGE_BYTES, 0, (uint64_t)-err);
 		atomic_fetch_add(&nr_exchanged, exchanged(&move));
 	}
 	return NULL;
@@ -274,7 +280,7 @@ static void *move_often(void *arg)
 
 static const char *const engines[] = {"cpu", "fault:every=5,what=mix,inner=cpu", "dsa:model"};
 
-static void set_up(void)
+static void reset_phase(void)
 {
 	arena = memory_new(LEN, false);
 	memset(arena, 0, LEN);
@@ -287,7 +293,7 @@ static void set_up(void)
 	atomic_store(&nr_calls, 0);
 }
 
-static bool any_work(void)
+static bool all_have_worked(void)
 {
 	bool all = nr_exchanged && nr_calls;
 
@@ -301,11 +307,12 @@ static void check_at_the_end(void)
 	for (size_t i = 0; i < NR_THREADS; i++)
 		for (size_t page = 0; page < NR_WRITTEN; page++) {
 			if (*word_of(page, i) != actors[i].written[page])
-				fail("lost at the end", page, actors[i].written[page],
-				     *word_of(page, i));
+				record_failure("lost at the end", page, actors[i].written[page],
+					       *word_of(page, i));
 			if (*word_of(page, NR_THREADS + i) != actors[i].by_handler[page])
-				fail("handler's, lost at the end", page, actors[i].by_handler[page],
-				     *word_of(page, NR_THREADS + i));
+				record_failure("handler's, lost at the end", page,
+					       actors[i].by_handler[page],
+					       *word_of(page, NR_THREADS + i));
 		}
 }
 
@@ -314,13 +321,13 @@ static void run_phase(double seconds)
 	pthread_t threads[NR_THREADS + 1];
 	unsigned long nr_ticks = 0, nr_faults = 0;
 
-	set_up();
+	reset_phase();
 	for (size_t i = 0; i < NR_THREADS; i++)
 		pthread_create(&threads[i], NULL, i < NR_WRITERS ? write_often : call_often,
 			       &actors[i]);
 	pthread_create(&threads[NR_THREADS], NULL, move_often, NULL);
-	/* However long it takes until anything has happened at all. */
-	for (double left = seconds; (left > 0 || !any_work()) && going(); left -= 0.05)
+	/* Longer than that if not every thread has done some work. */
+	for (double left = seconds; (left > 0 || !all_have_worked()) && is_running(); left -= 0.05)
 		usleep(50000);
 	atomic_store(&stop, true);
 	for (size_t i = 0; i <= NR_THREADS; i++)
@@ -361,8 +368,7 @@ int main(void)
 			continue;
 		}
 		run_phase(seconds);
-		tap_ok(!failed, "%s: handlers and those whom they interrupt lose nothing",
-		       engines[i]);
+		tap_ok(!failed, "%s: handlers and interrupted threads lose no write", engines[i]);
 		ferry_close(ferry);
 	}
 	return tap_done();

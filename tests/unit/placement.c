@@ -18,8 +18,8 @@ static struct placement *open_synthetic(const char *description)
 	return placement;
 }
 
-/* How many different L3 domains the first places lie in. */
-static unsigned int spread(const struct placement *placement, unsigned int nr_places)
+/* The number of L3 domains of the first nr_places places. */
+static unsigned int count_l3(const struct placement *placement, unsigned int nr_places)
 {
 	unsigned int nr = 0;
 
@@ -54,7 +54,7 @@ Test(placement, zen5_one_per_ccd_first)
 	cr_assert_eq(placement->nr_places, 256);
 	cr_assert_eq(placement->nr_l3, 16);
 	cr_assert_eq(placement->nr_cores, 128);
-	cr_assert_eq(spread(placement, 16), 16);
+	cr_assert_eq(count_l3(placement, 16), 16);
 	for (unsigned int i = 0; i < 128; i++)
 		cr_assert_eq(placement->places[i].smt, 0);
 	for (unsigned int i = 128; i < 256; i++)
@@ -71,7 +71,7 @@ Test(placement, two_sockets_take_turns)
 
 	for (unsigned int i = 0; i < 16; i++)
 		cr_assert_eq(placement->places[i].node, (int)(i % 2));
-	cr_assert_eq(spread(placement, 16), 16);
+	cr_assert_eq(count_l3(placement, 16), 16);
 	placement_close(placement);
 }
 
@@ -85,7 +85,7 @@ Test(placement, sub_numa_clusters_are_domains)
 
 		cr_assert_eq(placement->nr_places, 96);
 		cr_assert_eq(placement->nr_l3, 4);
-		cr_assert_eq(spread(placement, 4), 4);
+		cr_assert_eq(count_l3(placement, 4), 4);
 		for (unsigned int j = 0; j < 4; j++)
 			for (unsigned int k = 0; k < j; k++)
 				cr_assert_neq(placement->places[j].node, placement->places[k].node);
@@ -119,7 +119,7 @@ Test(placement, without_l3_the_package_is_the_domain)
 	struct placement *placement = open_synthetic("pack:2 core:4 pu:2");
 
 	cr_assert_eq(placement->nr_l3, 2);
-	cr_assert_eq(spread(placement, 2), 2);
+	cr_assert_eq(count_l3(placement, 2), 2);
 	cr_assert_eq(CPU_COUNT(&placement->places[0].cpus), 8);
 	placement_close(placement);
 
@@ -163,10 +163,10 @@ Test(placement, this_machine_within_the_affinity_mask)
 	placement_close(placement);
 }
 
-/* A /proc and /sys of our own. */
+/* The test's own /proc and /sys. */
 static char root[64];
 
-static void put(const char *path, const char *text)
+static void write_file(const char *path, const char *text)
 {
 	char full[256];
 	FILE *file;
@@ -202,50 +202,50 @@ TestSuite(quota, .init = root_open, .fini = root_close);
 Test(quota, nothing_there_is_no_limit)
 {
 	cr_assert_eq(cgroup_quota_cpus(root), 0);
-	put("/proc/self/cgroup", "0::/gone/away\n");
+	write_file("/proc/self/cgroup", "0::/gone/away\n");
 	cr_assert_eq(cgroup_quota_cpus(root), 0);
 }
 
 Test(quota, v2_tightest_of_all_ancestors)
 {
-	put("/proc/self/cgroup", "0::/outer/inner\n");
-	put("/sys/fs/cgroup/outer/inner/cpu.max", "max 100000\n");
+	write_file("/proc/self/cgroup", "0::/outer/inner\n");
+	write_file("/sys/fs/cgroup/outer/inner/cpu.max", "max 100000\n");
 	cr_assert_eq(cgroup_quota_cpus(root), 0);
-	put("/sys/fs/cgroup/outer/cpu.max", "250000 100000\n");
+	write_file("/sys/fs/cgroup/outer/cpu.max", "250000 100000\n");
 	cr_assert_eq(cgroup_quota_cpus(root), 3, "rounded up");
-	put("/sys/fs/cgroup/outer/inner/cpu.max", "800000 100000\n");
-	cr_assert_eq(cgroup_quota_cpus(root), 3, "the outer one is tighter");
-	put("/sys/fs/cgroup/outer/inner/cpu.max", "50000 100000\n");
+	write_file("/sys/fs/cgroup/outer/inner/cpu.max", "800000 100000\n");
+	cr_assert_eq(cgroup_quota_cpus(root), 3, "the outer limit is tighter");
+	write_file("/sys/fs/cgroup/outer/inner/cpu.max", "50000 100000\n");
 	cr_assert_eq(cgroup_quota_cpus(root), 1);
 }
 
 Test(quota, v2_below_a_container_mount)
 {
-	put("/proc/self/cgroup", "0::/docker/abc\n");
-	put("/sys/fs/cgroup/cpu.max", "200000 100000\n");
+	write_file("/proc/self/cgroup", "0::/docker/abc\n");
+	write_file("/sys/fs/cgroup/cpu.max", "200000 100000\n");
 	cr_assert_eq(cgroup_quota_cpus(root), 2);
 }
 
 Test(quota, v1)
 {
-	put("/proc/self/cgroup", "4:memory:/x\n3:cpuset:/x\n2:cpu,cpuacct:/x\n0::/\n");
-	put("/sys/fs/cgroup/cpu,cpuacct/x/cpu.cfs_quota_us", "-1\n");
-	put("/sys/fs/cgroup/cpu,cpuacct/x/cpu.cfs_period_us", "100000\n");
+	write_file("/proc/self/cgroup", "4:memory:/x\n3:cpuset:/x\n2:cpu,cpuacct:/x\n0::/\n");
+	write_file("/sys/fs/cgroup/cpu,cpuacct/x/cpu.cfs_quota_us", "-1\n");
+	write_file("/sys/fs/cgroup/cpu,cpuacct/x/cpu.cfs_period_us", "100000\n");
 	cr_assert_eq(cgroup_quota_cpus(root), 0);
-	put("/sys/fs/cgroup/cpu,cpuacct/x/cpu.cfs_quota_us", "400000\n");
+	write_file("/sys/fs/cgroup/cpu,cpuacct/x/cpu.cfs_quota_us", "400000\n");
 	cr_assert_eq(cgroup_quota_cpus(root), 4);
-	put("/sys/fs/cgroup/cpu/x/cpu.cfs_quota_us", "150000\n");
-	put("/sys/fs/cgroup/cpu/x/cpu.cfs_period_us", "100000\n");
+	write_file("/sys/fs/cgroup/cpu/x/cpu.cfs_quota_us", "150000\n");
+	write_file("/sys/fs/cgroup/cpu/x/cpu.cfs_period_us", "100000\n");
 	cr_assert_eq(cgroup_quota_cpus(root), 2);
 }
 
 Test(quota, nonsense_is_no_limit)
 {
-	put("/proc/self/cgroup", "\n:\nx:y\n0::\n0::/a\n");
-	put("/sys/fs/cgroup/a/cpu.max", "many few\n");
+	write_file("/proc/self/cgroup", "\n:\nx:y\n0::\n0::/a\n");
+	write_file("/sys/fs/cgroup/a/cpu.max", "many few\n");
 	cr_assert_eq(cgroup_quota_cpus(root), 0);
-	put("/sys/fs/cgroup/a/cpu.max", "100000 0\n");
+	write_file("/sys/fs/cgroup/a/cpu.max", "100000 0\n");
 	cr_assert_eq(cgroup_quota_cpus(root), 0);
-	put("/sys/fs/cgroup/a/cpu.max", "-5 100000\n");
+	write_file("/sys/fs/cgroup/a/cpu.max", "-5 100000\n");
 	cr_assert_eq(cgroup_quota_cpus(root), 0);
 }

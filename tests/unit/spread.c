@@ -8,7 +8,7 @@ static cpu_set_t allowed;
 static struct spread spread;
 static struct place place;
 
-/* A place whose domain is all CPUs that this process may use, its own CPU being the last. */
+/* A place with all CPUs that this process may use, of which it prefers the last. */
 static void setup(void)
 {
 	cr_assert_eq(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
@@ -40,10 +40,10 @@ Test(spread, every_thread_gets_a_cpu_of_its_own_while_there_are_any)
 		cr_assert(cpu >= 0 && CPU_ISSET(cpu, &allowed));
 		cr_assert_eq(spread.users[cpu], 1);
 	}
-	cr_assert_geq(spread_enter_free(&spread, &place), 0, "then they share");
+	cr_assert_geq(spread_enter_free(&spread, &place), 0, "then two threads share a CPU");
 	cr_assert_eq(nr_users(), (unsigned int)nr_cpus + 1);
 	sched_getaffinity(0, sizeof(now), &now);
-	cr_assert(CPU_EQUAL(&now, &allowed), "nobody stays bound");
+	cr_assert(CPU_EQUAL(&now, &allowed), "the thread does not stay bound");
 }
 
 Test(spread, leaving_frees_the_cpu)
@@ -59,7 +59,7 @@ Test(spread, leaving_frees_the_cpu)
 	cr_assert_eq(nr_users(), 0);
 }
 
-/* Each on a thread of its own, or the second would be bound twice. */
+/* Runs in a new thread for each CPU, because a thread cannot be bound twice. */
 static void *bind_here(void *arg)
 {
 	*(int *)arg = spread_bind(&spread, &place, place.cpu);
@@ -79,14 +79,14 @@ Test(spread, two_are_never_bound_to_one_cpu)
 		cr_assert_eq(pthread_create(&thread, NULL, bind_here, &cpu), 0);
 		pthread_join(thread, NULL);
 		if (i == nr_cpus) {
-			cr_assert_eq(cpu, -1, "none is left");
+			cr_assert_eq(cpu, -1, "no CPU is left");
 			break;
 		}
 		cr_assert(cpu >= 0 && CPU_ISSET(cpu, &allowed) && !CPU_ISSET(cpu, &seen));
 		CPU_SET(cpu, &seen);
 	}
 	spread_unbind(&spread, &place, place.cpu);
-	cr_assert_eq(spread_bind(&spread, &place, place.cpu), place.cpu, "free again");
+	cr_assert_eq(spread_bind(&spread, &place, place.cpu), place.cpu, "the CPU is free again");
 	sched_getaffinity(0, sizeof(seen), &seen);
 	cr_assert(CPU_COUNT(&seen) == 1 && CPU_ISSET(place.cpu, &seen));
 	spread_unbind(&spread, &place, place.cpu);

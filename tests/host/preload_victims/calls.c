@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Every name under which the two calls can be reached, with good and bad arguments. */
+/* All functions that make the two system calls, with valid and invalid arguments. */
 #include <numa.h>
 #include <numaif.h>
 
@@ -12,7 +12,7 @@ static void show(const char *what, long ret)
 	arena_print(what, &a, ret, errno);
 }
 
-static void say(const char *what, long ret)
+static void show_result(const char *what, long ret)
 {
 	printf("%s: %ld %d\n", what, ret, ret < 0 ? errno : 0);
 }
@@ -34,14 +34,15 @@ static void moves(int node)
 
 static void bad_moves(void)
 {
-	say("flags", move_pages(0, NR_PAGES, a.pages, a.nodes, a.status, 1));
-	say("numa flags", numa_move_pages(0, NR_PAGES, a.pages, a.nodes, a.status, 64));
-	say("pid", syscall(SYS_move_pages, -1, (long)NR_PAGES, a.pages, a.nodes, a.status, 2));
-	say("pages NULL", move_pages(0, NR_PAGES, NULL, a.nodes, a.status, MPOL_MF_MOVE));
-	say("status NULL", move_pages(0, NR_PAGES, a.pages, a.nodes, NULL, MPOL_MF_MOVE));
-	say("count 0", move_pages(0, 0, NULL, NULL, NULL, 0));
+	show_result("flags", move_pages(0, NR_PAGES, a.pages, a.nodes, a.status, 1));
+	show_result("numa flags", numa_move_pages(0, NR_PAGES, a.pages, a.nodes, a.status, 64));
+	show_result("pid",
+		    syscall(SYS_move_pages, -1, (long)NR_PAGES, a.pages, a.nodes, a.status, 2));
+	show_result("pages NULL", move_pages(0, NR_PAGES, NULL, a.nodes, a.status, MPOL_MF_MOVE));
+	show_result("status NULL", move_pages(0, NR_PAGES, a.pages, a.nodes, NULL, MPOL_MF_MOVE));
+	show_result("count 0", move_pages(0, 0, NULL, NULL, NULL, 0));
 	a.nodes[100] = 900;
-	say("node", move_pages(0, NR_PAGES, a.pages, a.nodes, a.status, MPOL_MF_MOVE));
+	show_result("node", move_pages(0, NR_PAGES, a.pages, a.nodes, a.status, MPOL_MF_MOVE));
 	a.nodes[100] = 0;
 }
 
@@ -51,16 +52,16 @@ static void migrations(int node)
 
 	numa_bitmask_setbit(from, 0);
 	numa_bitmask_setbit(to, (unsigned int)node);
-	say("migrate_pages", migrate_pages(0, from->size + 1, from->maskp, to->maskp));
-	say("numa_migrate_pages", numa_migrate_pages(0, to, from));
-	say("syscall migrate",
-	    syscall(SYS_migrate_pages, 0, from->size + 1, from->maskp, to->maskp));
-	say("maxnode 0", migrate_pages(0, 0, from->maskp, to->maskp));
-	say("migrate pid", migrate_pages(-1, from->size + 1, from->maskp, to->maskp));
-	say("no nodes", migrate_pages(0, from->size + 1, from->maskp, NULL));
-	say("bad mask", syscall(SYS_migrate_pages, 0, 65L, 8L, 8L));
+	show_result("migrate_pages", migrate_pages(0, from->size + 1, from->maskp, to->maskp));
+	show_result("numa_migrate_pages", numa_migrate_pages(0, to, from));
+	show_result("syscall migrate",
+		    syscall(SYS_migrate_pages, 0, from->size + 1, from->maskp, to->maskp));
+	show_result("maxnode 0", migrate_pages(0, 0, from->maskp, to->maskp));
+	show_result("migrate pid", migrate_pages(-1, from->size + 1, from->maskp, to->maskp));
+	show_result("no nodes", migrate_pages(0, from->size + 1, from->maskp, NULL));
+	show_result("bad mask", syscall(SYS_migrate_pages, 0, 65L, 8L, 8L));
 	numa_bitmask_clearall(to);
-	say("empty", numa_migrate_pages(0, from, to));
+	show_result("empty", numa_migrate_pages(0, from, to));
 	numa_free_nodemask(from);
 	numa_free_nodemask(to);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Calls before main, as early as a program can, and after exit() has begun. */
+/* Calls before main, in the earliest constructor of a program, and after exit() has begun. */
 #include "victim.h"
 
 static struct arena a;

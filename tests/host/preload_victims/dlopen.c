@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* libnuma is found at run time; so is a library whose constructor calls. */
+/* Loads libnuma at run time, and a library whose constructor moves pages. */
 #include <dlfcn.h>
 
 #include "victim.h"

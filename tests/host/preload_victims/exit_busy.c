@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* exit() while other threads are in calls, and do not stop. */
+/* Calls exit() while other threads keep moving pages. */
 #include <pthread.h>
 #include <stdatomic.h>
 

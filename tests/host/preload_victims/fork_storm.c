@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Processes that fork while a thread moves pages; children and grandchildren move some as well. */
+/* Forks while a thread moves pages; children and grandchildren move pages as well. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
@@ -15,7 +15,7 @@ static int node;
 static void *mover(void *arg)
 {
 	for (int i = 0; !stop; i++) {
-		/* After a fork the pages are shared for a while: they stay, with -EACCES. */
+		/* Pages that a child still shares stay in place, with status -EACCES. */
 		if (arena_move(&by_thread, i & 1 ? node : 0) < 0)
 			die("move_pages in the thread");
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The program's own malloc moves pages, as NUMA-aware allocators do; so calls come in recursion. */
+/* The program's malloc moves pages, as NUMA-aware allocators do, so calls are recursive. */
 #include <stddef.h>
 
 #include "victim.h"

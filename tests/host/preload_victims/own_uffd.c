@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The program has a userfaultfd of its own on half of what it moves, and goes on receiving faults.
- */
+/* The program handles faults by its own userfaultfd on half of the pages that it moves. */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
@@ -12,7 +11,7 @@
 static int uffd;
 static atomic_int nr_faults;
 
-static void *serve(void *arg)
+static void *handle_faults(void *arg)
 {
 	static unsigned char fill[PAGE];
 	struct uffd_msg msg;
@@ -45,13 +44,13 @@ int main(void)
 		return 0;
 	}
 	arena_make(&a, 0);
-	/* Pages 256.. are watched; the last 16 of them are not there yet. */
+	/* Pages from 256 on are registered; the last 16 of them are absent. */
 	madvise(a.base + 496 * PAGE, 16 * PAGE, MADV_DONTNEED);
 	area.range.start = (unsigned long)(a.base + 256 * PAGE);
 	area.range.len = 256 * PAGE;
 	if (ioctl(uffd, UFFDIO_REGISTER, &area))
 		die("UFFDIO_REGISTER");
-	pthread_create(&thread, NULL, serve, NULL);
+	pthread_create(&thread, NULL, handle_faults, NULL);
 
 	for (int i = 0; i < 10; i++) {
 		long ret = arena_move(&a, i & 1 ? 0 : last_node());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* A library for dlopen.c. */
+/* The library that dlopen.c loads. */
 #include "victim.h"
 
 long plugin_result = -99;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* A call from .preinit_array: before the constructor of any library, the drop-in's included. */
+/* A call from .preinit_array, before the constructors of all libraries, including the drop-in's. */
 #include "victim.h"
 
 static struct arena a;

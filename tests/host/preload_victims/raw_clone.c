@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Threads that libc knows nothing of call: with the parent's thread-local storage, or without. */
+/* Calls by threads and processes that a raw clone(2) creates, unknown to libc. */
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
@@ -53,7 +53,7 @@ int main(void)
 				    CLONE_CHILD_CLEARTID,
 			    "thread");
 		thread_with(CLONE_VM | SIGCHLD, "process with our memory");
-		/* From the second round on the main thread has called before. */
+		/* In the second round a context is open. */
 		printf("main: %ld\n", arena_move(&a, 0));
 	}
 	return 0;

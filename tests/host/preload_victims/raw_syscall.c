@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* syscall() with all kinds of numbers, argument counts and failures. */
+/* syscall() with many numbers, argument counts and failures. */
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/io_uring.h>
@@ -55,7 +55,7 @@ static void waits(void)
 	show("ppoll", syscall(SYS_ppoll, NULL, 0, &soon, NULL, 8L));
 	show("futex wait", syscall(SYS_futex, words, FUTEX_WAIT, 1, NULL, NULL, 0));
 	show("futex timeout", syscall(SYS_futex, words, FUTEX_WAIT, 0, &soon, NULL, 0));
-	/* The sixth argument is compared with the word: it must arrive. */
+	/* The kernel compares the sixth argument with the word. */
 	show("futex requeue equal",
 	     syscall(SYS_futex, words, FUTEX_CMP_REQUEUE, 1, 1L, words + 1, 0));
 	show("futex requeue differs",
@@ -83,7 +83,7 @@ static void processes(void)
 	show("negative number", syscall(-1L));
 }
 
-/* Numbers that the drop-in looks at but must hand on. */
+/* Numbers that the drop-in examines but must pass to the kernel. */
 static void watched(void)
 {
 	struct io_uring_params params = {.flags = 0};

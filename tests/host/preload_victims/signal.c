@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The first call comes from a signal handler; later ones interrupt calls of the main program. */
+/* A signal handler makes the first call; later it interrupts calls of the main program. */
 #include <signal.h>
 #include <sys/time.h>
 
@@ -11,7 +11,7 @@ static struct arena in_main, in_handler;
 static volatile sig_atomic_t nr_ticks, nr_bad;
 static int node;
 
-/* Armed again when the handler ends: one that runs for longer than a period would never stop. */
+/* One shot, armed again by the handler: a period could be shorter than the handler takes. */
 static const struct itimerval soon = {.it_value.tv_usec = 1000};
 
 static void on_signal(int sig)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Threads come and go, each with a call or two; the first ones race for the first call. */
+/* Short-lived threads with two calls each; the first threads race to open the context. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 static atomic_int nr_bad;
 static int node;
 
-/* Pages that another CPU holds for a moment stay behind, as they do with the plain call. */
+/* Pages that another CPU uses at the moment stay in place, also with the plain call. */
 static bool moves_in_the_end(struct arena *a, int to)
 {
 	for (int tries = 0; tries < 50; tries++)

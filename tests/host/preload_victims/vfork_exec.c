@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* vfork children call while the parent's memory is theirs; then they exec, and the new one calls.
- */
+/* Calls by vfork children, which share the parent's memory, and by the programs that they exec. */
 #include <spawn.h>
 #include <sys/wait.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the victims share. A victim is a program that knows nothing of pageferry; it prints the same
- * with and without the drop-in. It moves pages between node 0 and the last node that has memory.
+ * Shared by the victims. A victim is a program without any knowledge of pageferry. Its output must
+ * be the same with and without the drop-in. It moves pages between node 0 and the last node with
+ * memory.
  */
 #ifndef VICTIM_H
 #define VICTIM_H
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 #define PAGE 4096UL
-/* Enough to be served, not small. */
+/* More than PAGEFERRY_MIN_PAGES and than the library leaves to the plain call. */
 #define NR_PAGES 512
 #define MF_MOVE  2
 
@@ -63,7 +64,7 @@ static inline void arena_make(struct arena *a, int node)
 		       -1, 0);
 	if (a->base == MAP_FAILED)
 		die("mmap");
-	/* Of a huge page the kernel reports a few entries as busy: in which order depends. */
+	/* For a huge page the kernel reports some entries as busy, and not always the same ones. */
 	madvise(a->base, NR_PAGES * PAGE, MADV_NOHUGEPAGE);
 	for (int i = 0; i < NR_PAGES; i++) {
 		memset(a->base + i * PAGE, i & 0xff, PAGE);
@@ -73,7 +74,7 @@ static inline void arena_make(struct arena *a, int node)
 	arena_aim(a, node);
 }
 
-/* Pages that hold a wrong byte. */
+/* The number of pages that hold a wrong byte. */
 static inline int arena_damage(const struct arena *a)
 {
 	int nr = 0;
@@ -89,7 +90,7 @@ static inline int arena_damage(const struct arena *a)
 	return nr;
 }
 
-/* Entries whose status isn't the wanted node. */
+/* The number of entries whose status is not the wanted node. */
 static inline int arena_misplaced(const struct arena *a)
 {
 	int nr = 0;

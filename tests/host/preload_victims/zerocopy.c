@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Pages given to a pipe by reference, then moved and overwritten: the pipe keeps the old bytes. */
+/* Passes pages to a pipe by reference, moves and reuses them: the pipe must keep the old bytes. */
 #include <fcntl.h>
 #include <sys/uio.h>
 
@@ -17,7 +17,7 @@ int main(void)
 	arena_make(&a, 0);
 	arena_make(&other, 0);
 	iov.iov_base = a.base;
-	/* Frames are in circulation before the first page is given away. */
+	/* Fill the pools with frames before vmsplice(2). */
 	for (int i = 0; i < 4; i++)
 		arena_move(&other, i & 1 ? 0 : node);
 	if (pipe(fds) || vmsplice(fds[1], &iov, 1, 0) != NR_GIVEN * PAGE)
