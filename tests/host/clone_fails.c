@@ -14,8 +14,8 @@
 #include "base/sys.h"
 #include "base/vault.h"
 #include "lib/uapi.h"
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
 
 #define LEN        (4UL << 20)
 #define SEED       5

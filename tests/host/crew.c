@@ -12,7 +12,7 @@
 #include "base/futex.h"
 #include "base/vault.h"
 #include "crew/crew.h"
-#include "tests/host/tap.h"
+#include "tests/testlib/tap.h"
 
 #define NR_WORKERS 4
 #define NR_POSTERS 4

@@ -14,7 +14,7 @@
 
 #include "engines/engine.h"
 #include "models/dsa/dsa_model.h"
-#include "tests/host/tap.h"
+#include "tests/testlib/tap.h"
 
 #define NR_SLOTS   6
 #define SLOT_BYTES (4UL << 20)

@@ -23,7 +23,7 @@
 #include "engines/dsa/portal.h"
 #include "engines/engine.h"
 #include "models/dsa/dsa_model.h"
-#include "tests/host/tap.h"
+#include "tests/testlib/tap.h"
 
 #if defined(__SANITIZE_THREAD__)
 #define BLIND "the sanitizer does not see what instructions and pipes hand over"

@@ -11,8 +11,8 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
 
 #define NR_WRITERS   3
 #define WRITTEN_LEN  (8UL << 20)

@@ -11,8 +11,8 @@
 #include <sys/file.h>
 #include <sys/wait.h>
 
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
 
 #define NR_TESTS    3
 #define NR_WRITERS  2

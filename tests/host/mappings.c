@@ -10,8 +10,8 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
 
 #define LEN      (4UL << 20)
 #define NR_PAGES (LEN / PAGE_BYTES)

@@ -12,8 +12,8 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
 
 #define NR_CHILDREN  2
 #define NR_MOVERS    2

@@ -13,7 +13,7 @@
 
 #include "engines/sdxi/context.h"
 #include "models/sdxi/model.h"
-#include "tests/host/tap.h"
+#include "tests/testlib/tap.h"
 
 #define NR_PRODUCERS 4
 #define NR_ROUNDS    6000

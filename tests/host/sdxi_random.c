@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "engines/engine.h"
 #include "models/model.h"
-#include "tests/host/tap.h"
+#include "tests/testlib/tap.h"
 
 #define NR_THREADS   3
 #define NR_BATCHES   4

@@ -10,8 +10,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
 
 #define NR_WRITERS  3
 #define NR_THREADS  (NR_WRITERS + 1) /* and one that calls ferry_move_pages() */

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "lib/pagemap.h"
-#include "tests/host/tap.h"
-#include "tests/vm/guest/folios.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
+#include "tests/vm/guest/folios.h"
 
 #define NR_HUGE  24
 #define LEN      ((size_t)NR_HUGE * HUGE_BYTES)

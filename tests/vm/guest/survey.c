@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "lib/survey.h"
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
 
 #define MPOL_DEFAULT 0
 #define MPOL_BIND    2
