@@ -6,21 +6,8 @@ cd "$(dirname "$0")/../.." || exit 1
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 root=$tmp/root
-nr=0
-
-try() # what, command…
-{
-	local what=$1
-
-	shift
-	nr=$((nr + 1))
-	if "$@" >"$tmp/out" 2>&1; then
-		echo "ok $nr - $what"
-	else
-		echo "not ok $nr - $what"
-		sed 's/^/# /' "$tmp/out"
-	fi
-}
+# shellcheck source=tests/testlib/tap.sh
+. tests/testlib/tap.sh
 
 flags() { # what pkg-config says, inside $root
 	PKG_CONFIG_PATH=$root/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root \
@@ -112,4 +99,4 @@ done
 try "the installed migbench runs" env LD_LIBRARY_PATH="$root/usr/lib" "$root/usr/bin/migbench" doctor
 try "documents link to what is there" links
 
-echo "1..$nr"
+tap_done
