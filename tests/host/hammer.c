@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "tests/testlib/moving.h"
+#include "tests/testlib/random.h"
 #include "tests/testlib/tap.h"
 
 #define NR_WRITERS   3
@@ -59,12 +60,6 @@ static bool going(void)
 {
 	return !atomic_load_explicit(&h.stop, memory_order_relaxed) &&
 	       !atomic_load_explicit(&h.failed, memory_order_relaxed);
-}
-
-static uint64_t next_random(uint64_t *state)
-{
-	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
-	return *state >> 33;
 }
 
 static bool check_content(const char *what, const char *at, size_t len, uint64_t seed)

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "tests/testlib/moving.h"
+#include "tests/testlib/random.h"
 #include "tests/testlib/tap.h"
 
 #define NR_TESTS    3
@@ -169,13 +170,12 @@ static void test_merged(void)
 static void *write_often(void *arg)
 {
 	size_t me = (size_t)arg;
-	uint64_t random = me + 1;
+	uint64_t state = me + 1;
 
 	while (!stop && !failed) {
-		size_t page;
+		uint64_t random = next_random(&state);
+		size_t page = random % (NR_PAGES / NR_WRITERS) * NR_WRITERS + me;
 
-		random = random * 6364136223846793005ULL + 1442695040888963407ULL;
-		page = (random >> 33) % (NR_PAGES / NR_WRITERS) * NR_WRITERS + me;
 		check_page(page, "before it is written again");
 		write_page(page, random >> 40);
 		atomic_fetch_add(&nr_writes, 1);
