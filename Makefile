@@ -27,7 +27,7 @@ SAN_FLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SAN_FLAGS_tsan := -fsanitize=thread
 SAN_FLAGS := $(SAN_FLAGS_$(SAN))
 ALL_CFLAGS := -std=gnu17 -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes \
-	-Wpointer-arith -Wno-unused-parameter -fno-strict-aliasing -fno-omit-frame-pointer \
+	-Wpointer-arith -fno-strict-aliasing -fno-omit-frame-pointer \
 	-D_GNU_SOURCE -DFERRY_VERSION='"$(VERSION)"' -I. -Iinclude \
 	$(if $(SAN),-O1) $(CFLAGS) $(SAN_FLAGS) -MMD -MP
 

@@ -83,7 +83,7 @@ void subject_close(struct subject *subject)
 
 /* Only the wait and the call are timed; setting up the request is a caller's own cost in any way.
  */
-static int run_job(struct subject *subject, struct ferry *ferry, enum way way,
+static int run_job(struct subject *subject __maybe_unused, struct ferry *ferry, enum way way,
 		   const struct ferry_request *request, struct outcome *out)
 {
 	struct ferry_job *job;

@@ -99,7 +99,7 @@ static void trim_low(struct pool *pool, uint64_t keep_bytes)
 		pool_trim(pool, keep_bytes);
 }
 
-static void close_one(struct pool *pool, uint64_t arg)
+static void close_one(struct pool *pool, uint64_t arg __maybe_unused)
 {
 	pool_close(pool);
 	vault_free(pool, sizeof(*pool));
@@ -123,7 +123,7 @@ struct prefill {
 };
 
 /* Every hand fills all pools: each extent is added by whoever comes first. */
-static bool prefill_work(struct crew_task *task, unsigned int worker)
+static bool prefill_work(struct crew_task *task, unsigned int worker __maybe_unused)
 {
 	struct prefill *prefill = CONTAINER_OF(task, struct prefill, task);
 

@@ -21,7 +21,7 @@ compile()
 
 	[[ $1 == c++* ]] && driver=${CXX:-c++}
 	read -r -a words <<<"$(flags --cflags --libs)"
-	"$driver" -std="$1" -Wall -Wextra -Werror -Wno-unused-parameter \
+	"$driver" -std="$1" -Wall -Wextra -Werror \
 		-Wno-missing-field-initializers -o "$2" "${@:3}" "${words[@]}" \
 		-Wl,-rpath,"$root/usr/lib"
 }

@@ -82,7 +82,7 @@ enum { INTACT, WRONG, BUS };
 
 static sigjmp_buf after_bus;
 
-static void on_bus(int sig)
+static void on_bus(int sig __maybe_unused)
 {
 	siglongjmp(after_bus, 1);
 }

@@ -39,7 +39,7 @@ static void enter(struct units *units)
 		;
 }
 
-static bool units_work(struct crew_task *task, unsigned int worker)
+static bool units_work(struct crew_task *task, unsigned int worker __maybe_unused)
 {
 	struct units *units = CONTAINER_OF(task, struct units, task);
 	unsigned int unit;
@@ -67,7 +67,7 @@ static bool units_all_once(const struct units *units)
 }
 
 /* Leaves after each unit, so that tasks go around the queue. */
-static bool units_step(struct crew_task *task, unsigned int worker)
+static bool units_step(struct crew_task *task, unsigned int worker __maybe_unused)
 {
 	struct units *units = CONTAINER_OF(task, struct units, task);
 	unsigned int unit = atomic_fetch_add(&units->next, 1);
@@ -208,7 +208,7 @@ struct gate {
 	atomic_uint open, nr_waiting;
 };
 
-static bool gate_work(struct crew_task *task, unsigned int worker)
+static bool gate_work(struct crew_task *task, unsigned int worker __maybe_unused)
 {
 	struct gate *gate = CONTAINER_OF(task, struct gate, task);
 

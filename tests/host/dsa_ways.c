@@ -245,7 +245,8 @@ static int move_in_child(struct engine_channel *channel)
 static bool doctor_heard;
 static char batches_detail[512], batches_line[512];
 
-static void hear(void *arg, const char *step, bool ok, const char *detail, const char *remedy)
+static void hear(void *arg __maybe_unused, const char *step, bool ok, const char *detail,
+		 const char *remedy)
 {
 	tap_note("%s: %s: %s%s%s", step, ok ? "ok" : "BROKEN", detail, remedy ? " -> " : "",
 		 remedy ? remedy : "");

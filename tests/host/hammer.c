@@ -116,7 +116,7 @@ static bool check_static(size_t page, const char *what)
 	return true;
 }
 
-static void *read_all(void *arg)
+static void *read_all(void *arg __maybe_unused)
 {
 	uint64_t state = 99;
 
@@ -125,7 +125,7 @@ static void *read_all(void *arg)
 	return NULL;
 }
 
-static void *fork_often(void *arg)
+static void *fork_often(void *arg __maybe_unused)
 {
 	while (going()) {
 		int status = 0;

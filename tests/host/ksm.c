@@ -183,7 +183,7 @@ static void *write_often(void *arg)
 	return NULL;
 }
 
-static void *move_often(void *arg)
+static void *move_often(void *arg __maybe_unused)
 {
 	while (!stop && !failed) {
 		struct move move = {
@@ -245,7 +245,7 @@ static int test_all(void)
 /* The test runs in a child, so that KSM is set back whatever becomes of it. */
 static pid_t child;
 
-static void end_child(int sig)
+static void end_child(int sig __maybe_unused)
 {
 	kill(child, SIGKILL);
 }

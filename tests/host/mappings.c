@@ -308,7 +308,7 @@ static bool merged_memory(void)
 
 static char *stack_memory;
 
-static void *move_around_own_stack(void *arg)
+static void *move_around_own_stack(void *arg __maybe_unused)
 {
 	move = (struct move){.ferry = ferry,
 			     .addr = stack_memory,

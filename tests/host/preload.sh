@@ -26,7 +26,7 @@ build() { # name, compiler flags…
 	shift
 	[ "$out" -nt "$SOURCES/${SOURCE:-$name}.c" ] && [ "$out" -nt "$SOURCES/victim.h" ] && return
 	mkdir -p "$VICTIMS"
-	$CC -std=gnu17 -O2 -g -Wall -Wextra -Wno-unused-parameter -D_GNU_SOURCE -o "$out" \
+	$CC -std=gnu17 -O2 -g -Wall -Wextra -D_GNU_SOURCE -o "$out" \
 		"$SOURCES/${SOURCE:-$name}.c" "$@" -lpthread -ldl
 }
 

@@ -105,7 +105,7 @@ static void check_stack(void)
 		fail("a handler runs on another stack", 0, (uintptr_t)stack, (uintptr_t)&here);
 }
 
-static void tick(int sig)
+static void tick(int sig __maybe_unused)
 {
 	int before = errno;
 
@@ -120,7 +120,7 @@ static void tick(int sig)
 	errno = before;
 }
 
-static void give_access(int sig, siginfo_t *info, void *context)
+static void give_access(int sig __maybe_unused, siginfo_t *info, void *context __maybe_unused)
 {
 	char *at = (char *)ALIGN_DOWN((uintptr_t)info->si_addr, PAGE_BYTES);
 	int before = errno;
@@ -241,7 +241,7 @@ static void *call_often(void *arg)
 	return NULL;
 }
 
-static void *move_often(void *arg)
+static void *move_often(void *arg __maybe_unused)
 {
 	static const uint64_t chunks[] = {0, PAGE_BYTES, 64UL << 10, 512UL << 10};
 	uint64_t random = 7;

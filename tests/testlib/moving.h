@@ -28,7 +28,7 @@
 
 static const char *volatile watchdog_what;
 
-static inline void watchdog_bites(int sig)
+static inline void watchdog_bites(int sig __maybe_unused)
 {
 	static const char message[] = "\n# hung: ";
 	ssize_t n = write(1, message, sizeof(message) - 1);

@@ -12,7 +12,7 @@
 static int uffd;
 static atomic_int nr_faults;
 
-static void *serve(void *arg)
+static void *serve(void *arg __maybe_unused)
 {
 	static unsigned char fill[PAGE];
 	struct uffd_msg msg;

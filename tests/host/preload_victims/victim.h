@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define __maybe_unused __attribute__((unused))
+
 #define PAGE 4096UL
 /* Enough to be served, not small. */
 #define NR_PAGES 512

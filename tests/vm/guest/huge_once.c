@@ -42,7 +42,7 @@ static void split_some(void)
 			MADV_COLD);
 }
 
-static void *hold(void *arg)
+static void *hold(void *arg __maybe_unused)
 {
 	fill(mem, LEN, 7);
 	atomic_store(&board->order, HOLDER_IDLE);
