@@ -4,6 +4,7 @@
 # make tests        all test programs as well                   -> build/tests/, build/vm/
 # make check        ./check: installs what is missing, builds, runs every test
 # make install      PREFIX=/usr/local LIBDIR= INCLUDEDIR= MANDIR= DESTDIR=
+# make coverage     lines that unit and host tests execute      -> build/coverage/
 # make format       clang-format of all sources; format-check only looks
 # make compile_commands.json   for clangd and clang-tidy
 # make clean
@@ -84,7 +85,7 @@ BENCH_BINS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRCS))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-.PHONY: all lib tests unit-tests host-tests vm-tests fuzz bench check install clean help \
+.PHONY: all lib tests unit-tests host-tests vm-tests fuzz bench check coverage install clean help \
 	format format-check FORCE
 .SECONDARY:
 
@@ -202,6 +203,9 @@ compile_commands.json: FORCE
 	$(Q)$(MAKE) -nB V=1 tests | \
 		awk -v directory='$(CURDIR)' -v skip=$(BUILD)/hook/ -f tools/lib/compile_commands.awk >$@.new
 	$(Q)mv $@.new $@
+
+coverage:
+	tools/coverage
 
 clean:
 	rm -rf build compile_commands.json
