@@ -6,7 +6,8 @@
 # make install      PREFIX=/usr/local LIBDIR= INCLUDEDIR= MANDIR= DESTDIR=
 # make coverage     lines that unit and host tests execute      -> build/coverage/
 # make format       clang-format of all sources; format-check only looks
-# make compile_commands.json   for clangd and clang-tidy
+# make tidy         clang-tidy of the library, migbench and the drop-in
+# make compile_commands.json   for clangd and other tools
 # make clean
 #
 # SAN=asan          with ASan and UBSan                         -> build/asan/
@@ -85,7 +86,7 @@ BENCH_BINS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRCS))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-.PHONY: all lib tests unit-tests host-tests vm-tests fuzz bench check coverage install clean help \
+.PHONY: all lib tests unit-tests host-tests vm-tests fuzz bench check tidy coverage install clean help \
 	format format-check FORCE
 .SECONDARY:
 
@@ -203,6 +204,10 @@ compile_commands.json: FORCE
 	$(Q)$(MAKE) -nB V=1 tests | \
 		awk -v directory='$(CURDIR)' -v skip=$(BUILD)/hook/ -f tools/lib/compile_commands.awk >$@.new
 	$(Q)mv $@.new $@
+
+tidy: compile_commands.json
+	$(Q)printf '%s\n' $(LIB_SRCS) $(CLI_SRCS) $(PRELOAD_SRCS) | \
+		xargs -P $$(nproc) -n 4 clang-tidy --quiet -p .
 
 coverage:
 	tools/coverage

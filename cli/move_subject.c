@@ -233,7 +233,7 @@ static int check_places(struct subject *subject, enum way way)
 		return -EIO;
 	}
 	for (uint32_t i = 0; i < subject->nr_pages; i++) {
-		int status = subject->status[i * step];
+		int status = subject->status[(size_t)i * step];
 
 		if (status < 0 || subject->where[i] == status)
 			continue;

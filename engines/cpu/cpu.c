@@ -146,7 +146,7 @@ struct load {
 static void copy_shared(struct cpu_engine *cpu, struct cpu_channel *channel,
 			const struct load *load)
 {
-	uint64_t grain = load->bytes / (load->nr_threads * GRAINS_PER_THREAD);
+	uint64_t grain = load->bytes / ((uint64_t)load->nr_threads * GRAINS_PER_THREAD);
 
 	channel->batches = load->batches;
 	channel->nr_batches = load->nr_batches;
