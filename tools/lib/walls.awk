@@ -250,8 +250,10 @@ what == "source" {
 	is_source[$0] = 1
 	part_of_source = part_of($0)
 	has_sources[part_of_source] = 1
-	if (part_of_source == "")
+	if (part_of_source == "" && !(folder_of($0) in is_unknown)) {
 		complain($0, "belongs to no part: add a line for its folder to " table)
+		is_unknown[folder_of($0)] = 1
+	}
 }
 what == "include" { read_include() }
 what == "symbol" && NF == 3 { read_symbol() }
