@@ -1,15 +1,25 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# make            library, drop-in, migbench            → build/
-# make tests      all test programs                      → build/tests/
-# make SAN=asan   the same with ASan + UBSan             → build/asan/
-# make SAN=tsan   the same with TSan                     → build/tsan/
-# make install    PREFIX=/usr/local DESTDIR=
+# make              library, drop-in, migbench                 -> build/
+# make tests        all test programs as well                   -> build/tests/, build/vm/
+# make check        ./check: installs what is missing, builds, runs every test
+# make install      PREFIX=/usr/local LIBDIR= INCLUDEDIR= MANDIR= DESTDIR=
+# make coverage     lines that unit and host tests execute      -> build/coverage/
+# make format       clang-format of all sources; format-check only looks
+# make tidy         clang-tidy of the library, migbench and the drop-in
+# make compile_commands.json   for clangd and other tools
+# make clean
 #
-# A folder is a part; every .c file in it belongs to that part.
+# SAN=asan          with ASan and UBSan                         -> build/asan/
+# SAN=tsan          with TSan                                   -> build/tsan/
+# V=1               shows the commands
+# CC, CPPFLAGS, CFLAGS, LDFLAGS are honoured; CFLAGS in compiling and linking.
+#
+# A folder is a part: every .c file in it and in its sub-folders belongs to that part.
 
 VERSION := 0.1.0
 SONAME := libpageferry.so.0
+SOFILE := libpageferry.so.$(VERSION)
 
 SAN ?=
 BUILD := build$(if $(SAN),/$(SAN))
@@ -26,23 +36,25 @@ CFLAGS ?= -O2 -g
 SAN_FLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SAN_FLAGS_tsan := -fsanitize=thread
 SAN_FLAGS := $(SAN_FLAGS_$(SAN))
+ALL_CPPFLAGS := -D_GNU_SOURCE -DFERRY_VERSION='"$(VERSION)"' -I. -Iinclude -MMD -MP $(CPPFLAGS)
 ALL_CFLAGS := -std=gnu17 -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes \
-	-Wpointer-arith -Wno-unused-parameter -fno-strict-aliasing -fno-omit-frame-pointer \
-	-D_GNU_SOURCE -DFERRY_VERSION='"$(VERSION)"' -I. -Iinclude \
-	$(if $(SAN),-O1) $(CFLAGS) $(SAN_FLAGS) -MMD -MP
+	-Wpointer-arith -fno-strict-aliasing -fno-omit-frame-pointer \
+	$(if $(SAN),-O1) $(CFLAGS) $(SAN_FLAGS)
+ALL_LDFLAGS := $(CFLAGS) $(SAN_FLAGS) $(LDFLAGS)
 
 # Optional parts: what the machine has decides what is built; `migbench doctor` says what is not.
 HAVE = $(shell pkg-config --exists $(1) 2>/dev/null && echo y)
 # Its header wants uuid/uuid.h, which its package does not depend on.
 ifneq ($(and $(call HAVE,libaccel-config),$(call HAVE,uuid)),)
-ALL_CFLAGS += -DHAVE_LIBACCEL_CONFIG $(shell pkg-config --cflags libaccel-config)
+ALL_CPPFLAGS += -DHAVE_LIBACCEL_CONFIG $(shell pkg-config --cflags libaccel-config)
 endif
 
-LIB_DIRS := base $(patsubst %/,%,$(wildcard lib/*/)) crew policy engines engines/cpu engines/fault engines/dsa engines/sdxi \
-	models models/dsa models/sdxi
-LIB_SRCS := $(sort $(wildcard $(addsuffix /*.c,$(LIB_DIRS))))
-CLI_SRCS := $(sort $(wildcard cli/*.c cli/*/*.c))
-PRELOAD_SRCS := $(sort $(wildcard preload/*.c))
+SRCS = $(sort $(shell find $(wildcard $(1)) -name '*.c'))
+# The skeleton is what a new engine begins as; its test includes it.
+LIB_SRCS := $(filter-out engines/skeleton/%, \
+	$(call SRCS,base copy hw policy crew models engines lib))
+CLI_SRCS := $(call SRCS,cli)
+PRELOAD_SRCS := $(call SRCS,preload)
 UNIT_SRCS := $(sort $(wildcard tests/unit/*.c))
 HOST_SRCS := $(sort $(wildcard tests/host/*.c))
 VM_SRCS := $(sort $(wildcard tests/vm/guest/*.c))
@@ -71,12 +83,11 @@ VM_BINS := $(patsubst tests/vm/guest/%.c,$(BUILD)/vm/%,$(VM_SRCS))
 FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_SRCS))
 BENCH_BINS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRCS))
 
-# V=1 shows the commands.
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-.PHONY: all lib tests unit-tests host-tests vm-tests fuzz bench install clean format format-check \
-	FORCE
+.PHONY: all lib tests unit-tests host-tests vm-tests fuzz bench check tidy coverage install clean help \
+	format format-check FORCE
 .SECONDARY:
 
 all: lib $(if $(CLI_SRCS),$(MIGBENCH)) $(if $(PRELOAD_SRCS),$(PRELOAD))
@@ -88,21 +99,31 @@ fuzz: $(FUZZ_BINS)
 bench: $(BENCH_BINS)
 tests: all unit-tests host-tests vm-tests fuzz bench
 
+help:
+	@sed -n '/^# make /,/^$$/s/^# \{0,1\}//p' Makefile
+
+check:
+	./check
+
+# An assembler statement at the top of a file is invisible to the link-time optimizer.
+$(BUILD)/obj/preload/syscall.o: ALL_CFLAGS += -fno-lto
+
 $(BUILD)/obj/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -fvisibility=hidden -c -o $@ $<
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -fPIC -fvisibility=hidden -c -o $@ $<
 
 $(BUILD)/hook/%.o: %.c
 	$(call say,CC,"$< (hooks)")
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -fvisibility=hidden -DFERRY_SYS_HOOKS -c -o $@ $<
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -fPIC -fvisibility=hidden -DFERRY_SYS_HOOKS -c -o $@ $<
 
 $(LIBSO): $(LIB_OBJS) lib/libpageferry.map
 	$(call say,LD,$@)
-	$(Q)$(CC) $(SAN_FLAGS) -shared -Wl,-soname,$(SONAME) $(if $(SAN),,-Wl,-z,defs) \
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,$(SONAME) $(if $(SAN),,-Wl,-z,defs) \
 		-Wl,-z,now -Wl,--version-script=lib/libpageferry.map \
-		-o $(BUILD)/$(SONAME) $(LIB_OBJS) $(LIB_LIBS)
+		-o $(BUILD)/$(SOFILE) $(LIB_OBJS) $(LIB_LIBS)
+	$(Q)ln -sf $(SOFILE) $(BUILD)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
 
 $(LIBA): $(LIB_OBJS)
@@ -118,12 +139,12 @@ $(HOOKA): $(HOOK_OBJS)
 # The drop-in carries the library in itself: a program needs one file, and sees one symbol table.
 $(PRELOAD): $(PRELOAD_OBJS) $(LIBA) preload/preload.map
 	$(call say,LD,$@)
-	$(Q)$(CC) $(SAN_FLAGS) -shared $(if $(SAN),,-Wl,-z,defs) -Wl,-z,now -Wl,-z,nodelete \
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared $(if $(SAN),,-Wl,-z,defs) -Wl,-z,now -Wl,-z,nodelete \
 		-Wl,--version-script=preload/preload.map -o $@ $(PRELOAD_OBJS) $(LIBA) $(LIB_LIBS)
 
 $(MIGBENCH): $(CLI_OBJS) $(LIBA)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(SAN_FLAGS) -rdynamic -Wl,-z,now -o $@ $(CLI_OBJS) $(LIBA) $(LIB_LIBS) $(CLI_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -rdynamic -Wl,-z,now -o $@ $(CLI_OBJS) $(LIBA) $(LIB_LIBS) $(CLI_LIBS)
 
 # Made anew each time: PREFIX may be another one for `make install`.
 $(BUILD)/libpageferry.pc: lib/libpageferry.pc.in FORCE
@@ -134,32 +155,34 @@ $(BUILD)/libpageferry.pc: lib/libpageferry.pc.in FORCE
 $(BUILD)/tests/unit/%: tests/unit/%.c $(HOOKA)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -DFERRY_SYS_HOOKS -o $@ $< $(HOOKA) $(LIB_LIBS) -lcriterion -lm
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -DFERRY_SYS_HOOKS -o $@ $< $(HOOKA) \
+		$(LIB_LIBS) -lcriterion -lm
 
 $(BUILD)/tests/host/%.t: tests/host/%.c $(HOOKA) | all
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -Wl,-z,now -DFERRY_SYS_HOOKS -o $@ $< $(HOOKA) $(LIB_LIBS) -lm
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -Wl,-z,now -DFERRY_SYS_HOOKS -o $@ $< $(HOOKA) \
+		$(LIB_LIBS) -lm
 
 $(BUILD)/vm/%: tests/vm/guest/%.c $(LIBA)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(LIBA) $(LIB_LIBS) -lnuma
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBA) $(LIB_LIBS) -lnuma
 
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIBA)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(LIBA) $(LIB_LIBS)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBA) $(LIB_LIBS)
 
 $(BUILD)/bench/%: bench/%.c $(LIBA)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(LIBA) $(LIB_LIBS) -lm
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBA) $(LIB_LIBS) -lm
 
 install: all
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(LIBDIR)/$(SONAME).$(VERSION)
-	ln -sf $(SONAME).$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	install -m 755 $(BUILD)/$(SOFILE) $(DESTDIR)$(LIBDIR)/
+	ln -sf $(SOFILE) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libpageferry.so
 	install -m 755 $(PRELOAD) $(DESTDIR)$(LIBDIR)/
 	install -m 644 include/pageferry.h $(DESTDIR)$(INCLUDEDIR)/
@@ -176,7 +199,20 @@ format:
 format-check:
 	clang-format --dry-run -Werror $(SOURCES)
 
-clean:
-	rm -rf build
+# One entry per source, with the flags of the objects that are linked into the library.
+compile_commands.json: FORCE
+	$(Q)$(MAKE) -nB V=1 tests | \
+		awk -v directory='$(CURDIR)' -v skip=$(BUILD)/hook/ -f tools/lib/compile_commands.awk >$@.new
+	$(Q)mv $@.new $@
 
--include $(shell find $(BUILD)/obj $(BUILD)/hook $(BUILD)/tests $(BUILD)/vm -name '*.d' 2>/dev/null)
+tidy: compile_commands.json
+	$(Q)printf '%s\n' $(LIB_SRCS) $(CLI_SRCS) $(PRELOAD_SRCS) | \
+		xargs -P $$(nproc) -n 4 clang-tidy --quiet -p .
+
+coverage:
+	tools/coverage
+
+clean:
+	rm -rf build compile_commands.json
+
+-include $(shell find $(BUILD)/obj $(BUILD)/hook $(BUILD)/tests $(BUILD)/vm $(BUILD)/bench -name '*.d' 2>/dev/null)

@@ -26,6 +26,7 @@
 
 #define CACHELINE           64
 #define __cacheline_aligned __attribute__((aligned(CACHELINE)))
+#define __maybe_unused      __attribute__((unused))
 #define __must_check        __attribute__((warn_unused_result))
 #define __printf(f, a)      __attribute__((format(printf, f, a)))
 

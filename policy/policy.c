@@ -31,7 +31,7 @@
 /* A shorter call says more about calling than about pages. */
 #define SLICE_TELLING_PAGES 256
 
-unsigned int policy_direct_pages(const struct policy_machine *machine)
+unsigned int policy_direct_pages(const struct policy_machine *machine __maybe_unused)
 {
 	return DIRECT_PAGES;
 }

@@ -57,7 +57,7 @@ struct policy_load {
 	bool kernel_huge; /* they are of huge pages */
 	bool own_process;
 	unsigned int asked_workers; /* 0: no wish */
-	enum policy_mode mode;       /* what the caller has found the faster one of late */
+	enum policy_mode mode;      /* what the caller has found the faster one of late */
 };
 
 struct policy_split {

@@ -183,7 +183,7 @@ static int check_nodes(struct subject *subject, enum variant variant)
 		return -EIO;
 	}
 	for (uint32_t i = 0; i < subject->nr_pages; i++) {
-		int status = subject->status[i * step];
+		int status = subject->status[(size_t)i * step];
 
 		if (status < 0 || subject->node_of[i] == status)
 			continue;

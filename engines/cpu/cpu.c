@@ -119,7 +119,7 @@ static bool take_grain(struct cpu_channel *channel, struct grain_at *start, stru
 	return true;
 }
 
-static bool share(struct crew_task *task, unsigned int worker)
+static bool share(struct crew_task *task, unsigned int worker __maybe_unused)
 {
 	struct cpu_channel *channel = CONTAINER_OF(task, struct cpu_channel, task);
 	struct cpu_engine *cpu = CONTAINER_OF(channel->channel.engine, struct cpu_engine, engine);
@@ -146,7 +146,7 @@ struct load {
 static void copy_shared(struct cpu_engine *cpu, struct cpu_channel *channel,
 			const struct load *load)
 {
-	uint64_t grain = load->bytes / (load->nr_threads * GRAINS_PER_THREAD);
+	uint64_t grain = load->bytes / ((uint64_t)load->nr_threads * GRAINS_PER_THREAD);
 
 	channel->batches = load->batches;
 	channel->nr_batches = load->nr_batches;
@@ -233,8 +233,8 @@ static enum engine_verdict cpu_submit(struct engine_channel *base, struct engine
 	return ENGINE_DONE;
 }
 
-static uint32_t cpu_poll(struct engine_channel *base, uint64_t wait_ns, struct engine_batch **done,
-			 uint32_t max)
+static uint32_t cpu_poll(struct engine_channel *base, uint64_t wait_ns __maybe_unused,
+			 struct engine_batch **done, uint32_t max)
 {
 	struct cpu_channel *channel = CONTAINER_OF(base, struct cpu_channel, channel);
 	struct cpu_engine *cpu = CONTAINER_OF(base->engine, struct cpu_engine, engine);
@@ -252,7 +252,8 @@ static uint32_t cpu_poll(struct engine_channel *base, uint64_t wait_ns, struct e
 	return nr;
 }
 
-static int cpu_channel_open(struct engine *engine, int near_node, struct engine_channel **out)
+static int cpu_channel_open(struct engine *engine, int near_node __maybe_unused,
+			    struct engine_channel **out)
 {
 	struct cpu_engine *cpu = CONTAINER_OF(engine, struct cpu_engine, engine);
 	struct cpu_channel *channel;

@@ -62,8 +62,10 @@ static int load(struct accfg *lib, char *why, size_t why_bytes)
 }
 
 /* The library would write to stderr. */
-static void say_nothing(struct accfg_ctx *ctx, int priority, const char *file, int line,
-			const char *fn, const char *format, va_list args)
+static void say_nothing(struct accfg_ctx *ctx __maybe_unused, int priority __maybe_unused,
+			const char *file __maybe_unused, int line __maybe_unused,
+			const char *fn __maybe_unused, const char *format __maybe_unused,
+			va_list args __maybe_unused)
 {
 }
 

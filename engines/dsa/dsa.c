@@ -30,8 +30,8 @@ static void dsa_close(struct engine *base)
 	vault_free(engine, engine_bytes());
 }
 
-static int dsa_open(const struct engine_env *env, const char *params, struct engine **out,
-		    char *why, size_t why_bytes)
+static int dsa_open(const struct engine_env *env __maybe_unused, const char *params,
+		    struct engine **out, char *why, size_t why_bytes)
 {
 	struct dsa_options options;
 	struct dsa_engine *engine;

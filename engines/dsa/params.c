@@ -56,7 +56,8 @@ static bool set_flag(struct dsa_options *o, const struct key *key, const struct 
 }
 
 /* Gigabytes per second, with decimals. */
-static bool set_gbps(struct dsa_options *o, const struct key *key, const struct engine_param *p)
+static bool set_gbps(struct dsa_options *o, const struct key *key __maybe_unused,
+		     const struct engine_param *p)
 {
 	char *end;
 	double gbps = p->value_len ? strtod(p->value, &end) : 0;
@@ -67,14 +68,16 @@ static bool set_gbps(struct dsa_options *o, const struct key *key, const struct 
 	return true;
 }
 
-static bool set_mode(struct dsa_options *o, const struct key *key, const struct engine_param *p)
+static bool set_mode(struct dsa_options *o, const struct key *key __maybe_unused,
+		     const struct engine_param *p)
 {
 	o->model.dedicated = engine_param_value(p, "dedicated");
 	o->model.rawio = !engine_param_value(p, "write");
 	return o->model.dedicated || !o->model.rawio || engine_param_value(p, "shared");
 }
 
-static bool set_faults(struct dsa_options *o, const struct key *key, const struct engine_param *p)
+static bool set_faults(struct dsa_options *o, const struct key *key __maybe_unused,
+		       const struct engine_param *p)
 {
 	char text[256];
 	const char *bad;
@@ -104,13 +107,15 @@ static bool set_wq_size(struct dsa_options *o, const struct key *key, const stru
 	return ok;
 }
 
-static bool set_verify(struct dsa_options *o, const struct key *key, const struct engine_param *p)
+static bool set_verify(struct dsa_options *o, const struct key *key __maybe_unused,
+		       const struct engine_param *p)
 {
 	o->verify = engine_param_value(p, "crc") ? DSA_VERIFY_CRC : DSA_VERIFY_NONE;
 	return o->verify == DSA_VERIFY_CRC || engine_param_value(p, "none");
 }
 
-static bool set_partial(struct dsa_options *o, const struct key *key, const struct engine_param *p)
+static bool set_partial(struct dsa_options *o, const struct key *key __maybe_unused,
+			const struct engine_param *p)
 {
 	o->on_partial = engine_param_value(p, "cpu") ? DSA_PARTIAL_CPU : DSA_PARTIAL_RESUME;
 	return o->on_partial == DSA_PARTIAL_CPU || engine_param_value(p, "resume");

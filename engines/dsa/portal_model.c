@@ -61,7 +61,8 @@ static int movdir64b_submit(struct dsa_portal *portal, const struct dsa_hw_desc 
 	return (int)nr;
 }
 
-static int write_open(struct dsa_portal *portal, char *why, size_t why_bytes)
+static int write_open(struct dsa_portal *portal __maybe_unused, char *why __maybe_unused,
+		      size_t why_bytes __maybe_unused)
 {
 	return 0;
 }
@@ -81,7 +82,7 @@ static void step(struct dsa_portal *portal)
 	dsa_model_step(portal->model);
 }
 
-static void nothing(struct dsa_portal *portal)
+static void nothing(struct dsa_portal *portal __maybe_unused)
 {
 }
 

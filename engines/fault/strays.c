@@ -59,7 +59,7 @@ uint64_t strays_write_due(struct strays *strays)
 	return next_ns;
 }
 
-static bool write_all(struct crew_task *task, unsigned int worker)
+static bool write_all(struct crew_task *task, unsigned int worker __maybe_unused)
 {
 	struct strays *strays = CONTAINER_OF(task, struct strays, writer);
 

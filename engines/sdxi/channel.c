@@ -334,7 +334,8 @@ bool sdxi_channel_quiet(struct engine_channel *channel)
 	return ch->phase != SDXI_STRAYED;
 }
 
-int sdxi_channel_open(struct engine *engine, int near_node, struct engine_channel **out)
+int sdxi_channel_open(struct engine *engine, int near_node __maybe_unused,
+		      struct engine_channel **out)
 {
 	struct sdxi_channel *ch;
 	void *memory;

@@ -137,8 +137,8 @@ static void sdxi_close(struct engine *engine)
 	vault_free(self, sizeof(*self));
 }
 
-static int sdxi_open(const struct engine_env *env, const char *params, struct engine **out,
-		     char *why, size_t why_bytes)
+static int sdxi_open(const struct engine_env *env __maybe_unused, const char *params,
+		     struct engine **out, char *why, size_t why_bytes)
 {
 	struct sdxi_engine *self;
 	struct params parsed;

@@ -5,7 +5,7 @@
  */
 #include "engines/sdxi/context.h"
 
-static int null_start(struct sdxi_way *way, struct sdxi_context *cxt)
+static int null_start(struct sdxi_way *way __maybe_unused, struct sdxi_context *cxt)
 {
 	cxt->shared->sts.state = SDXI_CXT_RUN;
 	return 0;
@@ -31,11 +31,11 @@ static void null_stop(struct sdxi_context *cxt)
 	cxt->shared->sts.state = SDXI_CXT_STOP_SW;
 }
 
-static void null_release(struct sdxi_context *cxt)
+static void null_release(struct sdxi_context *cxt __maybe_unused)
 {
 }
 
-static void null_close(struct sdxi_way *way)
+static void null_close(struct sdxi_way *way __maybe_unused)
 {
 }
 

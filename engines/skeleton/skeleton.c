@@ -55,8 +55,8 @@ static int skeleton_probe(const char *params, char *why, size_t why_bytes)
 }
 
 /* Required. All that close may find is set before anything can fail. */
-static int skeleton_open(const struct engine_env *env, const char *params, struct engine **out,
-			 char *why, size_t why_bytes)
+static int skeleton_open(const struct engine_env *env __maybe_unused, const char *params,
+			 struct engine **out, char *why, size_t why_bytes)
 {
 	struct skeleton *skeleton;
 	void *memory;
@@ -85,7 +85,8 @@ static void skeleton_close(struct engine *engine)
 }
 
 /* Required. An engine with several devices picks those near the node. */
-static int skeleton_channel_open(struct engine *engine, int near_node, struct engine_channel **out)
+static int skeleton_channel_open(struct engine *engine, int near_node __maybe_unused,
+				 struct engine_channel **out)
 {
 	struct skeleton_channel *ch;
 	void *memory;
@@ -139,7 +140,7 @@ static void copy_one(struct skeleton_channel *ch, struct engine_batch *batch)
 }
 
 /* Required if submit may answer ENGINE_QUEUED. This one never has to wait. */
-static uint32_t skeleton_poll(struct engine_channel *channel, uint64_t wait_ns,
+static uint32_t skeleton_poll(struct engine_channel *channel, uint64_t wait_ns __maybe_unused,
 			      struct engine_batch **done, uint32_t max)
 {
 	struct skeleton_channel *ch = CONTAINER_OF(channel, struct skeleton_channel, channel);

@@ -43,7 +43,7 @@ struct prefill {
 };
 
 /* Every hand fills all pools: each extent is added by whoever comes first. */
-static bool prefill_work(struct crew_task *task, unsigned int worker)
+static bool prefill_work(struct crew_task *task, unsigned int worker __maybe_unused)
 {
 	struct prefill *prefill = CONTAINER_OF(task, struct prefill, task);
 

@@ -191,7 +191,7 @@ static bool look_into_slot(const struct parcel *parcel, struct page_map *absent)
 	return true;
 }
 
-static void give_parcel(struct ferry *ferry, struct parcel *parcel, void *arg)
+static void give_parcel(struct ferry *ferry __maybe_unused, struct parcel *parcel, void *arg)
 {
 	struct child *child = arg;
 	struct page_map absent;

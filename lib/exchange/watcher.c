@@ -120,7 +120,7 @@ bool watcher_sees_discard(const struct ferry *ferry, uintptr_t start, size_t len
 
 /* ---- the events ---- */
 
-static void find_page(struct ferry *ferry, struct parcel *parcel, void *arg)
+static void find_page(struct ferry *ferry __maybe_unused, struct parcel *parcel, void *arg)
 {
 	struct span_event *event = arg;
 
@@ -146,7 +146,7 @@ static void handle_fault(struct ferry *ferry, uintptr_t addr)
 		uffd_wake(ferry->uffd, event.start, PAGE_BYTES);
 }
 
-static void move_pages_along(struct ferry *ferry, struct parcel *parcel, void *arg)
+static void move_pages_along(struct ferry *ferry __maybe_unused, struct parcel *parcel, void *arg)
 {
 	const struct span_event *event = arg;
 
@@ -177,7 +177,7 @@ static void handle_remap(struct ferry *ferry, uintptr_t from, uintptr_t to, size
 	watcher_note_moved(ferry->watcher, to, len_bytes);
 }
 
-static void drop_pages(struct ferry *ferry, struct parcel *parcel, void *arg)
+static void drop_pages(struct ferry *ferry __maybe_unused, struct parcel *parcel, void *arg)
 {
 	const struct span_event *event = arg;
 

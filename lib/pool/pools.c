@@ -92,7 +92,7 @@ void pools_trim(struct pools *pools, uint64_t keep_bytes)
 	pools_for_each(pools, trim_one, &keep_bytes);
 }
 
-static void trim_one_if_low(struct pool *pool, void *arg)
+static void trim_one_if_low(struct pool *pool, void *arg __maybe_unused)
 {
 	if (pool_node_is_low(pool))
 		pool_trim(pool, 0);
@@ -103,7 +103,7 @@ void pools_trim_low(struct pools *pools)
 	pools_for_each(pools, trim_one_if_low, NULL);
 }
 
-static void close_one(struct pool *pool, void *arg)
+static void close_one(struct pool *pool, void *arg __maybe_unused)
 {
 	pool_close(pool);
 	vault_free(pool, sizeof(*pool));

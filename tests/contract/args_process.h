@@ -180,7 +180,7 @@ static void pid_thread(struct scene *s)
 	s->pid = tid;
 }
 
-static void be_nobody(void *arg)
+static void be_nobody(void *arg __maybe_unused)
 {
 	become_nobody();
 }

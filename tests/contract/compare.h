@@ -8,7 +8,7 @@
 #define CONTRACT_COMPARE_H
 
 #include "tests/contract/scene.h"
-#include "tests/host/tap.h"
+#include "tests/testlib/tap.h"
 
 static inline const char *error_name(long ret, int err)
 {

@@ -5,18 +5,10 @@ cd "$(dirname "$0")/../.." || exit 1
 BUILD=$(realpath "${BUILD:-build}")
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
-nr=0
-
-verdict() # status, what
-{
-	nr=$((nr + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $nr - $2"
-	else
-		echo "not ok $nr - $2"
-		sed 's/^/# /' "$tmp/out"
-	fi
-}
+# shellcheck source=tests/testlib/tap.sh
+. tests/testlib/tap.sh
+# shellcheck disable=SC2034  # read by tap.sh
+show=$tmp/out
 
 public_functions()
 {
@@ -67,4 +59,4 @@ done
 [ $programs -ge 4 ]
 verdict $? "examples are found"
 
-echo "1..$nr"
+tap_done

@@ -6,21 +6,8 @@ cd "$(dirname "$0")/../.." || exit 1
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 root=$tmp/root
-nr=0
-
-try() # what, command…
-{
-	local what=$1
-
-	shift
-	nr=$((nr + 1))
-	if "$@" >"$tmp/out" 2>&1; then
-		echo "ok $nr - $what"
-	else
-		echo "not ok $nr - $what"
-		sed 's/^/# /' "$tmp/out"
-	fi
-}
+# shellcheck source=tests/testlib/tap.sh
+. tests/testlib/tap.sh
 
 flags() { # what pkg-config says, inside $root
 	PKG_CONFIG_PATH=$root/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root \
@@ -34,7 +21,7 @@ compile()
 
 	[[ $1 == c++* ]] && driver=${CXX:-c++}
 	read -r -a words <<<"$(flags --cflags --libs)"
-	"$driver" -std="$1" -Wall -Wextra -Werror -Wno-unused-parameter \
+	"$driver" -std="$1" -Wall -Wextra -Werror \
 		-Wno-missing-field-initializers -o "$2" "${@:3}" "${words[@]}" \
 		-Wl,-rpath,"$root/usr/lib"
 }
@@ -46,7 +33,7 @@ links()
 {
 	local document target missing=0
 
-	for document in README.md docs/*.md; do
+	for document in *.md docs/*.md tests/*.md; do
 		while read -r target; do
 			[[ -e $(dirname "$document")/$target ]] && continue
 			echo "$document: $target is not there"
@@ -112,4 +99,4 @@ done
 try "the installed migbench runs" env LD_LIBRARY_PATH="$root/usr/lib" "$root/usr/bin/migbench" doctor
 try "documents link to what is there" links
 
-echo "1..$nr"
+tap_done

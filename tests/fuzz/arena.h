@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "base/sys.h"
+#include "tests/testlib/random.h"
 
 #define ARENA_PAGES  4096
 #define ARENA_BYTES  (ARENA_PAGES * PAGE_BYTES)
@@ -37,14 +38,9 @@ struct rng {
 	uint64_t state;
 };
 
-/* splitmix64 */
 static inline uint64_t next(struct rng *rng)
 {
-	uint64_t z = rng->state += 0x9e3779b97f4a7c15;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
+	return next_random(&rng->state);
 }
 
 static inline unsigned int below(struct rng *rng, unsigned int n)

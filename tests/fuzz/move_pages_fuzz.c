@@ -161,7 +161,7 @@ static char *array_of(const struct request *r, struct half *s, enum array a)
 }
 
 /* Writes what fits of the entries, and has the arrays point there. */
-static void lay_out(struct rng *rng, const struct request *r, struct half *s)
+static void lay_out(struct rng *rng __maybe_unused, const struct request *r, struct half *s)
 {
 	unsigned int shift = 0;
 

@@ -14,8 +14,8 @@
 #include "base/sys.h"
 #include "base/vault.h"
 #include "base/uapi.h"
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
 
 #define LEN        (4UL << 20)
 #define SEED       5
@@ -82,7 +82,7 @@ enum { INTACT, WRONG, BUS };
 
 static sigjmp_buf after_bus;
 
-static void on_bus(int sig)
+static void on_bus(int sig __maybe_unused)
 {
 	siglongjmp(after_bus, 1);
 }

@@ -9,6 +9,7 @@
 #include "base/vault.h"
 #include "engines/cpu/kernels.h"
 #include "tests/testlib/engines.h"
+#include "tests/testlib/random.h"
 
 #define AREA_BYTES (4UL << 20)
 #define NR_ITEMS   300
@@ -22,13 +23,12 @@ struct lot {
 	uint8_t *src, *dst, *expected;
 	struct engine_item items[NR_ITEMS];
 	struct engine_batch batch;
-	unsigned int random;
+	uint64_t random;
 };
 
 static uint32_t draw(struct lot *lot, uint32_t below)
 {
-	lot->random = lot->random * 1103515245 + 12345;
-	return (lot->random >> 8) % below;
+	return (uint32_t)(next_random(&lot->random) % below);
 }
 
 static void lot_open(struct lot *lot, unsigned int seed)

@@ -12,7 +12,7 @@
 #include "base/futex.h"
 #include "base/vault.h"
 #include "crew/crew.h"
-#include "tests/host/tap.h"
+#include "tests/testlib/tap.h"
 
 #define NR_WORKERS 4
 #define NR_POSTERS 4
@@ -39,7 +39,7 @@ static void units_enter(struct units *units)
 		;
 }
 
-static bool units_work(struct crew_task *task, unsigned int worker)
+static bool units_work(struct crew_task *task, unsigned int worker __maybe_unused)
 {
 	struct units *units = CONTAINER_OF(task, struct units, task);
 	unsigned int unit;
@@ -67,7 +67,7 @@ static bool units_all_once(const struct units *units)
 }
 
 /* Leaves the task after each unit, so that it moves to the end of the queue. */
-static bool units_step(struct crew_task *task, unsigned int worker)
+static bool units_step(struct crew_task *task, unsigned int worker __maybe_unused)
 {
 	struct units *units = CONTAINER_OF(task, struct units, task);
 	unsigned int unit = atomic_fetch_add(&units->next, 1);
@@ -208,7 +208,7 @@ struct gate {
 	atomic_uint open, nr_waiting;
 };
 
-static bool gate_work(struct crew_task *task, unsigned int worker)
+static bool gate_work(struct crew_task *task, unsigned int worker __maybe_unused)
 {
 	struct gate *gate = CONTAINER_OF(task, struct gate, task);
 
@@ -268,7 +268,7 @@ struct ticks {
 
 #define NR_TICKS 20
 
-static bool ticks_work(struct crew_task *task, unsigned int worker)
+static bool ticks_work(struct crew_task *task, unsigned int worker __maybe_unused)
 {
 	struct ticks *ticks = CONTAINER_OF(task, struct ticks, task);
 

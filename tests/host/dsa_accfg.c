@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "engines/dsa/queue.h"
-#include "tests/host/tap.h"
+#include "tests/testlib/tap.h"
 
 #define NR_TESTS 4
 

@@ -5,7 +5,7 @@
  * changes, sources stay as they were, every batch comes back, every fallback is counted, and the
  * engine breaks no rule of the specification.
  *
- *	FERRY_DSA_DESCRIPTORS=5000000 FERRY_DSA_SEED=7 dsa_random.t
+ *	FERRY_TEST_DESCRIPTORS=5000000 FERRY_TEST_SEED=7 dsa_random.t
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,8 @@
 
 #include "engines/engine.h"
 #include "models/dsa/dsa_model.h"
-#include "tests/host/tap.h"
+#include "tests/testlib/settings.h"
+#include "tests/testlib/tap.h"
 
 #define NR_SLOTS   6
 #define SLOT_BYTES (4UL << 20)
@@ -42,13 +43,6 @@ struct totals {
 static struct slot *slots;
 static uint64_t base_seed;
 static uint64_t nr_wanted;
-
-static uint64_t from_env(const char *name, uint64_t otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoull(text, NULL, 0) : otherwise;
-}
 
 static void *map(size_t len)
 {
@@ -375,8 +369,8 @@ int main(void)
 	};
 
 	alarm(3600);
-	nr_wanted = from_env("FERRY_DSA_DESCRIPTORS", 12000);
-	base_seed = from_env("FERRY_DSA_SEED", 1);
+	nr_wanted = test_descriptors("FERRY_DSA_DESCRIPTORS", 12000);
+	base_seed = test_seed("FERRY_DSA_SEED", 1);
 	slots = map(NR_SLOTS * sizeof(*slots));
 	for (int i = 0; i < NR_SLOTS; i++) {
 		slots[i].src = map(SLOT_BYTES);

@@ -23,7 +23,7 @@
 #include "engines/dsa/portal.h"
 #include "engines/engine.h"
 #include "models/dsa/dsa_model.h"
-#include "tests/host/tap.h"
+#include "tests/testlib/tap.h"
 
 #if defined(__SANITIZE_THREAD__)
 #define BLIND "the sanitizer does not see what instructions and pipes hand over"
@@ -245,7 +245,8 @@ static int move_in_child(struct engine_channel *channel)
 static bool doctor_heard;
 static char batches_detail[512], batches_line[512];
 
-static void hear(void *arg, const char *step, bool ok, const char *detail, const char *remedy)
+static void hear(void *arg __maybe_unused, const char *step, bool ok, const char *detail,
+		 const char *remedy)
 {
 	tap_note("%s: %s: %s%s%s", step, ok ? "ok" : "BROKEN", detail, remedy ? " -> " : "",
 		 remedy ? remedy : "");

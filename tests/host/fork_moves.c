@@ -10,8 +10,8 @@
 #include <stdatomic.h>
 #include <sys/wait.h>
 
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
 
 #define LEN (16UL << 20)
 

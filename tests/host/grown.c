@@ -9,8 +9,8 @@
 
 #include "base/sys.h"
 #include "base/uapi.h"
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
 
 #define LEN  (4UL << 20)
 #define SEED 6

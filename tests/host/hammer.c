@@ -11,8 +11,9 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/random.h"
+#include "tests/testlib/tap.h"
 
 #define NR_WRITERS   3
 #define WRITTEN_LEN  (8UL << 20)
@@ -59,12 +60,6 @@ static bool going(void)
 {
 	return !atomic_load_explicit(&h.stop, memory_order_relaxed) &&
 	       !atomic_load_explicit(&h.failed, memory_order_relaxed);
-}
-
-static uint64_t next_random(uint64_t *state)
-{
-	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
-	return *state >> 33;
 }
 
 static bool check_content(const char *what, const char *at, size_t len, uint64_t seed)
@@ -121,7 +116,7 @@ static bool check_static(size_t page, const char *what)
 	return true;
 }
 
-static void *read_all(void *arg)
+static void *read_all(void *arg __maybe_unused)
 {
 	uint64_t state = 99;
 
@@ -130,7 +125,7 @@ static void *read_all(void *arg)
 	return NULL;
 }
 
-static void *fork_often(void *arg)
+static void *fork_often(void *arg __maybe_unused)
 {
 	while (going()) {
 		int status = 0;

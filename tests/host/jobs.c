@@ -4,8 +4,8 @@
 #include <poll.h>
 #include <pthread.h>
 
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
 
 #define LEN      (32UL << 20)
 #define NR_PAGES (LEN / PAGE_BYTES)

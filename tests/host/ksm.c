@@ -11,8 +11,9 @@
 #include <sys/file.h>
 #include <sys/wait.h>
 
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/random.h"
+#include "tests/testlib/tap.h"
 
 #define NR_TESTS    3
 #define NR_WRITERS  2
@@ -169,13 +170,12 @@ static void test_merged(void)
 static void *write_often(void *arg)
 {
 	size_t me = (size_t)arg;
-	uint64_t random = me + 1;
+	uint64_t state = me + 1;
 
 	while (!stop && !failed) {
-		size_t page;
+		uint64_t random = next_random(&state);
+		size_t page = random % (NR_PAGES / NR_WRITERS) * NR_WRITERS + me;
 
-		random = random * 6364136223846793005ULL + 1442695040888963407ULL;
-		page = (random >> 33) % (NR_PAGES / NR_WRITERS) * NR_WRITERS + me;
 		check_page(page, "before it is written again");
 		write_page(page, random >> 40);
 		atomic_fetch_add(&nr_writes, 1);
@@ -183,7 +183,7 @@ static void *write_often(void *arg)
 	return NULL;
 }
 
-static void *move_often(void *arg)
+static void *move_often(void *arg __maybe_unused)
 {
 	while (!stop && !failed) {
 		struct move move = {
@@ -245,7 +245,7 @@ static int test_all(void)
 /* The test runs in a child, so that KSM is set back whatever becomes of it. */
 static pid_t child;
 
-static void end_child(int sig)
+static void end_child(int sig __maybe_unused)
 {
 	kill(child, SIGKILL);
 }

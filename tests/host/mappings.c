@@ -10,8 +10,8 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
 
 #define LEN      (4UL << 20)
 #define NR_PAGES (LEN / PAGE_BYTES)
@@ -308,7 +308,7 @@ static bool merged_memory(void)
 
 static char *stack_memory;
 
-static void *move_around_own_stack(void *arg)
+static void *move_around_own_stack(void *arg __maybe_unused)
 {
 	move = (struct move){.ferry = ferry,
 			     .addr = stack_memory,

@@ -16,11 +16,8 @@ QUICK='--warmup 1 --min-rounds 2 --min-time 0 --quiet'
 
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
-nr=0
-
-ok() { nr=$((nr + 1)); echo "ok $nr - $1"; }
-not_ok() { nr=$((nr + 1)); echo "not ok $nr - $1"; shift; printf '# %s\n' "$@"; }
-skip() { nr=$((nr + 1)); echo "ok $nr - $1 # SKIP $2"; }
+# shellcheck source=tests/testlib/tap.sh
+. tests/testlib/tap.sh
 
 # Runs migbench; sets $rc, and writes $tmp/out and $tmp/err.
 run() {
@@ -403,4 +400,4 @@ else
 	skip 'the checks find a wrong byte' "no exchange mover: $exchange"
 fi
 
-echo "1..$nr"
+tap_done

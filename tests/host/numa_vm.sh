@@ -11,22 +11,18 @@ QEMU_PID=$$ ACCEL_USED=tcg
 # shellcheck source=/dev/null
 . <(sed -n '/^hear()/,/^}/p' tools/numa-vm)
 
-nr=0
+# shellcheck source=tests/testlib/tap.sh
+. tests/testlib/tap.sh
+
 heard() { # what, expected
-	nr=$((nr + 1))
-	if hear "$((${EPOCHREALTIME/./} + 5000000))" && [ "$LINE" = "$2" ]; then
-		echo "ok $nr - $1"
-	else
-		echo "not ok $nr - $1"
-		echo "# heard: $LINE"
-	fi
+	hear "$((${EPOCHREALTIME/./} + 5000000))" && [ "$LINE" = "$2" ]
+	verdict $? "$1" "heard: $LINE"
 }
 
 silent() { # what, hear's answer, µs
-	nr=$((nr + 1))
 	hear "$((${EPOCHREALTIME/./} + $3))"
-	[ $? -eq "$2" ] || printf 'not '
-	echo "ok $nr - $1"
+	[ $? -eq "$2" ]
+	verdict $? "$1"
 }
 
 mkfifo "$WORK/ctl"
@@ -51,4 +47,4 @@ wait "$QEMU_PID"
 printf 'exit 0\n' >&"$CTL"
 heard 'what was said last, by a guest that has gone' 'exit 0'
 silent 'a guest that has gone says no more' 1 5000000
-echo "1..$nr"
+tap_done

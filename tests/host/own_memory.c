@@ -9,8 +9,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
 
 #define RANGES_MAX 512
 #define BIG_BYTES  (64UL << 20) /* larger mappings are pools, which are mostly empty */

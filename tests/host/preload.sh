@@ -17,19 +17,15 @@ MAN=man/libpageferry-preload.7
 
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
-nr=0
-
-ok() { nr=$((nr + 1)); echo "ok $nr - $1"; }
-not_ok() { nr=$((nr + 1)); echo "not ok $nr - $1"; shift; printf '# %s\n' "$@"; }
-skip() { nr=$((nr + 1)); echo "ok $nr - $1 # SKIP $2"; }
-verdict() { if [ "$1" -eq 0 ]; then ok "$2"; else shift; not_ok "$@"; fi; }
+# shellcheck source=tests/testlib/tap.sh
+. tests/testlib/tap.sh
 
 build() { # name, compiler flags…
 	local name=$1 out=$VICTIMS/$1
 	shift
 	[ "$out" -nt "$SOURCES/${SOURCE:-$name}.c" ] && [ "$out" -nt "$SOURCES/victim.h" ] && return
 	mkdir -p "$VICTIMS"
-	$CC -std=gnu17 -O2 -g -Wall -Wextra -Wno-unused-parameter -D_GNU_SOURCE -o "$out" \
+	$CC -std=gnu17 -O2 -g -Wall -Wextra -D_GNU_SOURCE -o "$out" \
 		"$SOURCES/${SOURCE:-$name}.c" "$@" -lpthread -ldl
 }
 
@@ -197,4 +193,4 @@ exports=$(nm -D --defined-only "$PRELOAD" | awk '{ print $3 }' | sort | xargs)
 [ "$exports" = "migrate_pages move_pages setsockopt syscall vmsplice" ]
 verdict $? "the drop-in exports only the interposed functions" "$exports"
 
-echo "1..$nr"
+tap_done

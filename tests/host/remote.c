@@ -12,8 +12,9 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/random.h"
+#include "tests/testlib/tap.h"
 
 #define NR_CHILDREN  2
 #define NR_MOVERS    2
@@ -45,12 +46,6 @@ static void fail(const char *what, size_t page, uint64_t expected, uint64_t foun
 static bool going(void)
 {
 	return !atomic_load(&shared->stop) && !atomic_load(&shared->failed);
-}
-
-static uint64_t next_random(uint64_t *state)
-{
-	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
-	return *state >> 33;
 }
 
 /* ---- in a child ---- */

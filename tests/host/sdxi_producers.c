@@ -13,7 +13,7 @@
 
 #include "engines/sdxi/context.h"
 #include "models/sdxi/model.h"
-#include "tests/host/tap.h"
+#include "tests/testlib/tap.h"
 
 #define NR_PRODUCERS 4
 #define NR_ROUNDS    6000
@@ -86,7 +86,7 @@ static void *produce(void *arg)
 
 static uint64_t breaches;
 
-static void note(void *arg, const char *name, uint64_t value)
+static void note(void *arg __maybe_unused, const char *name, uint64_t value)
 {
 	tap_note("  %s %llu", name, (unsigned long long)value);
 	if (!strcmp(name, "model.breaches"))

@@ -4,7 +4,7 @@
  * random batches in flight; every item must be what its state says, byte by byte, nothing may
  * hang, and the model must find no breach.
  *
- * SDXI_DESCRIPTORS=N items per case (default 60000), SDXI_SEED=N.
+ * FERRY_TEST_DESCRIPTORS=N items per case (default 60000), FERRY_TEST_SEED=N.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,7 +14,8 @@
 #include "base/clock.h"
 #include "engines/engine.h"
 #include "models/model.h"
-#include "tests/host/tap.h"
+#include "tests/testlib/settings.h"
+#include "tests/testlib/tap.h"
 
 #define NR_THREADS   3
 #define NR_BATCHES   4
@@ -216,19 +217,12 @@ static void run_case(const char *spec, uint64_t seed, uint64_t nr_items, unsigne
 	       (unsigned long long)nr_wrong, (unsigned long long)tally.breaches);
 }
 
-static uint64_t setting(const char *name, uint64_t otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoull(text, NULL, 10) : otherwise;
-}
-
 #define FAULTS "faults=error:5000+stop:500+lost:200+hang:200+stray:200+delay:5000"
 
 int main(void)
 {
-	uint64_t nr_items = setting("SDXI_DESCRIPTORS", 60000);
-	uint64_t seed = setting("SDXI_SEED", 1);
+	uint64_t nr_items = test_descriptors("SDXI_DESCRIPTORS", 60000);
+	uint64_t seed = test_seed("SDXI_SEED", 1);
 	struct model_prng prng = model_prng_for(seed, 1000);
 	char spec[512];
 

@@ -10,8 +10,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
 
 #define NR_WRITERS  3
 #define NR_THREADS  (NR_WRITERS + 1) /* the last calls ferry_move_pages() */
@@ -112,7 +112,7 @@ static void check_stack(void)
 			       (uintptr_t)&here);
 }
 
-static void on_tick_signal(int sig)
+static void on_tick_signal(int sig __maybe_unused)
 {
 	int before = errno;
 
@@ -127,7 +127,7 @@ static void on_tick_signal(int sig)
 	errno = before;
 }
 
-static void on_fault_signal(int sig, siginfo_t *info, void *context)
+static void on_fault_signal(int sig __maybe_unused, siginfo_t *info, void *context __maybe_unused)
 {
 	char *at = (char *)ALIGN_DOWN((uintptr_t)info->si_addr, PAGE_BYTES);
 	int before = errno;
@@ -252,7 +252,7 @@ static void *call_often(void *arg)
 	return NULL;
 }
 
-static void *move_often(void *arg)
+static void *move_often(void *arg __maybe_unused)
 {
 	static const uint64_t chunks[] = {0, PAGE_BYTES, 64UL << 10, 512UL << 10};
 	uint64_t random = 7;

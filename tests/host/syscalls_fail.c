@@ -13,8 +13,8 @@
 #include "base/sys.h"
 #include "base/vault.h"
 #include "base/uapi.h"
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
 
 #define LEN      (4UL << 20)
 #define NR_PAGES (LEN / PAGE_BYTES)
@@ -234,7 +234,7 @@ static volatile uint64_t *counter(size_t page)
 	return (volatile uint64_t *)(mem + (page + 1) * PAGE_BYTES - sizeof(uint64_t));
 }
 
-static void *write_all(void *arg)
+static void *write_all(void *arg __maybe_unused)
 {
 	uint64_t round = 0;
 
@@ -286,7 +286,7 @@ static bool statuses_are_true(const struct move *move)
 
 static struct ferry *ferry;
 
-static bool works(bool huge, const char *what)
+static bool works(bool huge __maybe_unused, const char *what)
 {
 	struct move move = {.ferry = ferry, .addr = mem, .len = LEN, .mover = FERRY_MOVER_EXCHANGE};
 

@@ -7,7 +7,7 @@
 
 #include "crew/crew.h"
 #include "engines/engine.h"
-#include "tests/host/tap.h"
+#include "tests/testlib/tap.h"
 
 static inline struct engine *open_engine(const char *spec, struct crew *crew)
 {

@@ -20,6 +20,7 @@
 
 #include "base/base.h"
 #include "include/pageferry.h"
+#include "tests/testlib/settings.h"
 
 #define WAIT_NS (60 * 1000000000ULL)
 
@@ -27,7 +28,7 @@
 
 static const char *volatile watchdog_what;
 
-static inline void watchdog_bites(int sig)
+static inline void watchdog_bites(int sig __maybe_unused)
 {
 	static const char message[] = "\n# hung: ";
 	ssize_t n = write(1, message, sizeof(message) - 1);
@@ -260,14 +261,6 @@ static inline struct ferry *open_exchanging_context(const struct ferry_options *
 		return ferry;
 	printf("1..0 # SKIP %s\n", lack);
 	exit(0);
-}
-
-/* How long the parts of a test that could go on for ever should: FERRY_TEST_SECONDS, or a few. */
-static inline double test_seconds(double otherwise)
-{
-	const char *text = getenv("FERRY_TEST_SECONDS");
-
-	return text ? strtod(text, NULL) : otherwise;
 }
 
 #endif

@@ -58,7 +58,8 @@ static void setup(void)
 	set_size("8000000\n");
 }
 
-static int forget(const char *name, const struct stat *st, int type, struct FTW *at)
+static int forget(const char *name, const struct stat *st __maybe_unused, int type __maybe_unused,
+		  struct FTW *at __maybe_unused)
 {
 	return remove(name);
 }

@@ -197,7 +197,8 @@ static char last_step[64], last_detail[512], last_remedy[256];
 static bool last_ok;
 static int nr_lines, nr_broken;
 
-static void hear(void *arg, const char *step, bool ok, const char *detail, const char *remedy)
+static void hear(void *arg __maybe_unused, const char *step, bool ok, const char *detail,
+		 const char *remedy)
 {
 	cr_expect_eq(remedy != NULL, !ok, "%s: a remedy is for what is broken", step);
 	snprintf(last_step, sizeof(last_step), "%s", step);

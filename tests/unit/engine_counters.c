@@ -7,7 +7,7 @@
 
 #include "lib/api/fork.h"
 
-static void two_counters(struct engine *engine, engine_counter_fn fn, void *arg)
+static void two_counters(struct engine *engine __maybe_unused, engine_counter_fn fn, void *arg)
 {
 	fn(arg, "first", 7);
 	fn(arg, "second", UINT64_MAX);
@@ -71,7 +71,7 @@ Test(engine_counters, refuses_null)
 }
 
 /* Real engines, with a channel: the function may come back in. */
-static void come_back(void *arg, const char *name, uint64_t value)
+static void come_back(void *arg, const char *name __maybe_unused, uint64_t value __maybe_unused)
 {
 	struct ferry_stats stats = FERRY_STATS_INIT;
 	struct seen seen = {0};

@@ -70,7 +70,7 @@ static struct {
 	uint64_t value;
 } wanted;
 
-static void note_counter(void *arg, const char *name, uint64_t value)
+static void note_counter(void *arg __maybe_unused, const char *name, uint64_t value)
 {
 	if (!strcmp(name, wanted.name))
 		wanted.value = value;

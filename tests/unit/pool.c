@@ -13,7 +13,7 @@
 #define MAX_SPANS 64
 
 /* Frames and registration cost nothing: no page is touched in these tests. */
-static bool play_kernel(long nr, const long args[6], long *ret)
+static bool play_kernel(long nr, const long args[6] __maybe_unused, long *ret)
 {
 	*ret = 0;
 	return nr == SYS_ioctl || nr == SYS_madvise;

@@ -12,7 +12,7 @@ static struct sdxi_desc descs[ENTRIES];
 static uint64_t read_index, write_index, rung;
 static struct sdxi_ring ring;
 
-static void doorbell(void *arg, uint64_t index)
+static void doorbell(void *arg __maybe_unused, uint64_t index)
 {
 	rung = index;
 }

@@ -29,7 +29,7 @@ static struct sdxi_model *model;
 static struct sdxi_model_context *cxt;
 static struct sdxi_ring ring;
 
-static void doorbell(void *arg, uint64_t index)
+static void doorbell(void *arg __maybe_unused, uint64_t index)
 {
 	sdxi_model_doorbell(cxt, index);
 }

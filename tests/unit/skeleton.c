@@ -39,7 +39,7 @@ static void teardown(void)
 
 TestSuite(skeleton, .init = setup, .fini = teardown);
 
-static void expect_items(void *arg, const char *name, uint64_t value)
+static void expect_items(void *arg __maybe_unused, const char *name, uint64_t value)
 {
 	cr_expect_str_eq(name, "items");
 	cr_expect_eq(value, NR_ITEMS);

@@ -8,33 +8,36 @@ static struct engine engine;
 static struct engine_channel channel = {.engine = &engine};
 static unsigned int nr_items;
 
-static int liar_probe(const char *params, char *why, size_t why_bytes)
+static int liar_probe(const char *params __maybe_unused, char *why __maybe_unused,
+		      size_t why_bytes __maybe_unused)
 {
 	return 0;
 }
 
-static int liar_open(const struct engine_env *env, const char *params, struct engine **out,
-		     char *why, size_t why_bytes)
+static int liar_open(const struct engine_env *env __maybe_unused, const char *params __maybe_unused,
+		     struct engine **out, char *why __maybe_unused, size_t why_bytes __maybe_unused)
 {
 	*out = &engine;
 	return 0;
 }
 
-static void liar_close(struct engine *closed)
+static void liar_close(struct engine *closed __maybe_unused)
 {
 }
 
-static int liar_channel_open(struct engine *opened, int near_node, struct engine_channel **out)
+static int liar_channel_open(struct engine *opened __maybe_unused, int near_node __maybe_unused,
+			     struct engine_channel **out)
 {
 	*out = &channel;
 	return 0;
 }
 
-static void liar_channel_close(struct engine_channel *closed)
+static void liar_channel_close(struct engine_channel *closed __maybe_unused)
 {
 }
 
-static enum engine_verdict liar_submit(struct engine_channel *used, struct engine_batch *batch)
+static enum engine_verdict liar_submit(struct engine_channel *used __maybe_unused,
+				       struct engine_batch *batch)
 {
 	for (uint32_t i = 0; i < batch->nr_items; i++) {
 		struct engine_item *item = &batch->items[i];

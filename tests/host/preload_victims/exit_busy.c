@@ -8,7 +8,7 @@
 static atomic_int nr_calls;
 static int node;
 
-static void *forever(void *arg)
+static void *forever(void *arg __maybe_unused)
 {
 	struct arena *a = malloc(sizeof(*a));
 

@@ -12,7 +12,7 @@ static struct arena by_thread, by_child;
 static atomic_int stop;
 static int node;
 
-static void *mover(void *arg)
+static void *mover(void *arg __maybe_unused)
 {
 	for (int i = 0; !stop; i++) {
 		/* Pages that a child still shares stay in place, with status -EACCES. */

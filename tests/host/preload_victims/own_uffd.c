@@ -11,7 +11,7 @@
 static int uffd;
 static atomic_int nr_faults;
 
-static void *handle_faults(void *arg)
+static void *handle_faults(void *arg __maybe_unused)
 {
 	static unsigned char fill[PAGE];
 	struct uffd_msg msg;

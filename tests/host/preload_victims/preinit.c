@@ -5,7 +5,7 @@
 static struct arena a;
 static long early;
 
-static void before(int argc, char **argv, char **envp)
+static void before(int argc __maybe_unused, char **argv __maybe_unused, char **envp __maybe_unused)
 {
 	a.base = (unsigned char *)syscall(SYS_mmap, NULL, NR_PAGES * PAGE, PROT_READ | PROT_WRITE,
 					  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0L);

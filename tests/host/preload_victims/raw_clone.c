@@ -14,7 +14,7 @@ static int node;
 static volatile long result = -99;
 static volatile int alive;
 
-static int run(void *arg)
+static int run(void *arg __maybe_unused)
 {
 	result = arena_move(&a, node);
 	if (syscall(SYS_getpid) <= 0)

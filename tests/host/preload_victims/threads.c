@@ -21,7 +21,7 @@ static bool moves_in_the_end(struct arena *a, int to)
 	return false;
 }
 
-static void *one(void *arg)
+static void *one(void *arg __maybe_unused)
 {
 	struct arena *a = malloc(sizeof(*a));
 

@@ -16,6 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define __maybe_unused __attribute__((unused))
+
 #define PAGE 4096UL
 /* More than PAGEFERRY_MIN_PAGES and than the library leaves to the plain call. */
 #define NR_PAGES 512

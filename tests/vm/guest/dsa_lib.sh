@@ -16,13 +16,8 @@ show=$out
 # Unprivileged throughout: the portals, where there are any, are not for nobody.
 echo 1 >/proc/sys/vm/unprivileged_userfaultfd
 
-# shellcheck source=tests/vm/guest/tap.sh
-. "$here/tap.sh"
-
-skip() { # what, why
-	nr=$((nr + 1))
-	echo "ok $nr - $1 # SKIP $2"
-}
+# shellcheck source=tests/testlib/tap.sh
+. "$here/../../testlib/tap.sh"
 
 as_nobody() { # command
 	su -s /bin/sh nobody -c "$*" </dev/null >$out 2>&1

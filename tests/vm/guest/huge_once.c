@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "lib/nodes/pagemap.h"
-#include "tests/host/tap.h"
-#include "tests/vm/guest/folios.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
+#include "tests/vm/guest/folios.h"
 
 #define NR_HUGE  24
 #define LEN      ((size_t)NR_HUGE * HUGE_BYTES)
@@ -42,7 +42,7 @@ static void split_some(void)
 			MADV_COLD);
 }
 
-static void *hold(void *arg)
+static void *hold(void *arg __maybe_unused)
 {
 	fill(mem, LEN, 7);
 	atomic_store(&board->order, HOLDER_IDLE);

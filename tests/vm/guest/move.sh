@@ -6,8 +6,8 @@
 migbench=$1
 show='/tmp/out /tmp/csv'
 
-# shellcheck source=tests/vm/guest/tap.sh
-. "${0%/*}/tap.sh"
+# shellcheck source=tests/testlib/tap.sh
+. "${0%/*}/../../testlib/tap.sh"
 
 # shellcheck disable=SC2317  # called by what $migbench holds
 as_nobody() {
@@ -62,5 +62,4 @@ done
 $migbench move --other-process --mover exchange >/tmp/out 2>&1
 [ $? -eq 2 ] && grep -q 'not with --mover exchange' /tmp/out
 verdict $? "exchange of another process's memory is refused"
-echo "1..$nr"
-exit $failed
+tap_done

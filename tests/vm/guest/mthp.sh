@@ -5,8 +5,8 @@
 build=$1
 show=/tmp/out
 
-# shellcheck source=tests/vm/guest/tap.sh
-. "${0%/*}/tap.sh"
+# shellcheck source=tests/testlib/tap.sh
+. "${0%/*}/../../testlib/tap.sh"
 
 allow() { # KiB, word
 	echo "$2" >"/sys/kernel/mm/transparent_hugepage/hugepages-$1kB/enabled"
@@ -40,5 +40,4 @@ for kib in 16 64 1024; do
 	grep -q " mthp " /tmp/out
 	verdict $? "migbench move had folios of $kib KiB"
 done
-echo "1..$nr"
-exit $failed
+tap_done

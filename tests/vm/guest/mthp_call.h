@@ -4,6 +4,7 @@
 #define FERRY_TEST_MTHP_CALL_H
 
 #include "tests/contract/compare.h"
+#include "tests/testlib/random.h"
 #include "tests/vm/guest/folios.h"
 
 /* Which pages are named, and how. */
@@ -35,10 +36,8 @@ static void shuffle(void **pages, unsigned long nr)
 
 	for (unsigned long i = nr; i > 1; i--) {
 		void *swap = pages[i - 1];
-		unsigned long j;
+		unsigned long j = next_random(&state) % i;
 
-		state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-		j = (state >> 33) % i;
 		pages[i - 1] = pages[j];
 		pages[j] = swap;
 	}

@@ -6,8 +6,8 @@ preload=$1
 victims=$2
 show='/tmp/plain /tmp/ferried /tmp/stats'
 
-# shellcheck source=tests/vm/guest/tap.sh
-. "${0%/*}/tap.sh"
+# shellcheck source=tests/testlib/tap.sh
+. "${0%/*}/../../testlib/tap.sh"
 
 for name in calls constructor preinit signal fork_storm vfork_exec threads exit_busy own_uffd \
 	raw_syscall raw_clone malloc_hook zerocopy; do
@@ -30,5 +30,4 @@ else
 	grep -q 'program=threads .* kernel_pages=[1-9][0-9]* exchange_pages=0' /tmp/all
 	verdict $? "pages went by the kernel mover"
 fi
-echo "1..$nr"
-exit $failed
+tap_done

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "lib/exchange/chunk_scan.h"
-#include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
 
 #define MPOL_DEFAULT 0
 #define MPOL_BIND    2
@@ -168,7 +168,8 @@ static void check_unknown(void)
 	blocks = all;
 	for (unsigned int i = 0; i < blocks.nr_runs; i++)
 		blocks.runs[i].node = !blocks.runs[i].node;
-	tap_ok(look_both_ways((uintptr_t)mem, 2) && by_frames.node_of[0] == 1 && !by_frames.node_of[1],
+	tap_ok(look_both_ways((uintptr_t)mem, 2) && by_frames.node_of[0] == 1 &&
+		       !by_frames.node_of[1],
 	       "else the blocks are believed");
 	blocks = all;
 	munmap(mem, HUGE_BYTES);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* TAP for host tests: tap_plan(n), then n times tap_ok(…) or tap_skip(…), then return tap_done().
- */
+/* TAP: tap_plan(n), then n times tap_ok(…) or tap_skip(…), then return tap_done(). */
 #ifndef FERRY_TAP_H
 #define FERRY_TAP_H
 
