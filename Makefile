@@ -38,7 +38,7 @@ ifneq ($(and $(call HAVE,libaccel-config),$(call HAVE,uuid)),)
 ALL_CFLAGS += -DHAVE_LIBACCEL_CONFIG $(shell pkg-config --cflags libaccel-config)
 endif
 
-LIB_DIRS := base lib crew policy engines engines/cpu engines/fault engines/dsa engines/sdxi \
+LIB_DIRS := base copy lib crew policy engines engines/cpu engines/fault engines/dsa engines/sdxi \
 	models models/dsa models/sdxi
 LIB_SRCS := $(sort $(wildcard $(addsuffix /*.c,$(LIB_DIRS))))
 CLI_SRCS := $(sort $(wildcard cli/*.c))

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "engines/dsa/desc.h"
 #include "engines/engine.h"
 

@@ -14,8 +14,8 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
+#include "copy/kernels.h"
 #include "crew/crew.h"
-#include "engines/cpu/kernels.h"
 #include "engines/engine.h"
 
 #define AREA_BYTES  (128UL << 20)

@@ -8,7 +8,7 @@
 
 #include "cli/env.h"
 #include "cli/report.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "engines/dsa/doctor.h"
 #include "engines/engine.h"
 #include "pageferry.h"

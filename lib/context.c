@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/vault.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "lib/internal.h"
 #include "lib/mthp.h"
 #include "lib/options.h"

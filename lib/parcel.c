@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "base/wait.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "lib/internal.h"
 #include "lib/job.h"
 #include "lib/pagemap.h"

@@ -5,7 +5,7 @@
 
 #include "base/sys.h"
 #include "base/vault.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "lib/extents.h"
 #include "lib/uffd.h"
 #include "lib/where.h"

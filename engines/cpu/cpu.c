@@ -12,10 +12,10 @@
 #include "base/clock.h"
 #include "base/pace.h"
 #include "base/vault.h"
+#include "copy/kernels.h"
 #include "crew/crew.h"
 #include "engines/counts.h"
 #include "engines/cpu/grain.h"
-#include "engines/cpu/kernels.h"
 #include "engines/cpu/params.h"
 #include "engines/engine.h"
 

@@ -3,7 +3,7 @@
 #ifndef FERRY_GRAIN_H
 #define FERRY_GRAIN_H
 
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "engines/engine.h"
 
 /* A place in a row of batches; ordered by batch, item and offset. */

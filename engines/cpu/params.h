@@ -2,7 +2,7 @@
 #ifndef FERRY_CPU_PARAMS_H
 #define FERRY_CPU_PARAMS_H
 
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 
 #define CPU_PARAMS_HELP "kernel=NAME,threads=N,split=BYTES"
 

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/vault.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "engines/dsa/dsa.h"
 
 #define MAX_BATCHES 64 /* that one channel takes at a time */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/vault.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "engines/dsa/dsa.h"
 
 extern const struct engine_ops dsa_engine_ops;

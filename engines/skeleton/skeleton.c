@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 
 #include "base/vault.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "engines/engine.h"
 #include "engines/params.h"
 

@@ -7,7 +7,7 @@
 
 #include "base/futex.h"
 #include "base/vault.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "tests/testlib/engines.h"
 
 #define AREA_BYTES (4UL << 20)

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 
 #define AREA_BYTES (64UL << 10)
 
