@@ -11,8 +11,8 @@
 
 #include "base/clock.h"
 #include "copy/kernels.h"
-#include "engines/dsa/desc.h"
 #include "engines/engine.h"
+#include "hw/dsa/desc.h"
 
 #define NR_ROUNDS  20000
 #define NR_RUNS    5

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "engines/dsa/dsa.h"
-#include "engines/dsa/status.h"
+#include "hw/dsa/status.h"
 
 #define NAME_BYTES 96
 

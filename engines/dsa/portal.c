@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/vault.h"
 #include "engines/dsa/portal.h"
-#include "engines/dsa/status.h"
+#include "hw/dsa/status.h"
 
 #define PROBE_TIMEOUT_NS (50 * NS_PER_MS)
 #define PROBE_TRIES      3

@@ -15,8 +15,8 @@
 
 #include <stdatomic.h>
 
-#include "engines/dsa/desc.h"
 #include "engines/dsa/queue.h"
+#include "hw/dsa/desc.h"
 
 struct dsa_model;
 struct dsa_portal;

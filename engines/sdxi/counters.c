@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "engines/sdxi/channel.h"
-#include "engines/sdxi/status.h"
+#include "hw/sdxi/status.h"
 
 #define NAME_BYTES 64
 

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #include "base/base.h"
-#include "engines/sdxi/layout.h"
+#include "hw/sdxi/layout.h"
 
 struct sdxi_ring {
 	struct sdxi_desc *descs;

@@ -7,7 +7,7 @@
 
 #include "base/futex.h"
 #include "base/thread.h"
-#include "engines/dsa/desc.h"
+#include "hw/dsa/desc.h"
 #include "models/dsa/dsa_model.h"
 
 #define DSA_MAX_BATCH 1024

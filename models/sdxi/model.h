@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #include "base/base.h"
-#include "engines/sdxi/layout.h"
+#include "hw/sdxi/layout.h"
 #include "models/model.h"
 
 #define SDXI_MODEL_MAX_CONTEXTS 64

@@ -7,7 +7,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "engines/dsa/desc.h"
+#include "hw/dsa/desc.h"
 
 #define CR   ((struct dsa_completion_record *)0x00007f1122334460UL)
 #define SRC  ((void *)0x00007faabbccd000UL)

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engines/dsa/desc.h"
+#include "hw/dsa/desc.h"
 #include "models/dsa/dsa_model.h"
 
 #define AREA_BYTES (64 * PAGE_BYTES)

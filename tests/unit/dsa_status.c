@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/base.h"
-#include "engines/dsa/status.h"
+#include "hw/dsa/status.h"
 
 /* Every code that the specification has for completion records. */
 static const struct {

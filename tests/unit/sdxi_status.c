@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 
 #include "base/base.h"
-#include "engines/sdxi/status.h"
+#include "hw/sdxi/status.h"
 
 Test(sdxi_status, bit_31_is_the_error_bit)
 {

@@ -15,7 +15,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "engines/dsa/desc.h"
+#include "hw/dsa/desc.h"
 
 #define CHUNK_PAGES  512
 #define MAX_OPERANDS 4
