@@ -39,7 +39,7 @@ ALL_CFLAGS += -DHAVE_LIBACCEL_CONFIG $(shell pkg-config --cflags libaccel-config
 endif
 
 LIB_DIRS := base copy crew policy hw/dsa hw/sdxi models models/dsa models/sdxi \
-	engines engines/cpu engines/dsa engines/sdxi engines/fault lib
+	engines engines/cpu engines/device engines/dsa engines/sdxi engines/fault lib
 LIB_SRCS := $(sort $(wildcard $(addsuffix /*.c,$(LIB_DIRS))))
 CLI_SRCS := $(sort $(wildcard cli/*.c))
 PRELOAD_SRCS := $(sort $(wildcard preload/*.c))

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/vault.h"
 #include "copy/kernels.h"
+#include "engines/device/sysfs.h"
 #include "engines/dsa/dsa.h"
 
 #define MAX_BATCHES 64 /* that one channel takes at a time */
@@ -67,7 +68,7 @@ static void lay_out(const struct dsa_engine *engine, struct carve *c, struct dsa
 /* Devices in the destination's package serve it; if none is known to be there, all do. */
 static void choose_portals(struct dsa_channel *ch, int near_node)
 {
-	int package = dsa_node_package(near_node);
+	int package = device_node_package(near_node);
 	bool any_near = false;
 
 	ch->nr_portals = ch->engine->nr_portals;

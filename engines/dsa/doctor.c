@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engines/device/sysfs.h"
 #include "engines/dsa/doctor.h"
 #include "engines/dsa/portal.h"
 #include "engines/engine.h"
@@ -47,7 +48,7 @@ static int check_module(const struct doctor *d)
 	char path[256];
 	bool loaded;
 
-	snprintf(path, sizeof(path), "%s/bus/dsa/drivers/idxd", dsa_sysfs_root());
+	snprintf(path, sizeof(path), "%s/bus/dsa/drivers/idxd", device_sysfs_root());
 	loaded = access(path, F_OK) == 0;
 	return tell(d, "driver idxd", loaded, loaded ? "loaded" : "not loaded", "modprobe idxd");
 }

@@ -16,7 +16,7 @@
 #include <stdatomic.h>
 
 #include "engines/counts.h"
-#include "engines/dsa/patience.h"
+#include "engines/device/patience.h"
 #include "engines/dsa/portal.h"
 #include "engines/engine.h"
 #include "models/dsa/dsa_model.h"
@@ -115,7 +115,7 @@ struct dsa_op {
 	bool is_batch; /* else a single, whose record is crs[0] */
 	uint8_t state;
 	uint32_t portal; /* in the channel's order */
-	struct dsa_patience patience;
+	struct patience patience;
 };
 
 #define DSA_NR_PIECES 4096
@@ -161,7 +161,7 @@ struct dsa_channel {
 
 	struct engine_batch *feeding, **feeding_tail; /* not cut up completely */
 	uint64_t waiting_bytes;                       /* in those and in the requeued */
-	struct dsa_patience turn; /* of those while nothing flies; until 0: not begun */
+	struct patience turn; /* of those while nothing flies; until 0: not begun */
 	struct engine_batch *done, **done_tail;
 	uint32_t nr_batches; /* accepted and not handed back */
 	uint32_t cpu_percent;

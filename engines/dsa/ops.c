@@ -67,8 +67,8 @@ static struct dsa_op *take_op(struct dsa_channel *ch, uint32_t portal, uint64_t 
 	op->nr_pieces = 0;
 	op->is_batch = false;
 	op->portal = portal;
-	dsa_patience_begin(&op->patience, until_ns, atomic_load(&at->nr_ended),
-			   atomic_load(&at->in_flight));
+	patience_begin(&op->patience, until_ns, atomic_load(&at->nr_ended),
+		       atomic_load(&at->in_flight));
 	return op;
 }
 
@@ -194,11 +194,11 @@ static void await_turn(struct dsa_channel *ch, uint64_t now)
 		nr_ahead += atomic_load(&ch->portals[i].portal->in_flight);
 	}
 	if (ch->turn.until_ns) {
-		if (!dsa_patience_is_over(&ch->turn, now, timeout_ns, nr_ended))
+		if (!patience_is_over(&ch->turn, now, timeout_ns, nr_ended))
 			return;
 		dsa_abandon_waiting(ch, now - MIN(now, timeout_ns), DSA_REASON_FULL);
 	}
-	dsa_patience_begin(&ch->turn, now + timeout_ns, nr_ended, nr_ahead);
+	patience_begin(&ch->turn, now + timeout_ns, nr_ended, nr_ahead);
 }
 
 void dsa_send_waiting(struct dsa_channel *ch)
@@ -324,8 +324,8 @@ void dsa_reap(struct dsa_channel *ch)
 
 		if (!status) {
 			now = now ? now : now_ns();
-			if (!dsa_patience_is_over(&op->patience, now, timeout_ns,
-						  atomic_load(&portal_of(ch, op)->nr_ended)))
+			if (!patience_is_over(&op->patience, now, timeout_ns,
+					      atomic_load(&portal_of(ch, op)->nr_ended)))
 				continue;
 		}
 		ch->flying[i] = ch->flying[--ch->nr_flying];

@@ -7,11 +7,11 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "engines/device/sysfs.h"
 #include "engines/engine.h"
 #include "engines/sdxi/context.h"
 
@@ -19,28 +19,21 @@
 #define PCI_VENDOR "0x1022"
 #define PCI_DEVICE "0x14dc"
 
-static bool file_says(const char *dir, const char *entry, const char *file, const char *wanted)
+static bool attr_is(const char *dir, const char *entry, const char *attr, const char *value)
 {
-	char path[512], text[32] = "";
-	ssize_t len;
-	int fd;
+	char path[512], text[32];
 
-	snprintf(path, sizeof(path), "%s/%s/%s", dir, entry, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	len = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	return len > 0 && !strncmp(text, wanted, strlen(wanted));
+	snprintf(path, sizeof(path), "%s/%s/%s", dir, entry, attr);
+	return device_read_line(path, text, sizeof(text)) > 0 && !strcmp(text, value);
 }
 
 /* The first function, as "0000:c2:00.1", and the driver bound to it, "" for none. */
-struct function {
+struct pci_function {
 	char name[32];
 	char driver[64];
 };
 
-static void read_driver(const char *dir, struct function *function)
+static void read_driver(const char *dir, struct pci_function *function)
 {
 	char path[512], link[256];
 	const char *base;
@@ -53,7 +46,7 @@ static void read_driver(const char *dir, struct function *function)
 	snprintf(function->driver, sizeof(function->driver), "%.63s", base ? base + 1 : link);
 }
 
-static bool find_function(const char *sys_root, struct function *function)
+static bool find_function(const char *sys_root, struct pci_function *function)
 {
 	char dir[256];
 	struct dirent *entry;
@@ -64,8 +57,8 @@ static bool find_function(const char *sys_root, struct function *function)
 	stream = opendir(dir);
 	while (stream && !found && (entry = readdir(stream))) {
 		snprintf(function->name, sizeof(function->name), "%.31s", entry->d_name);
-		found = file_says(dir, function->name, "vendor", PCI_VENDOR) &&
-			file_says(dir, function->name, "device", PCI_DEVICE);
+		found = attr_is(dir, function->name, "vendor", PCI_VENDOR) &&
+			attr_is(dir, function->name, "device", PCI_DEVICE);
 	}
 	if (found)
 		read_driver(dir, function);
@@ -76,7 +69,7 @@ static bool find_function(const char *sys_root, struct function *function)
 
 int sdxi_device_probe(const char *sys_root, const char *dev_root, char *why, size_t why_bytes)
 {
-	struct function function;
+	struct pci_function function;
 	char node[256];
 
 	snprintf(node, sizeof(node), "%s/dev/sdxi", dev_root);

@@ -231,30 +231,30 @@ Test(dsa_patience, what_a_working_device_has_lost_is_missed)
 
 Test(dsa_patience, silence_ends_it)
 {
-	struct dsa_patience p;
+	struct patience p;
 
-	dsa_patience_begin(&p, 100, 7, 3);
-	cr_expect_not(dsa_patience_is_over(&p, 99, 100, 7));
-	cr_expect(dsa_patience_is_over(&p, 100, 100, 7));
+	patience_begin(&p, 100, 7, 3);
+	cr_expect_not(patience_is_over(&p, 99, 100, 7));
+	cr_expect(patience_is_over(&p, 100, 100, 7));
 }
 
 Test(dsa_patience, one_that_trickles_has_as_many_timeouts_as_may_go_past)
 {
-	struct dsa_patience p;
+	struct patience p;
 	uint32_t nr_ended = UINT32_MAX - 1; /* it wraps */
 	uint64_t now = 100, nr_timeouts = 1;
 
-	dsa_patience_begin(&p, now, nr_ended, 3);
-	for (; !dsa_patience_is_over(&p, now, 100, ++nr_ended); now += 100)
+	patience_begin(&p, now, nr_ended, 3);
+	for (; !patience_is_over(&p, now, 100, ++nr_ended); now += 100)
 		nr_timeouts++;
-	cr_expect_eq(nr_timeouts, 1 + 4 * DSA_PASSES_EACH);
+	cr_expect_eq(nr_timeouts, 1 + 4 * PATIENCE_PASSES_EACH);
 }
 
 Test(dsa_patience, one_that_is_fast_has_two)
 {
-	struct dsa_patience p;
+	struct patience p;
 
-	dsa_patience_begin(&p, 100, 0, 3);
-	cr_expect_not(dsa_patience_is_over(&p, 100, 100, 1000));
-	cr_expect(dsa_patience_is_over(&p, 200, 100, 2000));
+	patience_begin(&p, 100, 0, 3);
+	cr_expect_not(patience_is_over(&p, 100, 100, 1000));
+	cr_expect(patience_is_over(&p, 200, 100, 2000));
 }
