@@ -65,10 +65,10 @@ void model_copy(void *dst, const void *src, size_t len_bytes);
 void model_fill(void *dst, uint8_t value, size_t len_bytes);
 
 /*
- * "all", "page:20000+hang:5" or "page+retry": which faults, at how many in a million; without a
- * number, default_ppm[i]. 0, or -EINVAL with *bad at the word that is not in names.
+ * Reads the fault rates: "all", "page:20000+hang:5" or "page+retry". A rate is per million
+ * descriptors; default_ppm[i] without a number. False if a word is not in names or a rate is bad.
  */
-int model_parse_faults(const char *text, const char *const *names, const uint32_t *default_ppm,
-		       unsigned int nr_names, uint32_t *ppm, const char **bad);
+bool model_parse_faults(const char *text, size_t text_len, const char *const *names,
+			const uint32_t *default_ppm, unsigned int nr_names, uint32_t *ppm);
 
 #endif

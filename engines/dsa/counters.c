@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The engine's counters by name, and the model's behind them. */
+/* The engine's counters by name, then those of the model. */
 #include <stdio.h>
 #include <string.h>
 
 #include "engines/dsa/dsa.h"
+#include "engines/dsa/model.h"
 #include "hw/dsa/status.h"
 
 #define NAME_BYTES 96
@@ -63,29 +64,6 @@ static void report_errors(const struct dsa_engine *engine, engine_counter_fn fn,
 	}
 }
 
-static void report_model(const struct dsa_engine *engine, engine_counter_fn fn, void *arg)
-{
-	char name[NAME_BYTES];
-
-	for (unsigned int i = 0; i < NR_DSA_COUNTERS; i++) {
-		snprintf(name, sizeof(name), "model.%s", dsa_model_counter_name(i));
-		fn(arg, name, dsa_model_count(engine->model, i));
-	}
-	for (unsigned int i = 0; i < NR_DSA_FAULTS; i++) {
-		snprintf(name, sizeof(name), "model.fault.%s", dsa_fault_names[i]);
-		fn(arg, name, dsa_model_faults(engine->model, i));
-	}
-	for (unsigned int i = 0; i < NR_DSA_RULES; i++) {
-		uint64_t nr = dsa_model_breaches(engine->model, i);
-
-		if (!nr)
-			continue;
-		snprintf(name, sizeof(name), "model.breach.%s", dsa_rule_name(i));
-		fn(arg, name, nr);
-	}
-	fn(arg, "model.breaches", dsa_model_all_breaches(engine->model));
-}
-
 void dsa_counters(struct engine *base, engine_counter_fn fn, void *arg)
 {
 	struct dsa_engine *engine = CONTAINER_OF(base, struct dsa_engine, engine);
@@ -99,5 +77,5 @@ void dsa_counters(struct engine *base, engine_counter_fn fn, void *arg)
 	report_statuses(total, fn, arg);
 	report_errors(engine, fn, arg);
 	if (engine->model)
-		report_model(engine, fn, arg);
+		dsa_model_report(engine->model, fn, arg);
 }

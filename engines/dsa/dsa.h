@@ -17,9 +17,9 @@
 
 #include "engines/counts.h"
 #include "engines/device/patience.h"
+#include "engines/dsa/params.h"
 #include "engines/dsa/portal.h"
 #include "engines/engine.h"
-#include "models/dsa/dsa_model.h"
 
 #define DSA_MAX_PORTALS 64
 
@@ -57,22 +57,6 @@ enum dsa_counter {
 	NR_DSA_CTRS = DSA_CTR_STATUS + 256
 };
 
-enum dsa_verify { DSA_VERIFY_NONE, DSA_VERIFY_CRC };
-enum dsa_on_partial { DSA_PARTIAL_RESUME, DSA_PARTIAL_CPU };
-
-#define DSA_CPU_AUTO UINT32_MAX
-
-struct dsa_options {
-	bool use_model;
-	struct dsa_model_config model;
-	char queues[256]; /* "wq0.0+wq2.1"; empty: the best of every device */
-	enum dsa_verify verify;
-	enum dsa_on_partial on_partial;
-	uint64_t timeout_ns;
-	uint32_t cpu_percent; /* of every batch; DSA_CPU_AUTO */
-	uint32_t max_batch;   /* 0: the queue's limit */
-};
-
 struct dsa_engine {
 	struct engine engine;
 	struct dsa_options options;
@@ -80,6 +64,7 @@ struct dsa_engine {
 	struct dsa_portal *portals;
 	uint32_t nr_portals;
 	uint32_t max_piece_bytes; /* what every queue takes */
+	bool copies_nothing;      /* the null model */
 	bool can_umwait;
 	const struct copy_kernel *kernel; /* for what the CPU copies */
 	struct counts_sum counts;
@@ -177,9 +162,6 @@ static inline void dsa_count(struct dsa_channel *channel, unsigned int counter, 
 
 /* counters.c */
 void dsa_counters(struct engine *engine, engine_counter_fn fn, void *arg);
-
-/* params.c: 0, or -EINVAL with the bad word in why. */
-int dsa_parse_params(const char *params, struct dsa_options *options, char *why, size_t why_bytes);
 
 /* open.c */
 int dsa_open_portals(struct dsa_engine *engine, char *why, size_t why_bytes);

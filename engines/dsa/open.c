@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engines/dsa/dsa.h"
+#include "engines/dsa/model.h"
 
 static bool is_named(const char *names, const char *name)
 {
@@ -141,56 +142,16 @@ out:
 	return err;
 }
 
-static void describe_model_queue(const struct dsa_model_config *c, uint32_t device,
-				 struct dsa_queue *queue)
-{
-	*queue = (struct dsa_queue){
-		.device_id = device,
-		.device_enabled = true,
-		.enabled = true,
-		.user = true,
-		.shared = !c->dedicated,
-		.block_on_fault = c->block_on_fault,
-		.size = c->wq_size,
-		.threshold = c->wq_threshold,
-		.max_batch = c->max_batch,
-		.max_transfer_bytes = c->max_transfer_bytes,
-		.gen_cap = c->gen_cap,
-		.node = -1,
-		.package = -1,
-	};
-	snprintf(queue->name, sizeof(queue->name), "model%u", device);
-}
-
-static int open_model(struct dsa_engine *engine, char *why, size_t why_bytes)
-{
-	const struct dsa_model_config *config = &engine->options.model;
-	int err = dsa_model_open(config, &engine->model);
-
-	if (err) {
-		snprintf(why, why_bytes, "dsa: model: %s", strerror(-err));
-		return err;
-	}
-	for (uint32_t i = 0; i < config->nr_devices; i++) {
-		struct dsa_portal *portal = &engine->portals[engine->nr_portals];
-		struct dsa_queue queue;
-
-		describe_model_queue(config, i, &queue);
-		if (!dsa_portal_open(portal, &queue, engine->model, i))
-			engine->nr_portals++;
-		else
-			snprintf(why, why_bytes, "dsa: model: %s", portal->refusals);
-	}
-	return engine->nr_portals ? 0 : -ENODEV;
-}
-
 int dsa_open_portals(struct dsa_engine *engine, char *why, size_t why_bytes)
 {
 	uint64_t most = ENGINE_MAX_ITEM_BYTES;
 	int err;
 
-	err = engine->options.use_model ? open_model(engine, why, why_bytes)
-					: open_hardware(engine, why, why_bytes);
+	if (engine->options.model)
+		err = dsa_model_start(engine->options.model, &engine->model, engine->portals,
+				      &engine->nr_portals, why, why_bytes);
+	else
+		err = open_hardware(engine, why, why_bytes);
 	if (err)
 		return err;
 	for (uint32_t i = 0; i < engine->nr_portals; i++)
@@ -202,7 +163,7 @@ int dsa_open_portals(struct dsa_engine *engine, char *why, size_t why_bytes)
 /* The device first: what it still has to say goes to memory that the portals own. */
 void dsa_close_portals(struct dsa_engine *engine)
 {
-	dsa_model_close(engine->model);
+	dsa_model_shut(engine->model);
 	for (uint32_t i = 0; i < engine->nr_portals; i++)
 		dsa_portal_close(&engine->portals[i]);
 }

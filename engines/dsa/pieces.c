@@ -33,7 +33,7 @@ static void count_null(struct dsa_channel *ch, const struct engine_batch *batch)
 
 static void push_done(struct dsa_channel *ch, struct engine_batch *batch)
 {
-	if (ch->engine->options.model.null)
+	if (ch->engine->copies_nothing)
 		count_null(ch, batch);
 	batch->next = NULL;
 	*ch->done_tail = batch;
@@ -253,7 +253,7 @@ static void copied(struct dsa_channel *ch, uint32_t index, const struct dsa_comp
 			piece_left(ch, index, ENGINE_ERROR, DSA_COMP_SUCCESS, DSA_REASON_VERIFY);
 		return;
 	}
-	if (ch->engine->options.model.null) {
+	if (ch->engine->copies_nothing) {
 		piece_done(ch, index, ENGINE_NOT_ATTEMPTED);
 		return;
 	}

@@ -60,15 +60,8 @@ static bool set_number(const struct engine_param *param, struct params *params, 
 
 static bool set_faults(const struct engine_param *param, struct params *params)
 {
-	const char *bad;
-	char text[256];
-
-	if (param->value_len >= sizeof(text))
-		return false;
-	memcpy(text, param->value, param->value_len);
-	text[param->value_len] = '\0';
-	return !model_parse_faults(text, sdxi_fault_names, sdxi_fault_default_ppm, SDXI_NR_FAULTS,
-				   params->model.fault_ppm, &bad);
+	return model_parse_faults(param->value, param->value_len, sdxi_fault_names,
+				  sdxi_fault_default_ppm, SDXI_NR_FAULTS, params->model.fault_ppm);
 }
 
 static bool set_param(const struct engine_param *param, struct params *params)

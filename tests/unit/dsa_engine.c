@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "engines/dsa/dsa.h"
+#include "models/dsa/dsa_model.h"
 
 #define MAX_ITEMS 300
 

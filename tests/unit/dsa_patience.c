@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "engines/dsa/dsa.h"
+#include "models/dsa/dsa_model.h"
 
 #define TICK_NS    1000
 #define TIMEOUT_NS (100 * NS_PER_MS)

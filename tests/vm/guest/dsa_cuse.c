@@ -17,7 +17,8 @@
 #include <stdlib.h>
 #include <sys/signalfd.h>
 
-#include "engines/dsa/dsa.h"
+#include "engines/dsa/params.h"
+#include "models/dsa/dsa_model.h"
 #include "tests/vm/guest/dsa_mirror.h"
 
 #define MAX_WRITE_BYTES (64U << 10)
@@ -323,7 +324,8 @@ static void set_dials(const char *dials)
 		fprintf(stderr, "dsa_cuse: %s\n", why);
 		exit(2);
 	}
-	config = options.model;
+	config = *options.model;
+	dsa_options_free(&options);
 	if (config.null || config.nr_devices != 1) {
 		fprintf(stderr, "dsa_cuse: one device, and one that copies\n");
 		exit(2);
