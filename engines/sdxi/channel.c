@@ -95,7 +95,7 @@ static bool feed_batch(struct sdxi_channel *ch, struct engine_batch *batch, int 
 
 static void ask_to_stop(struct sdxi_channel *ch, uint64_t now)
 {
-	ch->cxt.way->ops->stop(&ch->cxt);
+	ch->cxt.backend->ops->stop(&ch->cxt);
 	ch->phase = SDXI_STOPPING;
 	ch->stop_deadline_ns = now + ch->engine->timeout_ns;
 }
@@ -124,7 +124,7 @@ static void end_item(struct sdxi_channel *ch, struct engine_item *item, uint32_t
 		return;
 	}
 	add(ch, SDXI_COUNT_SUCCESS, 1);
-	if (ch->cxt.way->ops->copies_nothing) {
+	if (ch->cxt.backend->ops->copies_nothing) {
 		leave(ch, item, ENGINE_NOT_ATTEMPTED, SDXI_DETAIL_NULL, SDXI_REASON_NULL);
 		return;
 	}
@@ -345,7 +345,7 @@ int sdxi_channel_open(struct engine *engine, int near_node, struct engine_channe
 	ch = memory;
 	ch->channel.engine = engine;
 	ch->engine = CONTAINER_OF(engine, struct sdxi_engine, engine);
-	err = sdxi_context_open(ch->engine->way, &ch->cxt);
+	err = sdxi_context_open(ch->engine->backend, &ch->cxt);
 	if (err) {
 		vault_free(ch, sizeof(*ch));
 		return err;
@@ -371,12 +371,12 @@ void sdxi_channel_close(struct engine_channel *channel)
 	ch = CONTAINER_OF(channel, struct sdxi_channel, channel);
 	deadline_ns = now_ns() + ch->engine->timeout_ns;
 	if (ch->phase != SDXI_RETIRED)
-		ch->cxt.way->ops->stop(&ch->cxt);
+		ch->cxt.backend->ops->stop(&ch->cxt);
 	for (unsigned int i = 0; !sdxi_context_stopped(&ch->cxt) && now_ns() < deadline_ns; i++)
 		relax(i);
 	counts_close(&ch->engine->counts, &ch->counts);
 	if (sdxi_context_stopped(&ch->cxt)) {
-		ch->cxt.way->ops->release(&ch->cxt);
+		ch->cxt.backend->ops->release(&ch->cxt);
 		free_channel(ch);
 		return;
 	}

@@ -67,7 +67,7 @@ enum sdxi_detail {
 
 struct sdxi_engine {
 	struct engine engine;
-	struct sdxi_way *way;
+	struct sdxi_backend *backend;
 	uint64_t timeout_ns;
 	struct counts_sum counts;
 	uint64_t closed_counts[SDXI_NR_COUNTS];

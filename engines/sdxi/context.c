@@ -32,7 +32,7 @@ static void ring_doorbell(void *arg, uint64_t write_index)
 {
 	struct sdxi_context *cxt = arg;
 
-	cxt->way->ops->doorbell(cxt, write_index);
+	cxt->backend->ops->doorbell(cxt, write_index);
 }
 
 static int ring_init(struct sdxi_context *cxt)
@@ -43,21 +43,21 @@ static int ring_init(struct sdxi_context *cxt)
 			      &shared->write_index);
 }
 
-int sdxi_context_open(struct sdxi_way *way, struct sdxi_context *cxt)
+int sdxi_context_open(struct sdxi_backend *backend, struct sdxi_context *cxt)
 {
 	void *memory;
 	int err = vault_alloc(sizeof(*cxt->shared), &memory);
 
 	if (err)
 		return err;
-	cxt->way = way;
+	cxt->backend = backend;
 	cxt->shared = memory;
 	cxt->ring.doorbell = ring_doorbell;
 	cxt->ring.doorbell_arg = cxt;
 	describe(cxt->shared);
 	err = ring_init(cxt);
 	if (!err)
-		err = way->ops->start(way, cxt);
+		err = backend->ops->start(backend, cxt);
 	if (err)
 		sdxi_context_free(cxt);
 	return err;
@@ -73,5 +73,5 @@ int sdxi_context_restart(struct sdxi_context *cxt)
 {
 	int err = ring_init(cxt);
 
-	return err ? err : cxt->way->ops->restart(cxt);
+	return err ? err : cxt->backend->ops->restart(cxt);
 }

@@ -58,6 +58,6 @@ void sdxi_counters(struct engine *engine, engine_counter_fn fn, void *arg)
 	counts_report_fallbacks(reason_names, SDXI_NR_REASONS, &total[SDXI_COUNT_LEFT],
 				&total[SDXI_COUNT_LEFT_BYTES], fn, arg);
 	report_statuses(total, fn, arg);
-	if (self->way->ops->counters)
-		self->way->ops->counters(self->way, fn, arg);
+	if (self->backend->ops->counters)
+		self->backend->ops->counters(self->backend, fn, arg);
 }

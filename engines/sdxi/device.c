@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Looks for SDXI hardware and says what stands in the way of using it.
- *
- * The kernel's SDXI driver serves the kernel's own dmaengine clients; it offers user space no
- * device node. AMD's driver outside the tree has one, /dev/sdxi, whose interface isn't stable.
+ * The kernel's SDXI driver serves dmaengine clients in the kernel and has no device node for user
+ * space. AMD's out-of-tree driver has one, /dev/sdxi, without a stable interface.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -13,9 +11,9 @@
 
 #include "engines/device/sysfs.h"
 #include "engines/engine.h"
-#include "engines/sdxi/context.h"
+#include "engines/sdxi/device.h"
 
-/* The only function known: AMD's. */
+/* The only known function is AMD's. */
 #define PCI_VENDOR "0x1022"
 #define PCI_DEVICE "0x14dc"
 
@@ -27,13 +25,13 @@ static bool attr_is(const char *dir, const char *entry, const char *attr, const 
 	return device_read_line(path, text, sizeof(text)) > 0 && !strcmp(text, value);
 }
 
-/* The first function, as "0000:c2:00.1", and the driver bound to it, "" for none. */
+/* A function, as "0000:c2:00.1", and the driver bound to it, "" for none. */
 struct pci_function {
 	char name[32];
 	char driver[64];
 };
 
-static void read_driver(const char *dir, struct pci_function *function)
+static void function_read_driver(const char *dir, struct pci_function *function)
 {
 	char path[512], link[256];
 	const char *base;
@@ -61,7 +59,7 @@ static bool find_function(const char *sys_root, struct pci_function *function)
 			attr_is(dir, function->name, "device", PCI_DEVICE);
 	}
 	if (found)
-		read_driver(dir, function);
+		function_read_driver(dir, function);
 	if (stream)
 		closedir(stream);
 	return found;

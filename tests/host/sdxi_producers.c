@@ -99,10 +99,10 @@ static void run_case(uint64_t seed, unsigned int nr_engines)
 	struct sdxi_model_config config = {.seed = seed, .nr_engines = nr_engines};
 	struct sdxi_context cxt = {0};
 	uint64_t nr_wrong = 0, nr_copies = 0, nr_aborted = 0, nr_full = 0;
-	struct sdxi_way *way;
+	struct sdxi_backend *backend;
 
 	config.speed.jitter_ns = nr_engines ? 2000 : 0;
-	if (sdxi_way_model_open(&config, &way) || sdxi_context_open(way, &cxt)) {
+	if (sdxi_backend_model_open(&config, &backend) || sdxi_context_open(backend, &cxt)) {
 		tap_ok(false, "model opens");
 		return;
 	}
@@ -119,10 +119,10 @@ static void run_case(uint64_t seed, unsigned int nr_engines)
 		nr_aborted += producers[i].nr_aborted;
 		nr_full += producers[i].nr_full;
 	}
-	way->ops->stop(&cxt);
+	backend->ops->stop(&cxt);
 	while (!sdxi_context_stopped(&cxt))
 		sched_yield();
-	way->ops->counters(way, note, NULL);
+	backend->ops->counters(backend, note, NULL);
 	tap_ok(!nr_wrong && !breaches && nr_aborted &&
 		       sdxi_load(&cxt.shared->write_index) == nr_copies + nr_aborted,
 	       "seed %llu, %u engines: %llu copies, %llu given up, %llu times full, %llu wrong, "
@@ -130,8 +130,8 @@ static void run_case(uint64_t seed, unsigned int nr_engines)
 	       (unsigned long long)seed, nr_engines, (unsigned long long)nr_copies,
 	       (unsigned long long)nr_aborted, (unsigned long long)nr_full,
 	       (unsigned long long)nr_wrong, (unsigned long long)breaches);
-	way->ops->release(&cxt);
-	way->ops->close(way);
+	backend->ops->release(&cxt);
+	backend->ops->close(backend);
 	sdxi_context_free(&cxt);
 }
 

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "engines/engine.h"
 #include "engines/sdxi/channel.h"
+#include "engines/sdxi/device.h"
 
 #define NR       64
 #define LEN      4096

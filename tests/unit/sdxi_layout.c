@@ -157,19 +157,19 @@ Test(sdxi_layout, blocks)
 }
 
 /* The context control block and level 1 entry that a channel makes. */
-static int no_start(struct sdxi_way *way, struct sdxi_context *cxt)
+static int no_start(struct sdxi_backend *backend, struct sdxi_context *cxt)
 {
 	return 0;
 }
 
 Test(sdxi_layout, context)
 {
-	static const struct sdxi_way_ops ops = {.start = no_start};
-	struct sdxi_way way = {.ops = &ops};
+	static const struct sdxi_backend_ops ops = {.start = no_start};
+	struct sdxi_backend backend = {.ops = &ops};
 	struct sdxi_context cxt = {0};
 	uint64_t words[8];
 
-	cr_assert_eq(sdxi_context_open(&way, &cxt), 0);
+	cr_assert_eq(sdxi_context_open(&backend, &cxt), 0);
 	memcpy(words, &cxt.shared->ctl, sizeof(words));
 	cr_expect_eq(words[0], (uintptr_t)cxt.shared->descs | 1);
 	cr_expect_eq(words[1], 1024);
