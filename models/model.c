@@ -11,7 +11,7 @@
 #endif
 #endif
 
-/* The sanitizer sees through memcpy and memset but not through the instructions. */
+/* ThreadSanitizer instruments memcpy and memset, but not these instructions. */
 void model_copy(void *dst, const void *src, size_t len_bytes)
 {
 #if defined(__x86_64__) && !defined(MODEL_TSAN)
