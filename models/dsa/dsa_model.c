@@ -199,7 +199,7 @@ void dsa_model_close(struct dsa_model *model)
 	if (!model)
 		return;
 	model_stop_threads(model);
-	/* Time no longer counts; the hung stay hung because nobody calls them due. */
+	/* Everything is due now, except for what hangs. */
 	for (uint32_t i = 0; i < model->config.nr_devices; i++) {
 		model->devices[i].hung.nr = 0;
 		while (dsa_device_work(&model->devices[i], UINT64_MAX - 1, &next_ns))
