@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The engine's counters by name, then those of the model. */
-#include <stdio.h>
 #include <string.h>
 
 #include "engines/dsa/dsa.h"
 #include "engines/dsa/model.h"
 #include "hw/dsa/status.h"
 
-#define NAME_BYTES 96
-
-static const char *const event_names[DSA_CTR_FB] = {
+static const char *const event_names[DSA_CTR_FALLBACK] = {
 	[DSA_CTR_DESCRIPTORS] = "descriptors",
 	[DSA_CTR_BATCHES] = "batches",
 	[DSA_CTR_SINGLES] = "singles",
@@ -33,34 +30,30 @@ static const char *const reason_names[NR_DSA_REASONS] = {
 	[DSA_REASON_NULL] = "null",
 };
 
-/* Only those that were seen: there are too many. A code's writes stand behind its reads. */
+/* Only statuses that occurred, each code's read faults before its write faults. */
 static void report_statuses(const uint64_t *total, engine_counter_fn fn, void *arg)
 {
-	char name[NAME_BYTES], key[DSA_STATUS_KEY_BYTES];
+	char key[DSA_STATUS_KEY_BYTES];
 
 	for (unsigned int i = 0; i < 256; i++) {
 		uint8_t status = (uint8_t)(i >> 1 | (i & 1 ? DSA_COMP_STATUS_WRITE : 0));
 
 		if (!total[DSA_CTR_STATUS + status])
 			continue;
-		snprintf(name, sizeof(name), "status.%s", dsa_status_key(status, key));
-		fn(arg, name, total[DSA_CTR_STATUS + status]);
+		counts_report(fn, arg, total[DSA_CTR_STATUS + status], "status.%s",
+			      dsa_status_key(status, key));
 	}
 }
 
-/* Queues that stopped taking anything: `error.wq0.0 Operation not permitted`. */
+/* Queues whose submission failed: "error.wq0.0 Operation not permitted". */
 static void report_errors(const struct dsa_engine *engine, engine_counter_fn fn, void *arg)
 {
-	char name[NAME_BYTES];
-
 	for (uint32_t i = 0; i < engine->nr_portals; i++) {
 		int err = atomic_load(&engine->portals[i].error);
 
-		if (!err)
-			continue;
-		snprintf(name, sizeof(name), "error.%s %s", engine->portals[i].queue.name,
-			 strerror(-err));
-		fn(arg, name, 1);
+		if (err)
+			counts_report(fn, arg, 1, "error.%s %s", engine->portals[i].queue.name,
+				      strerror(-err));
 	}
 }
 
@@ -72,8 +65,7 @@ void dsa_counters(struct engine *base, engine_counter_fn fn, void *arg)
 	counts_total(&engine->counts, total);
 	for (unsigned int i = 0; i < ARRAY_SIZE(event_names); i++)
 		fn(arg, event_names[i], total[i]);
-	counts_report_fallbacks(reason_names, NR_DSA_REASONS, &total[DSA_CTR_FB],
-				&total[DSA_CTR_FB_BYTES], fn, arg);
+	counts_report_fallbacks(reason_names, NR_DSA_REASONS, &total[DSA_CTR_FALLBACK], fn, arg);
 	report_statuses(total, fn, arg);
 	report_errors(engine, fn, arg);
 	if (engine->model)

@@ -51,9 +51,8 @@ enum dsa_counter {
 	DSA_CTR_FAULT_LIST,
 	DSA_CTR_TIMEOUTS, /* ops given up */
 	DSA_CTR_STRAY,    /* ops that the device may still write for */
-	DSA_CTR_FB,       /* items left to the CPU, by reason; then their bytes */
-	DSA_CTR_FB_BYTES = DSA_CTR_FB + NR_DSA_REASONS,
-	DSA_CTR_STATUS = DSA_CTR_FB_BYTES + NR_DSA_REASONS, /* completion records, by status */
+	DSA_CTR_FALLBACK, /* see counts_add_fallback() */
+	DSA_CTR_STATUS = DSA_CTR_FALLBACK + 2 * NR_DSA_REASONS, /* completion records, by status */
 	NR_DSA_CTRS = DSA_CTR_STATUS + 256
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "engines/counts.h"
 #include "engines/dsa/model.h"
 #include "engines/params.h"
 #include "models/dsa/dsa_model.h"
@@ -139,23 +140,17 @@ void dsa_model_shut(struct dsa_model *model)
 
 void dsa_model_report(const struct dsa_model *model, engine_counter_fn fn, void *arg)
 {
-	char name[96];
-
-	for (unsigned int i = 0; i < NR_DSA_COUNTERS; i++) {
-		snprintf(name, sizeof(name), "model.%s", dsa_model_counter_name(i));
-		fn(arg, name, dsa_model_count(model, i));
-	}
-	for (unsigned int i = 0; i < NR_DSA_FAULTS; i++) {
-		snprintf(name, sizeof(name), "model.fault.%s", dsa_fault_names[i]);
-		fn(arg, name, dsa_model_faults(model, i));
-	}
+	for (unsigned int i = 0; i < NR_DSA_COUNTERS; i++)
+		counts_report(fn, arg, dsa_model_count(model, i), "model.%s",
+			      dsa_model_counter_name(i));
+	for (unsigned int i = 0; i < NR_DSA_FAULTS; i++)
+		counts_report(fn, arg, dsa_model_faults(model, i), "model.fault.%s",
+			      dsa_fault_names[i]);
 	for (unsigned int i = 0; i < NR_DSA_RULES; i++) {
 		uint64_t nr = dsa_model_breaches(model, i);
 
-		if (!nr)
-			continue;
-		snprintf(name, sizeof(name), "model.breach.%s", dsa_rule_name(i));
-		fn(arg, name, nr);
+		if (nr)
+			counts_report(fn, arg, nr, "model.breach.%s", dsa_rule_name(i));
 	}
 	fn(arg, "model.breaches", dsa_model_all_breaches(model));
 }

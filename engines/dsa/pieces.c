@@ -27,8 +27,8 @@ static void count_null(struct dsa_channel *ch, const struct engine_batch *batch)
 
 	for (uint64_t i = batch->scratch[3]; i < batch->nr_items; i++)
 		bytes -= batch->items[i].len_bytes;
-	dsa_count(ch, DSA_CTR_FB + DSA_REASON_NULL, batch->scratch[3]);
-	dsa_count(ch, DSA_CTR_FB_BYTES + DSA_REASON_NULL, bytes);
+	counts_add_fallback(&ch->counts, DSA_CTR_FALLBACK, NR_DSA_REASONS, DSA_REASON_NULL,
+			    batch->scratch[3], bytes);
 }
 
 static void push_done(struct dsa_channel *ch, struct engine_batch *batch)
@@ -75,10 +75,9 @@ static void item_ends(struct engine_item *item, enum engine_state state, uint8_t
 static void item_left(struct dsa_channel *ch, struct engine_item *item, enum engine_state state,
 		      uint8_t detail, enum dsa_reason reason)
 {
-	if (item->state == STATE_OPEN || item->state == ENGINE_COPIED) {
-		dsa_count(ch, DSA_CTR_FB + reason, 1);
-		dsa_count(ch, DSA_CTR_FB_BYTES + reason, item->len_bytes);
-	}
+	if (item->state == STATE_OPEN || item->state == ENGINE_COPIED)
+		counts_add_fallback(&ch->counts, DSA_CTR_FALLBACK, NR_DSA_REASONS, reason, 1,
+				    item->len_bytes);
 	item_ends(item, state, detail);
 }
 

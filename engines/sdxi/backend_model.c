@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The software function as a backend. Only this file includes the model's header. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/vault.h"
+#include "engines/counts.h"
 #include "engines/params.h"
 #include "engines/sdxi/context.h"
 #include "models/sdxi/model.h"
@@ -102,21 +102,17 @@ static void model_counters(struct sdxi_backend *backend, engine_counter_fn fn, v
 {
 	struct model_backend *self = CONTAINER_OF(backend, struct model_backend, backend);
 	struct sdxi_model_stats stats;
-	char name[64];
 
 	sdxi_model_stats(self->model, &stats);
 	fn(arg, "model.descriptors", stats.descriptors);
 	fn(arg, "model.late_doorbells", stats.late_doorbells);
 	fn(arg, "model.breaches", stats.nr_breaches);
-	for (unsigned int i = 0; i < SDXI_NR_FAULTS; i++) {
-		snprintf(name, sizeof(name), "model.fault.%s", sdxi_fault_names[i]);
-		fn(arg, name, stats.faults[i]);
-	}
+	for (unsigned int i = 0; i < SDXI_NR_FAULTS; i++)
+		counts_report(fn, arg, stats.faults[i], "model.fault.%s", sdxi_fault_names[i]);
 	for (unsigned int i = 0; i < SDXI_NR_RULES; i++) {
-		if (!stats.breaches[i])
-			continue;
-		snprintf(name, sizeof(name), "model.breach.%s", sdxi_rule_name(i));
-		fn(arg, name, stats.breaches[i]);
+		if (stats.breaches[i])
+			counts_report(fn, arg, stats.breaches[i], "model.breach.%s",
+				      sdxi_rule_name(i));
 	}
 }
 

@@ -34,8 +34,8 @@ static void leave(struct sdxi_channel *ch, struct engine_item *item, enum engine
 {
 	item->state = (uint8_t)state;
 	item->detail = (uint8_t)detail;
-	add(ch, SDXI_COUNT_LEFT + reason, 1);
-	add(ch, SDXI_COUNT_LEFT_BYTES + reason, item->len_bytes);
+	counts_add_fallback(&ch->counts, SDXI_COUNT_FALLBACK, SDXI_NR_REASONS, reason, 1,
+			    item->len_bytes);
 }
 
 static struct sdxi_cst_blk *csb_at(const struct sdxi_channel *ch, uint64_t index)

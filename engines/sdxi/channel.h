@@ -49,10 +49,9 @@ enum sdxi_count {
 	SDXI_COUNT_TIMEOUTS,
 	SDXI_COUNT_STOPPED_BY_FUNCTION,
 	SDXI_COUNT_RESTARTS,
-	SDXI_COUNT_LEFT, /* items left to the CPU, by reason; then their bytes */
-	SDXI_COUNT_LEFT_BYTES = SDXI_COUNT_LEFT + SDXI_NR_REASONS,
-	SDXI_COUNT_SUCCESS = SDXI_COUNT_LEFT_BYTES + SDXI_NR_REASONS, /* blocks without er */
-	SDXI_COUNT_STATE, /* states of the context other than RUN, met while it was in use */
+	SDXI_COUNT_FALLBACK, /* see counts_add_fallback() */
+	SDXI_COUNT_SUCCESS = SDXI_COUNT_FALLBACK + 2 * SDXI_NR_REASONS, /* blocks without er */
+	SDXI_COUNT_STATE, /* states other than RUN in which a context in use was found */
 	SDXI_NR_COUNTS = SDXI_COUNT_STATE + SDXI_CXT_STATE_MASK + 1,
 };
 

@@ -54,12 +54,12 @@ static uint64_t counted(unsigned int counter)
 
 static uint64_t left(enum dsa_reason reason)
 {
-	return counted(DSA_CTR_FB + reason);
+	return counted(DSA_CTR_FALLBACK + reason);
 }
 
 static uint64_t left_bytes(enum dsa_reason reason)
 {
-	return counted(DSA_CTR_FB_BYTES + reason);
+	return counted(DSA_CTR_FALLBACK + NR_DSA_REASONS + reason);
 }
 
 static uint64_t seen(uint8_t status)

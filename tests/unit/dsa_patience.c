@@ -153,8 +153,8 @@ static void close_all(uint32_t nr_callers)
 static void nothing_was_given_up(void)
 {
 	cr_expect_eq(counted(DSA_CTR_TIMEOUTS), 0);
-	cr_expect_eq(counted(DSA_CTR_FB + DSA_REASON_FULL), 0);
-	cr_expect_eq(counted(DSA_CTR_FB + DSA_REASON_NO_DEVICE), 0);
+	cr_expect_eq(counted(DSA_CTR_FALLBACK + DSA_REASON_FULL), 0);
+	cr_expect_eq(counted(DSA_CTR_FALLBACK + DSA_REASON_NO_DEVICE), 0);
 }
 
 Test(dsa_patience, a_slow_device_keeps_its_work)
