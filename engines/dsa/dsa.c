@@ -69,7 +69,7 @@ static int dsa_open(const struct engine_env *env, const char *params, struct eng
 	return 0;
 }
 
-/* Opens and closes: nothing less tells whether a NOOP comes back. */
+/* Opens the engine, since only that tells whether a NOOP completes. */
 static int dsa_probe(const char *params, char *why, size_t why_bytes)
 {
 	struct dsa_options options;
@@ -90,7 +90,7 @@ static int dsa_probe(const char *params, char *why, size_t why_bytes)
 	return err;
 }
 
-/* Preferred over the CPU, but only ever available where hardware answered a NOOP. */
+/* Preferred to the CPU, but available only where hardware has completed a NOOP. */
 const struct engine_ops dsa_engine_ops = {
 	.abi = ENGINE_ABI,
 	.size = sizeof(struct engine_ops),

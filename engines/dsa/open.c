@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Which queues an engine uses: the best that opens on every device, or those it was told. */
+/* Chooses the queues: the best of every device that opens, or those named in the parameters. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "engines/dsa/dsa.h"
 #include "engines/dsa/model.h"
 
-static bool is_named(const char *names, const char *name)
+static bool names_include(const char *names, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -18,8 +18,8 @@ static bool is_named(const char *names, const char *name)
 	return false;
 }
 
-/* Shared queues first: they leave room for others. Then the more important and the longer ones. */
-static bool is_better(const struct dsa_queue *a, const struct dsa_queue *b)
+/* Shared queues come first, for they leave room for others; then priority, then size. */
+static bool queue_is_better(const struct dsa_queue *a, const struct dsa_queue *b)
 {
 	if (a->shared != b->shared)
 		return a->shared;
@@ -36,7 +36,7 @@ struct search {
 	char reason[768]; /* of the last refusal */
 };
 
-static bool try_queue(struct search *s, int i)
+static bool search_try_queue(struct search *s, int i)
 {
 	struct dsa_engine *engine = s->engine;
 	struct dsa_portal *portal = &engine->portals[engine->nr_portals];
@@ -63,19 +63,19 @@ static bool try_queue(struct search *s, int i)
 	return true;
 }
 
-static int best_untried(const struct search *s, uint32_t device)
+static int search_best_untried(const struct search *s, uint32_t device)
 {
 	int best = -1;
 
 	for (int i = 0; i < s->nr_queues; i++)
 		if (!s->tried[i] && s->queues[i].device_id == device &&
-		    (best < 0 || is_better(&s->queues[i], &s->queues[best])))
+		    (best < 0 || queue_is_better(&s->queues[i], &s->queues[best])))
 			best = i;
 	return best;
 }
 
-/* One queue per device is enough to keep it busy, and is all that should be taken from others. */
-static void open_best(struct search *s)
+/* One queue keeps a device busy; the others are left to other processes. */
+static void search_open_best(struct search *s)
 {
 	for (int i = 0; i < s->nr_queues; i++) {
 		uint32_t device = s->queues[i].device_id;
@@ -83,23 +83,23 @@ static void open_best(struct search *s)
 
 		if (i && s->queues[i - 1].device_id == device)
 			continue;
-		while ((best = best_untried(s, device)) >= 0)
-			if (try_queue(s, best))
+		while ((best = search_best_untried(s, device)) >= 0)
+			if (search_try_queue(s, best))
 				break;
 	}
 }
 
-static int open_named(struct search *s, const char *names, char *why, size_t why_bytes)
+static int search_open_named(struct search *s, const char *names, char *why, size_t why_bytes)
 {
 	uint32_t nr_wanted = 1, nr_found = 0;
 
 	for (const char *p = names; *p; p++)
 		nr_wanted += *p == '+';
 	for (int i = 0; i < s->nr_queues; i++) {
-		if (!is_named(names, s->queues[i].name))
+		if (!names_include(names, s->queues[i].name))
 			continue;
 		nr_found++;
-		if (!try_queue(s, i)) {
+		if (!search_try_queue(s, i)) {
 			snprintf(why, why_bytes, "dsa: %s", s->reason);
 			return -ENODEV;
 		}
@@ -111,7 +111,7 @@ static int open_named(struct search *s, const char *names, char *why, size_t why
 	return -ENODEV;
 }
 
-static int open_hardware(struct dsa_engine *engine, char *why, size_t why_bytes)
+static int engine_open_hardware(struct dsa_engine *engine, char *why, size_t why_bytes)
 {
 	struct search *s = calloc(1, sizeof(*s));
 	const char *via;
@@ -127,9 +127,9 @@ static int open_hardware(struct dsa_engine *engine, char *why, size_t why_bytes)
 	if (err)
 		goto out;
 	if (engine->options.queues[0]) {
-		err = open_named(s, engine->options.queues, why, why_bytes);
+		err = search_open_named(s, engine->options.queues, why, why_bytes);
 	} else {
-		open_best(s);
+		search_open_best(s);
 		if (!engine->nr_portals) {
 			snprintf(why, why_bytes, "dsa: %s", s->reason);
 			err = -ENODEV;
@@ -151,7 +151,7 @@ int dsa_open_portals(struct dsa_engine *engine, char *why, size_t why_bytes)
 		err = dsa_model_start(engine->options.model, &engine->model, engine->portals,
 				      &engine->nr_portals, why, why_bytes);
 	else
-		err = open_hardware(engine, why, why_bytes);
+		err = engine_open_hardware(engine, why, why_bytes);
 	if (err)
 		return err;
 	for (uint32_t i = 0; i < engine->nr_portals; i++)
@@ -160,7 +160,7 @@ int dsa_open_portals(struct dsa_engine *engine, char *why, size_t why_bytes)
 	return 0;
 }
 
-/* The device first: what it still has to say goes to memory that the portals own. */
+/* The model closes first: until then it may write to memory of the portals. */
 void dsa_close_portals(struct dsa_engine *engine)
 {
 	dsa_model_shut(engine->model);

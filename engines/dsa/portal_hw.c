@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The three ways to a real device. */
+/* The submission modes of real devices. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "base/sys.h"
 #include "engines/dsa/portal.h"
 
-/* As many as the kernel itself tries; "full" and "broken" look the same to the instruction. */
+/* As many as the kernel; the instruction does not distinguish a full queue from a broken one. */
 #define ENQCMD_TRIES 32
 
 #define PORTAL_SLOTS (PAGE_BYTES / DSA_DESC_BYTES)
@@ -62,14 +62,14 @@ void dsa_umwait(const void *line, uint64_t max_cycles)
 	__asm__ volatile("umonitor %0" : : "r"(line) : "memory");
 	if (dsa_cr_status(line))
 		return;
-	/* C0.1: half the wake-up time of C0.2, and this is not meant to take long. */
+	/* C0.1 wakes up in half the time of C0.2. */
 	__asm__ volatile("umwait %0"
 			 :
 			 : "r"(1), "a"((uint32_t)until), "d"((uint32_t)(until >> 32))
 			 : "cc", "memory");
 }
 
-/* The device must see list, records and data before it sees the descriptor. */
+/* Lists, records and data must reach memory before the descriptor reaches the device. */
 static void fence_before_device(void)
 {
 	__asm__ volatile("sfence" : : : "memory");
@@ -208,7 +208,7 @@ static int movdir64b_open(struct dsa_portal *portal, char *why, size_t why_bytes
 	return -EOPNOTSUPP;
 }
 
-/* Stores to the same slot wait for each other; any slot of the page is as good. */
+/* Stores to one slot serialize; all slots of the page are equivalent. */
 static int movdir64b_submit(struct dsa_portal *portal, const struct dsa_hw_desc *descs, uint32_t nr)
 {
 	fence_before_device();
@@ -238,7 +238,7 @@ static int write_submit(struct dsa_portal *portal, const struct dsa_hw_desc *des
 	return done < 0 ? (int)done : (int)(done / DSA_DESC_BYTES);
 }
 
-/* The kernel posts to a dedicated queue without looking, so its size is ours to respect. */
+/* The kernel posts to a dedicated queue unconditionally, so the portal keeps within its size. */
 static const struct dsa_portal_ops write_ops = {
 	.name = "write",
 	.posted = true,
@@ -247,7 +247,7 @@ static const struct dsa_portal_ops write_ops = {
 	.close = close_node,
 };
 
-const struct dsa_portal_ops *const dsa_hardware_ways[] = {
+const struct dsa_portal_ops *const dsa_hardware_modes[] = {
 	&enqcmd_ops,
 	&movdir64b_ops,
 	&write_ops,

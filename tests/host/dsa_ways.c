@@ -336,7 +336,7 @@ static void test_write(void)
 	make_tree("shared");
 	open_model(false, false);
 	open_pipe();
-	dsa_way_to_batches(&shared, dsa_cpu_has_enqcmd(), dsa_cpu_has_movdir64b(), remedy,
+	dsa_batches_remedy(&shared, dsa_cpu_has_enqcmd(), dsa_cpu_has_movdir64b(), remedy,
 			   sizeof(remedy));
 	tap_ok(dsa_doctor(hear, NULL) == 1 && doctor_heard && !strcmp(batches_line, remedy),
 	       "the doctor finds write() and says how to get batches");

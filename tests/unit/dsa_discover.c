@@ -312,7 +312,7 @@ static void way(bool shared, bool enqcmd, bool movdir64b, const char *with, cons
 {
 	struct dsa_queue queue = {.name = "wq3.1", .device_id = 3, .shared = shared};
 
-	dsa_way_to_batches(&queue, enqcmd, movdir64b, why, sizeof(why));
+	dsa_batches_remedy(&queue, enqcmd, movdir64b, why, sizeof(why));
 	cr_expect(strstr(why, with), "%s", why);
 	cr_expect_not(strstr(why, without), "%s", why);
 }
