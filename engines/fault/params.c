@@ -15,7 +15,7 @@ const struct fault_fate fault_fates[NR_FATES] = {
 	[FATE_STRAY] = {"stray", "injected.stray"},    [FATE_BUSY] = {"busy", "injected.busy"},
 };
 
-static bool parse_what(const struct engine_param *param, enum fate *what)
+static bool set_what(const struct engine_param *param, enum fate *what)
 {
 	for (unsigned int i = 0; i < NR_FATES; i++) {
 		if (engine_param_value(param, fault_fates[i].name)) {
@@ -45,7 +45,7 @@ int fault_parse(const char *text, struct fault_params *params, char *why, size_t
 		if (engine_param_key(&param, "every"))
 			good = engine_param_number(&param, 1, EVERY_MAX, &params->every);
 		else if (engine_param_key(&param, "what"))
-			good = parse_what(&param, &params->what);
+			good = set_what(&param, &params->what);
 		else if (engine_param_key(&param, "delay_us"))
 			good = engine_param_number(&param, 0, DELAY_MAX_US, &params->delay_us);
 		else if (engine_param_key(&param, "seed"))

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One thread's private way into SDXI: a context of its own, batches in flight on its ring.
+ * A channel: one thread's context, and the batches in flight on its ring.
  *
  *	RUNNING ──timeout, error state──▶ STOPPING ──STOP_SW──▶ restarted, RUNNING again
  *	                                     │ not confirmed in time
  *	                                     ▼
  *	                                  STRAYED ──STOP_SW──▶ restarted, RUNNING again
  *
- * Every descriptor has a completion status block of its own, at the place in csbs[] that its slot
- * has in the ring. One block counted down by a whole batch would be cheaper to poll, but its error
- * bit says only that something failed, so every item of the batch would have to be copied again;
- * it would also tie the meaning of an item to the completion mode (counting or plain) that the
- * function implements. With a signal of 1 both modes end in 0.
+ * Every descriptor has a completion status block of its own, at the index of its slot. A block that
+ *a whole batch counts down would be cheaper to poll, but its error bit does not tell which item
+ * failed, so every item would have to be copied again. Its result would also depend on the
+ * completion mode (counting or plain) of the function; with a signal of 1 both modes end in 0.
  *
- * Read_Index says what was read, not what has ended: a slot may be free while its status block is
- * still in use. So the channel keeps at most as many descriptors in flight as there are blocks,
- * counted from the oldest that has not ended.
+ * Read_Index counts descriptors that were read, not those that have ended: a slot may be free while
+ * its status block is in use. So the channel has at most as many descriptors in flight as there are
+ * blocks, counted from the oldest descriptor that has not ended.
  */
 #ifndef FERRY_SDXI_CHANNEL_H
 #define FERRY_SDXI_CHANNEL_H
@@ -28,14 +27,14 @@
 
 #define SDXI_DEPTH 8 /* batches in flight per channel */
 
-/* Why an item was left to the CPU. */
+/* Why an item is left to the CPU. */
 enum sdxi_reason {
 	SDXI_REASON_ERROR,   /* er in the completion status block */
 	SDXI_REASON_STOPPED, /* read by the function, not ended when the context stopped */
 	SDXI_REASON_UNREAD,  /* not read by the function, or never in the ring, at that time */
 	SDXI_REASON_HUNG,    /* not ended, and the stop was not confirmed */
 	SDXI_REASON_REFUSED, /* the context was not running */
-	SDXI_REASON_NULL,    /* the null device says yes and copies nothing */
+	SDXI_REASON_NULL,    /* the null backend reports success and copies nothing */
 	SDXI_NR_REASONS,
 };
 
@@ -61,7 +60,7 @@ enum sdxi_detail {
 	SDXI_DETAIL_ERROR_BIT, /* er in the completion status block */
 	SDXI_DETAIL_STOPPED,   /* read by the function, not ended when the context stopped */
 	SDXI_DETAIL_STRAY,     /* not ended, and the stop was not confirmed */
-	SDXI_DETAIL_NULL,      /* ended by a device that copies nothing */
+	SDXI_DETAIL_NULL,      /* ended by the null backend */
 };
 
 struct sdxi_engine {
@@ -70,7 +69,8 @@ struct sdxi_engine {
 	uint64_t timeout_ns;
 	struct counts_sum counts;
 	uint64_t closed_counts[SDXI_NR_COUNTS];
-	_Atomic(struct sdxi_channel *) unstopped; /* closed while the function held on to them */
+	_Atomic(struct sdxi_channel *)
+		unstopped; /* closed before the function confirmed the stop */
 };
 
 enum sdxi_phase { SDXI_RUNNING, SDXI_STOPPING, SDXI_STRAYED, SDXI_RETIRED };
@@ -81,11 +81,11 @@ struct sdxi_channel {
 	struct sdxi_context cxt;
 	enum sdxi_phase phase;
 	uint64_t stop_deadline_ns;
-	uint64_t next_index; /* the next descriptor's */
+	uint64_t next_index; /* of the next descriptor */
 	uint64_t outstanding_bytes;
 	unsigned int nr_queued;
 	struct engine_batch *head, *tail; /* by age, linked through next */
-	struct engine_batch *unfed;       /* the first that is not wholly in the ring */
+	struct engine_batch *unfed;       /* the first that is not completely in the ring */
 	struct sdxi_channel *next_unstopped;
 	struct counts counts;
 	_Atomic uint64_t count_values[SDXI_NR_COUNTS];
@@ -100,7 +100,7 @@ enum engine_verdict sdxi_channel_submit(struct engine_channel *channel, struct e
 uint32_t sdxi_channel_poll(struct engine_channel *channel, uint64_t wait_ns,
 			   struct engine_batch **done, uint32_t max);
 bool sdxi_channel_quiet(struct engine_channel *channel);
-/* Frees what close left behind; the way must be closed. */
+/* Frees unstopped channels; the backend must be closed. */
 void sdxi_channel_free_unstopped(struct sdxi_engine *engine);
 
 #endif

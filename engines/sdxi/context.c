@@ -7,22 +7,22 @@
 _Static_assert(SDXI_L1_MAX_BUFFER_BYTES(MAX_BUFFER) == ENGINE_MAX_ITEM_BYTES,
 	       "an item fits a descriptor");
 
-static uint64_t address(const void *p)
+static uint64_t address_of(const void *p)
 {
 	return (uint64_t)(uintptr_t)p;
 }
 
-static void describe(struct sdxi_shared *shared)
+static void shared_init(struct sdxi_shared *shared)
 {
 	shared->ctl = (struct sdxi_cxt_ctl){
-		.ds_ring_ptr = address(shared->descs) | SDXI_CXT_CTL_VL,
+		.ds_ring_ptr = address_of(shared->descs) | SDXI_CXT_CTL_VL,
 		.ds_ring_sz = SDXI_RING_ENTRIES,
-		.cxt_sts_ptr = address(&shared->sts),
-		.write_index_ptr = address(&shared->write_index),
+		.cxt_sts_ptr = address_of(&shared->sts),
+		.write_index_ptr = address_of(&shared->write_index),
 	};
 	shared->l1 = (struct sdxi_cxt_l1_ent){
-		.cxt_ctl_ptr = address(&shared->ctl) | SDXI_L1_VL,
-		.akey_ptr = address(shared->akeys), /* size code 0: 256 entries */
+		.cxt_ctl_ptr = address_of(&shared->ctl) | SDXI_L1_VL,
+		.akey_ptr = address_of(shared->akeys), /* size code 0: 256 entries */
 		.misc0 = MAX_BUFFER << SDXI_L1_MAX_BUFFER_SHIFT,
 	};
 	shared->akeys[SDXI_OWN_AKEY].intr_num = SDXI_AKEY_VL;
@@ -54,7 +54,7 @@ int sdxi_context_open(struct sdxi_backend *backend, struct sdxi_context *cxt)
 	cxt->shared = memory;
 	cxt->ring.doorbell = ring_doorbell;
 	cxt->ring.doorbell_arg = cxt;
-	describe(cxt->shared);
+	shared_init(cxt->shared);
 	err = ring_init(cxt);
 	if (!err)
 		err = backend->ops->start(backend, cxt);
