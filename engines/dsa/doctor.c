@@ -96,13 +96,13 @@ void dsa_batches_remedy(const struct dsa_queue *queue, bool has_enqcmd, bool has
 {
 	if (!has_enqcmd && !has_movdir64b)
 		snprintf(text, text_bytes,
-			 "nothing: with neither ENQCMD nor MOVDIR64B in this CPU it is write(), "
-			 "which takes single descriptors only");
+			 "none: without ENQCMD and MOVDIR64B this CPU has only write(), which "
+			 "accepts single descriptors");
 	else if (queue->shared ? has_enqcmd : has_movdir64b)
 		snprintf(text, text_bytes, SETCAP);
 	else
 		snprintf(text, text_bytes,
-			 "accel-config config-wq dsa%u/%s --mode=%s, since this CPU lacks %s; "
+			 "accel-config config-wq dsa%u/%s --mode=%s, because this CPU lacks %s; "
 			 "then " SETCAP,
 			 queue->device_id, queue->name, queue->shared ? "dedicated" : "shared",
 			 queue->shared ? "ENQCMD" : "MOVDIR64B");

@@ -107,7 +107,7 @@ static int portal_try(struct dsa_portal *portal, struct probe_page *page, char *
 	if (taken <= 0) {
 		snprintf(why, why_bytes, "%s",
 			 taken ? strerror(-taken)
-			       : "the queue takes nothing: full, disabled or halted");
+			       : "the queue accepts nothing: full, disabled or halted");
 		return taken ? taken : -EAGAIN;
 	}
 	status = portal_wait_record(portal, &page->crs[0]);
@@ -208,7 +208,7 @@ void dsa_portal_remedy(const struct dsa_portal *portal, int err, char *text, siz
 		snprintf(text, text_bytes, "setfacl -m u:$USER:rw %s", portal->queue.path);
 	else
 		snprintf(text, text_bytes,
-			 "mend what is named there; dmesg | grep idxd may say more");
+			 "fix the cause named there; `dmesg | grep idxd` may have details");
 }
 
 void dsa_portal_close(struct dsa_portal *portal)

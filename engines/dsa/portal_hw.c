@@ -153,9 +153,10 @@ static int map_portal(struct dsa_portal *portal, char *why, size_t why_bytes)
 		   0);
 	if (addr < 0 && addr >= -4095) {
 		snprintf(why, why_bytes, "mapping the portal: %s%s", strerror((int)-addr),
-			 addr == -EPERM ? ": kernels since CVE-2024-21823 want CAP_SYS_RAWIO "
-					  "(setcap cap_sys_rawio+ep PROGRAM)"
-					: "");
+			 addr == -EPERM
+				 ? ": kernels with the fix of CVE-2024-21823 require CAP_SYS_RAWIO "
+				   "(setcap cap_sys_rawio+ep PROGRAM)"
+				 : "");
 		close_node(portal);
 		return (int)addr;
 	}

@@ -73,8 +73,8 @@ int sdxi_device_probe(const char *sys_root, const char *dev_root, char *why, siz
 	snprintf(node, sizeof(node), "%s/dev/sdxi", dev_root);
 	if (!access(node, F_OK)) {
 		snprintf(why, why_bytes,
-			 "%s exists, but no kernel release has settled its interface and this "
-			 "build has no way in to it" ENGINE_REMEDY "use sdxi:model",
+			 "%s exists, but its interface is not part of a kernel release, and this "
+			 "build does not support it" ENGINE_REMEDY "use sdxi:model",
 			 node);
 		return -EOPNOTSUPP;
 	}
@@ -90,7 +90,7 @@ int sdxi_device_probe(const char *sys_root, const char *dev_root, char *why, siz
 	} else {
 		snprintf(why, why_bytes,
 			 "SDXI function %s is driven by %s, which offers no /dev/sdxi to user "
-			 "space" ENGINE_REMEDY "use sdxi:model until there is a driver that does",
+			 "space" ENGINE_REMEDY "use sdxi:model until a driver does",
 			 function.name, function.driver);
 	}
 	return -ENODEV;

@@ -77,8 +77,8 @@ static int options_parse(const char *text, struct sdxi_options *options, char *w
 	if (!options->in_line || sdxi_model_config_inline(options->model))
 		return 0;
 	snprintf(why, why_bytes,
-		 "engine sdxi: a model that works inside submit (inline) can't stray: leave out "
-		 "inline, or name the faults one by one without stray");
+		 "engine sdxi: inline executes inside submit and can't stray: leave out inline, or "
+		 "name the faults one by one without stray");
 	return -EINVAL;
 }
 

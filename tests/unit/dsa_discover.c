@@ -302,13 +302,14 @@ Test(dsa_discover, doctor_no_permission)
 	cr_assert(!root || seteuid(0) == 0);
 }
 
-/* A file takes what is written and never answers. */
+/* A plain file accepts every write and never answers. */
 Test(dsa_discover, doctor_no_answer)
 {
 	broken("a NOOP through the queue", "write: not completed (status 0x00)", "dmesg");
 }
 
-static void way(bool shared, bool enqcmd, bool movdir64b, const char *with, const char *without)
+static void batches_remedy(bool shared, bool enqcmd, bool movdir64b, const char *with,
+			   const char *without)
 {
 	struct dsa_queue queue = {.name = "wq3.1", .device_id = 3, .shared = shared};
 
@@ -317,15 +318,17 @@ static void way(bool shared, bool enqcmd, bool movdir64b, const char *with, cons
 	cr_expect_not(strstr(why, without), "%s", why);
 }
 
-/* No capability helps without the instruction that uses what it gives. */
-Test(dsa_discover, doctor_ways_to_batches)
+/* The capability helps only on a CPU with the instruction for this kind of queue. */
+Test(dsa_discover, doctor_remedy_for_batches)
 {
-	way(true, true, true, "setcap", "config-wq");
-	way(false, false, true, "setcap", "config-wq");
-	way(true, false, true, "config-wq dsa3/wq3.1 --mode=dedicated", "nothing");
-	way(false, true, false, "config-wq dsa3/wq3.1 --mode=shared", "nothing");
-	way(true, false, false, "write(), which takes single descriptors only", "setcap");
-	way(false, false, false, "write(), which takes single descriptors only", "setcap");
+	batches_remedy(true, true, true, "setcap", "config-wq");
+	batches_remedy(false, false, true, "setcap", "config-wq");
+	batches_remedy(true, false, true, "config-wq dsa3/wq3.1 --mode=dedicated", "none:");
+	batches_remedy(false, true, false, "config-wq dsa3/wq3.1 --mode=shared", "none:");
+	batches_remedy(true, false, false, "only write(), which accepts single descriptors",
+		       "setcap");
+	batches_remedy(false, false, false, "only write(), which accepts single descriptors",
+		       "setcap");
 }
 
 /* --- the engine's own words --- */

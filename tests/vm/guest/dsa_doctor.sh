@@ -8,12 +8,12 @@
 
 device=${wq%/*}
 
-# The line of doctor's table that says no, as CSV: subject,usable,detail,remedy.
+# The line of the table with "no", as CSV: subject,usable,detail,remedy.
 doctor() { # user
 	su -s /bin/sh "$1" -c "$migbench doctor --csv -" </dev/null 2>&1 | grep '^"\?dsa/' >$out
 }
 
-# The first "no" is the last line: nothing behind a broken link is judged.
+# The "no" is the last line: links after a broken one are not checked.
 broken() { # link, in the detail, in the remedy, what was broken
 	tail -n 1 $out | grep -q "^\"\?dsa/$1\"\?,no,.*$2.*,.*$3"
 	verdict $? "$4: $3"
@@ -79,7 +79,7 @@ doctor nobody
 case " $(grep -m 1 -w flags /proc/cpuinfo) " in
 *' enqcmd '*) remedy='setcap cap_sys_rawio' ;;
 *' movdir64b '*) remedy='--mode=dedicated.*lacks ENQCMD.*setcap cap_sys_rawio' ;;
-*) remedy='nothing: with neither ENQCMD nor MOVDIR64B' ;;
+*) remedy='none: without ENQCMD and MOVDIR64B' ;;
 esac
 broken 'batches' 'batch: Invalid argument' "$remedy" "no batches"
 grep -q '^"\?dsa/a NOOP through the queue"\?,yes,"\?wq0.0 (shared. 64 entries) by write' $out
@@ -88,7 +88,7 @@ stop_daemon
 
 start_daemon faults=retry:1000000
 doctor root
-broken 'a NOOP through the queue' 'write: the queue takes nothing' 'dmesg' "queue that takes nothing"
+broken 'a NOOP through the queue' 'write: the queue accepts nothing' 'dmesg' "queue that accepts nothing"
 stop_daemon
 
 echo "1..$nr"
