@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engines/device/instructions.h"
 #include "engines/device/sysfs.h"
 #include "engines/dsa/doctor.h"
 #include "engines/dsa/portal.h"
@@ -38,8 +39,8 @@ static void report_cpu(const struct doctor *d)
 	char detail[128];
 
 	snprintf(detail, sizeof(detail), "ENQCMD %s, MOVDIR64B %s, UMWAIT %s",
-		 dsa_cpu_has_enqcmd() ? "yes" : "no", dsa_cpu_has_movdir64b() ? "yes" : "no",
-		 dsa_cpu_has_waitpkg() ? "yes" : "no");
+		 device_cpu_has_enqcmd() ? "yes" : "no", device_cpu_has_movdir64b() ? "yes" : "no",
+		 device_cpu_has_waitpkg() ? "yes" : "no");
 	report_link(d, "CPU instructions", true, detail, NULL);
 }
 
@@ -117,8 +118,8 @@ static int report_batches(const struct doctor *d, const struct dsa_portal *porta
 		return report_link(d, "batches", true, detail, NULL);
 	}
 	if (!strcmp(portal->ops->name, "write"))
-		dsa_batches_remedy(&portal->queue, dsa_cpu_has_enqcmd(), dsa_cpu_has_movdir64b(),
-				   remedy, sizeof(remedy));
+		dsa_batches_remedy(&portal->queue, device_cpu_has_enqcmd(),
+				   device_cpu_has_movdir64b(), remedy, sizeof(remedy));
 	report_link(d, "batches", false, portal->refusals, remedy);
 	return 1;
 }

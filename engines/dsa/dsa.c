@@ -5,6 +5,7 @@
 
 #include "base/vault.h"
 #include "copy/kernels.h"
+#include "engines/device/instructions.h"
 #include "engines/dsa/dsa.h"
 #include "engines/dsa/model.h"
 
@@ -54,7 +55,7 @@ static int dsa_open(const struct engine_env *env, const char *params, struct eng
 	counts_init(&engine->counts, engine->closed_counts, NR_DSA_CTRS);
 	engine->portals = (void *)((char *)memory + portals_at());
 	engine->kernel = copy_kernel_best(PAGE_BYTES, 1);
-	engine->can_umwait = dsa_cpu_has_waitpkg() && !options.model;
+	engine->can_umwait = device_cpu_has_waitpkg() && !options.model;
 	engine->copies_nothing = options.model && dsa_model_copies_nothing(options.model);
 	err = dsa_open_portals(engine, why, why_bytes);
 	if (err) {

@@ -2,6 +2,7 @@
 /* Sends pieces as descriptors to the least loaded device, and reaps completion records. */
 #include "base/clock.h"
 #include "base/wait.h"
+#include "engines/device/instructions.h"
 #include "engines/dsa/dsa.h"
 
 /* A device's share of what waits is at least this: smaller batches do not pay. */
@@ -352,7 +353,7 @@ void dsa_relax(struct dsa_channel *ch, uint32_t *nr_rounds)
 	else if (*nr_rounds >= YIELD_ROUNDS)
 		step_aside(*nr_rounds - YIELD_ROUNDS);
 	else if (ch->engine->can_umwait && ch->nr_flying)
-		dsa_umwait(&ch->ops[ch->flying[0]].crs[0], UMWAIT_CYCLES);
+		device_umwait(&ch->ops[ch->flying[0]].crs[0], UMWAIT_CYCLES);
 	else
 		for (int i = 0; i < 8; i++)
 			cpu_relax();

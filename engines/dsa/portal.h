@@ -87,15 +87,4 @@ static inline bool dsa_portal_is_dead(struct dsa_portal *portal)
 	return atomic_load_explicit(&portal->dead, memory_order_relaxed);
 }
 
-/* Features of this CPU. */
-bool dsa_cpu_has_enqcmd(void);
-bool dsa_cpu_has_movdir64b(void);
-bool dsa_cpu_has_waitpkg(void);
-
-/* The instructions, only on a CPU that has them. dsa_enqcmd(): true if accepted. */
-bool dsa_enqcmd(void *portal, const void *desc);
-void dsa_movdir64b(void *portal, const void *desc);
-/* Waits in C0.1 until the line changes or about max_cycles have passed. */
-void dsa_umwait(const void *line, uint64_t max_cycles);
-
 #endif

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "engines/device/instructions.h"
 #include "engines/dsa/doctor.h"
 #include "engines/dsa/portal.h"
 #include "engines/engine.h"
@@ -336,7 +337,7 @@ static void test_write(void)
 	make_tree("shared");
 	open_model(false, false);
 	open_pipe();
-	dsa_batches_remedy(&shared, dsa_cpu_has_enqcmd(), dsa_cpu_has_movdir64b(), remedy,
+	dsa_batches_remedy(&shared, device_cpu_has_enqcmd(), device_cpu_has_movdir64b(), remedy,
 			   sizeof(remedy));
 	tap_ok(dsa_doctor(hear, NULL) == 1 && doctor_heard && !strcmp(batches_line, remedy),
 	       "the doctor finds write() and says how to get batches");
@@ -407,13 +408,13 @@ int main(void)
 	setenv("FERRY_DEV_ROOT", path, 1);
 	opener = getpid();
 	test_write();
-	if (dsa_cpu_has_movdir64b())
+	if (device_cpu_has_movdir64b())
 		test_movdir64b();
 	sys_hook = unprivileged;
 	test_fork();
-	if (dsa_cpu_has_movdir64b())
+	if (device_cpu_has_movdir64b())
 		test_unprivileged();
-	for (int i = 0; i < 6 && !dsa_cpu_has_movdir64b(); i++)
+	for (int i = 0; i < 6 && !device_cpu_has_movdir64b(); i++)
 		tap_skip("this CPU has no MOVDIR64B", "dedicated queue");
 	snprintf(path, sizeof(path), "rm -rf %s", root);
 	return system(path) || tap_done();
