@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The engine's hardware ways without hardware: discovery in a made-up tree, open, mmap, write and
- * the real MOVDIR64B instruction, unmodified. Behind the node of a dedicated queue lies a file
- * whose first page is the portal: a thread carries what arrives in its slots to the model. Behind
- * that of a shared queue lies a pipe: it cannot be mapped, and what is written to it goes to the
- * model's write(). Where the driver would answer EPERM, to those without CAP_SYS_RAWIO who map a
- * portal and to children who write, a hook does.
+ * The engine's hardware path, unmodified, without hardware: discovery in an artificial tree, open,
+ * mmap, write and the real MOVDIR64B instruction. The node of a dedicated queue is a file whose first
+ * page is the portal: a thread forwards what arrives in its slots to the model. The node of a shared
+ * queue is a pipe, which cannot be mapped: what is written to it goes to the model's write(). A hook
+ * returns EPERM where the driver does: for mmap without CAP_SYS_RAWIO, and for write in a child.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +35,7 @@
 #define NR_ITEMS  2000
 #define NR_SLOTS  (PAGE_BYTES / DSA_DESC_BYTES)
 
-static char root[] = "/tmp/dsa-ways-XXXXXX";
+static char root[] = "/tmp/dsa-hardware-XXXXXX";
 static struct dsa_model *model;
 static atomic_bool stop;
 
@@ -397,7 +396,7 @@ int main(void)
 	tap_plan(NR_CHECKS);
 	if (BLIND) {
 		for (int i = 0; i < NR_CHECKS; i++)
-			tap_skip(BLIND, "hardware ways");
+			tap_skip(BLIND, "the hardware path");
 		return tap_done();
 	}
 	if (!mkdtemp(root))
