@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What the way to the device costs: CPU time per 4 KiB descriptor prepared, submitted and reaped,
- * with a model that says yes at once and copies nothing; next to what the CPU needs to copy 4 KiB.
+ * The cost of the dsa engine: CPU time per 4 KiB descriptor that is prepared, submitted and reaped,
+ * on a model that completes at once and copies nothing; beside a CPU copy of 4 KiB.
  *
  *	dsa_path [batch_items]
  */
@@ -34,7 +34,7 @@ static void *map(size_t len_bytes)
 	return p;
 }
 
-/* One batch there and back; every descriptor must have been answered by the device. */
+/* Submits and reaps one batch; the device must have completed every descriptor. */
 static void round_trip(struct engine_channel *channel, uint32_t nr_items)
 {
 	const struct engine_ops *ops = channel->engine->ops;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The CPU engine against the best plain copy loop: as many threads, each pinned to a CPU of its
+ * The CPU engine beside the best plain copy loop, with as many threads, each pinned to a CPU of its
  * own, each with a share of the items, on the same touched memory. Engine and loops take turns
- * within one run; printed are medians and their ratio, which is what may be quoted.
+ * within one run. Reports medians and their ratio; only the ratio may be quoted.
  *
  *	engine_copy [ENGINE-PARAMS]
  */
@@ -27,7 +27,7 @@ struct shape {
 	const char *name;
 	size_t item_bytes;
 	size_t batch_bytes;
-	unsigned int nr_threads; /* of the plain loop: 1, or 0 for all CPUs */
+	unsigned int nr_threads; /* of the plain loop; 0: all CPUs */
 	bool scattered;
 	bool huge;
 };
@@ -86,7 +86,7 @@ static void *loop_main(void *arg)
 	}
 }
 
-/* A single thread needs no gate: the caller is it. */
+/* A single thread, the caller, needs no gate. */
 static uint64_t time_loop(copy_fn copy, unsigned int nr_threads)
 {
 	uint64_t start;
@@ -179,7 +179,7 @@ static double median(const double *values)
 	return sorted[NR_ROUNDS / 2];
 }
 
-/* Rates of one round were taken within milliseconds, so a busy spell meets both sides. */
+/* The rates of one round are milliseconds apart, so that noise affects both. */
 static double median_ratio(const double *engine, const double *other)
 {
 	double ratios[NR_ROUNDS];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The CPU engine: every byte and no other, alone and shared, from many threads at once. */
+/* The CPU engine copies every byte and no other: alone, shared, from many threads at once. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 
 static struct crew *crew;
 
-/* Source and destination in areas of their own, with gaps between items that must stay as is. */
+/* Source and destination have areas of their own, with gaps between items that must not change. */
 struct lot {
 	uint8_t *src, *dst, *expected;
 	struct engine_item items[NR_ITEMS];
@@ -63,7 +63,7 @@ static void lot_clear(struct lot *lot)
 	memset(lot->expected, 0x55, AREA_BYTES);
 }
 
-/* Pages, huge pages, odd sizes: whatever fits. */
+/* Random sizes, from odd ones to pages and huge pages. */
 static void lot_fill(struct lot *lot, uint32_t max_item)
 {
 	size_t at = 0;
@@ -172,7 +172,7 @@ static void test_lanes(void)
 	engine_close(shared_engine);
 }
 
-/* Workers of the crew as lanes: they get help from those that are idle, and never wait for it. */
+/* Workers of the crew as lanes: idle workers help them, and they never wait for help. */
 struct lanes {
 	struct crew_task task;
 	atomic_uint nr_bad;
@@ -271,7 +271,7 @@ static uint32_t poll_some(struct engine_channel *channel, struct engine_batch **
 	return channel->engine->ops->poll(channel, 0, done, max);
 }
 
-/* Batches that more follow are held back, then copied together, in whatever portions poll wants. */
+/* Batches marked `more` are held back, then copied together; poll may return them in portions. */
 static void test_held(const char *spec, uint32_t nr_threads)
 {
 	struct engine *engine = open_engine(spec, crew);
@@ -305,7 +305,7 @@ static void test_held(const char *spec, uint32_t nr_threads)
 	engine_close(engine);
 }
 
-/* One that finds no room is copied at once: it is never refused. */
+/* A batch without room is copied at once: submit never refuses it. */
 static void test_held_too_many(void)
 {
 	struct engine *engine = open_engine("cpu", crew);

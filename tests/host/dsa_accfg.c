@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Discovery by the real libaccel-config, which knows /sys/bus/dsa and /dev/dsa only: so both are
- * put there, in a mount namespace of this process. What the library reads has to be what our own
- * reader reads; where the library would crash or loses devices, our reader's answer is taken.
+ * Discovery by the real libaccel-config, whose paths /sys/bus/dsa and /dev/dsa are fixed: a mount
+ * namespace of this process provides both. The library has to find what the sysfs reader finds;
+ * where it would crash or skips devices, the answer of the sysfs reader counts.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -148,7 +148,7 @@ static int discover(struct dsa_queue *out, const char **via)
 	return dsa_discover(out, DSA_MAX_QUEUES, via, why, sizeof(why));
 }
 
-/* A root that is spelled otherwise is one the library does not know. */
+/* With another root, even an equivalent one, the library is not used. */
 static int discover_by_sysfs(struct dsa_queue *out, const char **via)
 {
 	int nr;
@@ -159,7 +159,7 @@ static int discover_by_sysfs(struct dsa_queue *out, const char **via)
 	return nr;
 }
 
-/* What the library loses when it refuses a device, it loses. */
+/* A device that the library skips is skipped only there. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The engine's hardware path, unmodified, without hardware: discovery in an artificial tree, open,
- * mmap, write and the real MOVDIR64B instruction. The node of a dedicated queue is a file whose first
- * page is the portal: a thread forwards what arrives in its slots to the model. The node of a shared
- * queue is a pipe, which cannot be mapped: what is written to it goes to the model's write(). A hook
- * returns EPERM where the driver does: for mmap without CAP_SYS_RAWIO, and for write in a child.
+ * mmap, write and the real MOVDIR64B instruction. The node of a dedicated queue is a file whose
+ * first page is the portal: a thread forwards what arrives in its slots to the model. The node of a
+ * shared queue is a pipe, which cannot be mapped: what is written to it goes to the model's
+ * write(). A hook returns EPERM where the driver does: for mmap without CAP_SYS_RAWIO, and for
+ * write in a child.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -77,8 +78,8 @@ static char *node_path(void)
 }
 
 /*
- * Empties the slots. The page is written 64 bytes at a time, so once the record's address is there
- * all of it is.
+ * Empties the slots. The page is written 64 bytes at a time, so when the address of the record is
+ * there, the whole descriptor is.
  */
 static unsigned int collect(volatile struct dsa_raw_desc *slots, struct dsa_raw_desc *out,
 			    unsigned int *from)
@@ -97,9 +98,9 @@ static unsigned int collect(volatile struct dsa_raw_desc *slots, struct dsa_raw_
 }
 
 /*
- * A device takes descriptors as they come; here they wait in their slots. So none is carried on
- * before all slots have been looked at: or the sender, whose queue has room again, would come round
- * to a slot that was filled just after it had been passed.
+ * A device accepts descriptors in the order of their stores; here they wait in slots. So the
+ * carrier empties all slots before it forwards any: otherwise the sender, whose queue has room
+ * again, could reach a slot that was filled just after the carrier had passed it.
  */
 static void *carry_from_portal(void *arg)
 {
@@ -142,7 +143,7 @@ static bool unprivileged(long nr, const long args[6], long *ret)
 struct counts {
 	uint64_t batches, singles;
 	uint64_t no_device; /* items left to the CPU */
-	bool not_permitted; /* the queue's error says so */
+	bool not_permitted; /* the queue's error counter is there */
 };
 
 static void count(void *arg, const char *name, uint64_t value)
@@ -169,7 +170,7 @@ static uint8_t *map(size_t len_bytes)
 	return p;
 }
 
-/* Copies NR_ITEMS pages; how many did not come out right in this state. */
+/* Copies NR_ITEMS pages; returns how many are wrong for their state. */
 static int copy_pages(struct engine_channel *channel, enum engine_state state)
 {
 	const struct engine_ops *ops = channel->engine->ops;
@@ -347,7 +348,7 @@ static void test_write(void)
 	close_pipe();
 }
 
-/* The processor has what the portal takes, but the portal is not for us. */
+/* The CPU has the instruction, but the process must not map the portal. */
 static void test_unprivileged(void)
 {
 	struct counts counts = {0};

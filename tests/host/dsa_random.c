@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The DSA engine against the model with every kind of fault on. Whatever the device does: each
- * item's state is true (copied: every byte; not attempted: none), nothing outside the destinations
- * changes, sources stay as they were, every batch comes back, every fallback is counted, and the
- * engine breaks no rule of the specification.
+ * The DSA engine on the model with every kind of fault. Whatever the device does: the state of each
+ * item is true (copied: every byte; not attempted: none), nothing outside the destinations changes,
+ * sources do not change, every batch comes back, every fallback is counted, and the engine breaks
+ * no rule.
  *
  *	FERRY_DSA_DESCRIPTORS=5000000 FERRY_DSA_SEED=7 dsa_random.t
  */
@@ -19,7 +19,7 @@
 #define NR_SLOTS   6
 #define SLOT_BYTES (4UL << 20)
 #define MAX_ITEMS  48
-#define GUARD      0xee /* what destinations hold before, and their surroundings always */
+#define GUARD      0xee /* the content of destinations before, and of their surroundings always */
 #define QUARANTINE 0x5c
 
 struct slot {
@@ -103,7 +103,7 @@ static uint32_t random_len(struct model_prng *prng)
 	}
 }
 
-/* Items one after the other with a gap between; now and then one of the size of a huge page. */
+/* Items one after another with a gap between; some have the size of a huge page. */
 static void prepare(struct slot *slot, struct model_prng *prng)
 {
 	uint32_t want = 1 + (uint32_t)model_below(prng, MAX_ITEMS);
@@ -219,7 +219,7 @@ static void count(void *arg, const char *name, uint64_t value)
 		t->mismatches += value;
 }
 
-/* Once the channel is quiet, what was quarantined is ours: nothing may write there any more. */
+/* Once the channel is quiet, nothing may write to quarantined memory any more. */
 static void settle(struct engine_channel *channel)
 {
 	if (!channel->engine->ops->quiet(channel))
@@ -314,8 +314,8 @@ static bool run_once(const char *spec, uint64_t seed, uint64_t nr_items, struct 
 }
 
 /*
- * Lives on end until enough has been sent; the kth has a seed of its own. Only a device that has
- * halted may swallow what is posted to it.
+ * Opens engines until enough has been sent; the kth has a seed of its own. Only a device that has
+ * halted may drop what is posted to it.
  */
 static void run(const char *name, const char *spec, bool deadly, bool corrupt)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The fault engine with a crew: strays that come by themselves, and many channels at once. */
+/* The fault engine with a crew: strays that arrive by themselves, and many channels at once. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

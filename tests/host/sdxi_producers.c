@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Many producers on one SDXI ring: reservations by compare-and-swap, some given up and filled with
- * NOPs, doorbells out of order, over many laps, so that a stale valid bit or a lost reservation
- * would show as a wrong byte, a breach or a hang. Both kinds of function are met: those that clear
- * valid bits and those that don't, by seed.
+ * Many producers on one SDXI ring: reservations by compare-and-swap, some filled with NOPs,
+ * doorbells out of order, over many laps, so that a stale valid bit or a lost reservation shows as
+ * a wrong byte, a breach or a hang. The seeds cover functions that clear valid bits and functions
+ * that do not.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -42,7 +42,7 @@ static uint64_t reserve(struct producer *producer, uint32_t nr)
 	return index;
 }
 
-/* One block counts a whole group down: allowed, and cheaper than one each. */
+/* One block counts a whole group down, which is allowed and cheaper than one each. */
 static void copy_group(struct producer *producer, uint64_t index, uint32_t nr)
 {
 	struct sdxi_desc desc;
@@ -137,7 +137,7 @@ static void run_case(uint64_t seed, unsigned int nr_engines)
 
 int main(void)
 {
-	/* The function of seed 1 clears valid bits, that of seed 4 leaves them. */
+	/* The function of seed 1 clears valid bits, that of seed 4 does not. */
 	static const uint64_t seeds[] = {1, 4};
 
 	tap_plan(4);

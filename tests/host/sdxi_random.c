@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The sdxi engine against its model with every fault on: several threads with a channel each keep
- * random batches in flight; every item must be what its state says, byte by byte, nothing may
- * hang, and the model must find no breach.
+ * The sdxi engine on its model with every fault: several threads with a channel each keep random
+ * batches in flight. Every item must be what its state says, byte by byte; nothing may hang; the
+ * model must find no breach.
  *
  * SDXI_DESCRIPTORS=N items per case (default 60000), SDXI_SEED=N.
  */
@@ -20,7 +20,7 @@
 #define NR_BATCHES   4
 #define MAX_ITEMS    48
 #define MAX_LEN      8192
-#define SLOT_BYTES   (MAX_LEN + 64) /* a guard behind every destination */
+#define SLOT_BYTES   (MAX_LEN + 64) /* a guard after every destination */
 #define SOURCE_BYTES (256UL << 10)
 #define UNTOUCHED    0xee
 
@@ -68,7 +68,7 @@ static void prepare(struct worker *worker, struct flight *flight)
 	}
 }
 
-/* What the caller of an engine does: the CPU finishes what was left undone. */
+/* As the caller of an engine: the CPU copies what was not copied. */
 static void check_item(struct worker *worker, struct engine_item *item)
 {
 	uint8_t *dst = item->dst;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Bytes of every descriptor against hexadecimal written out by hand from the tables of the
- * specification (reference §1.1-1.5): PASID word, flags, opcode, then little-endian fields. The
- * header's struct and our builders are both under test, so neither is used to make the bytes.
+ * The bytes of every descriptor beside hexadecimal written by hand from the tables of the
+ * specification: PASID word, flags, opcode, then little-endian fields. The header's struct and the
+ * builders are under test, so neither makes the expected bytes.
  */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -37,7 +37,7 @@ static void check(const struct dsa_hw_desc *desc, const char *golden)
 			     ((const uint8_t *)desc)[i], want[i]);
 }
 
-/* Builders must not rely on what lay there before. */
+/* Builders must not depend on the previous content. */
 static struct dsa_hw_desc *dirty(void)
 {
 	static struct dsa_hw_desc desc __attribute__((aligned(64)));
@@ -136,7 +136,7 @@ Test(dsa_desc, copy_crc)
 		 "00100000 0000 0000 0403020100000000 0000000000000000 0000000000000000");
 }
 
-/* A completion record as a device leaves it: status 0x83, result 1, 0x1200 bytes, page 7f…8000. */
+/* A completion record from a device: status 0x83, result 1, 0x1200 bytes, page 7f…8000. */
 Test(dsa_desc, completion_record)
 {
 	static const uint8_t raw[32]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Discovery and the doctor's chain over made-up /sys and /dev trees: every link broken in turn has
- * to be named, with the command that mends it.
+ * Discovery and doctor on artificial /sys and /dev trees: each link is broken in turn, and doctor
+ * has to name it with the command that fixes it.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -20,7 +20,7 @@ static char sys_root[64], dev_root[64];
 
 static void put(const char *value, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Writes a file below the sysfs root, making its folders; NULL removes it. */
+/* Writes a file below the sysfs root and creates its folders; text NULL removes it. */
 static void put(const char *value, const char *fmt, ...)
 {
 	char path[256], *slash;
@@ -164,7 +164,7 @@ Test(dsa_discover, finds_renamed_nodes)
 	cr_expect(strstr(queues[1].path, "/wq0.1-ferry"));
 }
 
-/* What cannot be read, or makes no sense, is nothing; it never crashes. */
+/* Attributes that are unreadable or invalid count as absent; they never crash discovery. */
 Test(dsa_discover, survives_bad_attributes)
 {
 	unsigned int dev = 0, wq = 0;
@@ -266,7 +266,7 @@ Test(dsa_discover, doctor_kernel_queue)
 	broken("work queue of type user", "wq0.0", "--type=user");
 }
 
-/* Two queues: the one that is nearer to working is the one to mend. */
+/* Of two queues, doctor reports on the one with more links intact. */
 Test(dsa_discover, doctor_picks_the_better_queue)
 {
 	unsigned int dev = 0, wq = 0;

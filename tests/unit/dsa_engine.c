@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * How the DSA engine decides: what becomes a batch and what a single, how much goes to which
- * device, and what happens when a device stops. Models are stepped: one thread, no luck.
+ * The decisions of the DSA engine: batches and singles, the share of each device, and what happens
+ * when a device stops. Models are stepped: one thread, the same in every run.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -176,7 +176,7 @@ Test(dsa_engine, nothing_exceeds_the_transfer_size)
 	close_engine();
 }
 
-/* More than a channel has pieces for, in one batch. */
+/* One batch with more items than a channel has pieces. */
 Test(dsa_engine, long_batches)
 {
 	open_engine("dsa:model,stepped,max_transfer=4096,max_batch=4");
@@ -289,7 +289,7 @@ Test(dsa_engine, faults_are_left_to_the_cpu_on_request)
 
 /* --- what is counted --- */
 
-/* A batch's own record and one for each descriptor, and nothing else. */
+/* Exactly one record for the batch and one for each descriptor. */
 Test(dsa_engine, statuses_are_counted_by_record)
 {
 	open_engine("dsa:model,stepped,on_partial=cpu");
@@ -309,7 +309,7 @@ Test(dsa_engine, statuses_are_counted_by_record)
 	close_engine();
 }
 
-/* The CPU copies all of an item, however many of its pieces failed. */
+/* The CPU copies the whole item, however many of its pieces failed. */
 Test(dsa_engine, an_item_is_left_once)
 {
 	open_engine("dsa:model,stepped,devices=4,on_partial=cpu");
@@ -335,7 +335,7 @@ Test(dsa_engine, what_the_null_device_leaves_is_counted)
 	close_engine();
 }
 
-/* Channels come and go; totals are the engine's. */
+/* The totals include channels that are closed. */
 Test(dsa_engine, counts_outlive_their_channel)
 {
 	open_engine("dsa:model,stepped");
@@ -421,7 +421,7 @@ Test(dsa_engine, the_other_devices_go_on)
 	close_engine();
 }
 
-/* Halted before anything is sent: nobody says so, it just never takes anything. */
+/* A device that halts before the first submission reports nothing: it just accepts nothing. */
 Test(dsa_engine, a_queue_that_stays_full)
 {
 	open_engine("dsa:model,stepped,timeout_us=1000");
@@ -456,7 +456,7 @@ static void put_number(const char *fmt, int n, const char *value)
 	fclose(f);
 }
 
-/* Nodes 0 and 1 in package 0, node 2 in package 1; node 3 is memory only. */
+/* Nodes 0 and 1 in package 0, node 2 in package 1; node 3 has no CPUs. */
 static void make_machine(void)
 {
 	cr_assert(mkdtemp(root));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Devices that are slow, and devices that stop. Nobody's clock runs here but our own: the engine's
- * goes on by a little each time it is read, the model's with every step.
+ * Devices that are slow, and devices that stop. No real clock runs: the clock of the engine
+ * advances a little with each reading, that of the model with each step.
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -17,10 +17,10 @@
 #define TIMEOUT_NS (100 * NS_PER_MS)
 #define MAX_ITEMS  64
 
-/* 4 KiB take 4 ms of the model's time, about a quarter of the timeout by the engine's clock. */
+/* 4 KiB take 4 ms on the model's clock, about a quarter of the timeout on the engine's. */
 #define SLOW "dsa:model,stepped,gbps=0.001,max_batch=2,mode=dedicated,wq_size=4"
 
-static uint64_t fake_ns; /* 0: time is real */
+static uint64_t fake_ns; /* 0: real time */
 
 int clock_gettime(clockid_t id, struct timespec *ts)
 {
@@ -98,8 +98,7 @@ static void submit(struct caller *c, uint32_t nr_items)
 	cr_assert_eq(engine->ops->submit(c->channel, &c->batch), ENGINE_QUEUED);
 }
 
-/* What a lane does: it polls; and what did not get there it copies itself, to a frame of its own.
- */
+/* As a lane does: polls, and copies what the device did not, to a frame of its own. */
 static void poll_once(struct caller *c)
 {
 	struct engine_batch *done;
@@ -124,7 +123,7 @@ static void poll_all(uint32_t nr_callers)
 	}
 }
 
-/* Every byte is at the destination, or still at the source and not claimed to have arrived. */
+/* Every byte is at the destination, or its item is not reported as copied. */
 static uint32_t nr_copied(const struct caller *c)
 {
 	uint32_t nr = 0;
@@ -172,7 +171,7 @@ Test(dsa_patience, a_slow_device_keeps_its_work)
 	close_all(1);
 }
 
-/* The queue is full of the first one's batches; the others wait with nothing in flight. */
+/* The queue is full of the first caller's batches; the others wait with nothing in flight. */
 Test(dsa_patience, waiting_behind_others_is_no_reason_either)
 {
 	open_engine(SLOW);
@@ -186,7 +185,7 @@ Test(dsa_patience, waiting_behind_others_is_no_reason_either)
 	close_all(3);
 }
 
-/* Two timeouts: one may have begun just before the device ended its last. */
+/* Two timeouts: the first may have begun just before the last completion of the device. */
 Test(dsa_patience, a_device_that_stops_half_way_is_given_up_in_bounded_time)
 {
 	uint64_t stopped_ns;
@@ -210,7 +209,7 @@ Test(dsa_patience, a_device_that_stops_half_way_is_given_up_in_bounded_time)
 	close_all(3);
 }
 
-/* Some never answer while the rest goes on: those are missed although the device works. */
+/* Some submissions never complete although the device works: they expire. */
 Test(dsa_patience, what_a_working_device_has_lost_is_missed)
 {
 	uint64_t started_ns;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Every rule that the DSA model enforces, broken on purpose: the model has to answer as hardware
- * would and to record the breach under the rule's name, and nothing else. Models are stepped: no
- * threads, no clock, the same every time. Descriptors are raw here, for builders cannot be wrong.
+ * Breaks every rule of the DSA model on purpose: the model has to answer as hardware would, and to
+ * record the breach under the name of the rule and no other. Models are stepped: no threads, no
+ * clock, the same in every run. Descriptors are raw, because the builders cannot break rules.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -19,7 +19,7 @@
 static struct dsa_model *model;
 static struct dsa_completion_record *crs; /* a page of them */
 static struct dsa_hw_desc *list;
-static uint8_t *area; /* source, destination, more, a guard page at the end */
+static uint8_t *area; /* source, destination, others, a guard page at the end */
 
 static void *map(size_t len)
 {
@@ -85,7 +85,7 @@ static uint8_t run_desc(const struct dsa_hw_desc *d)
 	return dsa_cr_status(&crs[0]);
 }
 
-/* This rule and no other. */
+/* Exactly this rule is broken. */
 static void only(enum dsa_rule rule)
 {
 	for (unsigned int i = 0; i < NR_DSA_RULES; i++)
@@ -101,7 +101,7 @@ static void none(void)
 
 TestSuite(dsa_rules, .init = setup, .fini = teardown);
 
-/* What is right is not complained of. */
+/* Correct descriptors break no rule. */
 Test(dsa_rules, good_descriptors_pass)
 {
 	struct dsa_hw_desc d = copy_to(0);
@@ -295,7 +295,7 @@ Test(dsa_rules, p6_write_takes_singles)
 	cr_expect_eq(dsa_model_write(model, 0, GAP, 64), -EFAULT);
 	run_all();
 	cr_expect_eq(dsa_cr_status(&crs[1]), DSA_COMP_SUCCESS);
-	/* Refused even though nothing says the address is valid. */
+	/* Refused although the address is not marked as valid. */
 	d[0].flags = 0;
 	d[0].completion_addr = 8;
 	cr_expect_eq(dsa_model_write(model, 0, d, 64), -EINVAL, "misaligned record");
@@ -378,7 +378,7 @@ Test(dsa_rules, d2_flags)
 	}
 }
 
-/* Byte by byte through the descriptor, for every operation: reserved or not, as the table says. */
+/* Every byte of the descriptor of every operation: reserved or not, as in the table. */
 Test(dsa_rules, d3_reserved_bytes)
 {
 	static const struct {
@@ -557,7 +557,7 @@ Test(dsa_rules, d10_memmove_may_overlap)
 	d.dst_addr = (uintptr_t)SRC + 100;
 	cr_expect_eq(run_desc(&d), DSA_COMP_SUCCESS);
 	cr_expect_eq(memcmp(SRC + 100, want, PAGE_BYTES), 0);
-	/* The source did change, by the device's own hand. */
+	/* The device itself changed the source. */
 	none();
 }
 
@@ -634,7 +634,7 @@ Test(dsa_rules, d16_seed_address)
 	refused(&d, DSA_COMP_ADDR_ALIGN, DSA_RULE_D16);
 }
 
-/* Several at once: one of their statuses, all of their names. */
+/* Several breaches: the status of one of them, the names of all. */
 Test(dsa_rules, all_breaches_are_recorded)
 {
 	struct dsa_hw_desc d = copy_to(0);
@@ -655,7 +655,10 @@ Test(dsa_rules, all_breaches_are_recorded)
 
 #define NR_LISTED 8
 
-/* Page i of the source to page i of the destination, record i + 1; the batch's record is 0. */
+/*
+ * Copies page i of the source to page i of the destination, with record i + 1; record 0 is the
+ * batch's.
+ */
 static struct dsa_hw_desc batch_of(uint32_t nr)
 {
 	struct dsa_hw_desc d;
@@ -719,7 +722,7 @@ Test(dsa_rules, b3_nested)
 	only(DSA_RULE_B3);
 }
 
-/* Which of two writers of one byte wins differs from run to run, unless there is a fence. */
+/* The order of two writers of one byte differs from run to run, unless there is a fence. */
 static uint8_t last_writer(bool fence, uint64_t seed)
 {
 	struct dsa_model_config config;
@@ -801,7 +804,7 @@ Test(dsa_rules, b7_page_fault_on_the_list)
 	none();
 }
 
-/* After every step: if the batch's record is there, so are all the others. */
+/* After every step: the batch's record is there only if all the others are. */
 Test(dsa_rules, b8_batch_record_last)
 {
 	struct dsa_hw_desc d = batch_of(NR_LISTED);
@@ -899,7 +902,7 @@ Test(dsa_rules, e2_partial_copies)
 	none();
 }
 
-/* What lies behind bytes_completed is spoiled now and then, so nobody can rely on it. */
+/* Bytes after bytes_completed are overwritten at random, so that no test depends on them. */
 Test(dsa_rules, e3_rest_is_not_to_be_trusted)
 {
 	uint32_t spoiled = 0;

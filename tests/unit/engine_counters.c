@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* ferry_engine_counters, with engines that are nothing but counters. */
+/* ferry_engine_counters(), with engines that have only counters. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <sys/wait.h>
@@ -70,7 +70,7 @@ Test(engine_counters, refuses_null)
 	cr_expect_eq(seen.nr, 0);
 }
 
-/* Real engines, with a channel: the function may come back in. */
+/* Real engines with a channel: the function may call the library again. */
 static void come_back(void *arg, const char *name, uint64_t value)
 {
 	struct ferry_stats stats = FERRY_STATS_INIT;

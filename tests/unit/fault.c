@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The fault engine does to items exactly what it says it did. */
+/* The fault engine does to items exactly what it reports. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -228,7 +228,7 @@ Test(fault, closing_a_channel_waits_for_strays)
 			cr_assert(!is_untouched(i));
 }
 
-/* States of a few batches under "mix", whatever the verdicts on the way. */
+/* The states of some batches under "mix", whatever submit returns. */
 static void run_mix(const char *spec, uint8_t *states)
 {
 	struct engine_batch *done[4];

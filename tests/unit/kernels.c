@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Every copy kernel this CPU can run: all alignments, lengths around its steps, guard pages. */
+/*
+ * Every copy kernel that this CPU can run: all alignments, lengths around its steps, guard pages.
+ */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +11,7 @@
 
 #define AREA_BYTES (64UL << 10)
 
-/* The byte behind the area can't be touched. */
+/* An access to the byte after the area crashes. */
 static uint8_t *guarded_area(void)
 {
 	uint8_t *area = mmap(NULL, AREA_BYTES + PAGE_BYTES, PROT_READ | PROT_WRITE,

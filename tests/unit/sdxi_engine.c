@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The sdxi engine's parameters, probe, and what it says of items when the device misbehaves. The
- * model executes inside submit where that suffices; where a stop must be refused it has a thread.
+ * The sdxi engine: parameters, probe, and the states of items when the function misbehaves. The
+ * model executes inside submit where possible; where a stop must be refused it has a thread.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -55,7 +55,7 @@ static void make_batch(void)
 	batch = (struct engine_batch){.items = items, .nr_items = NR, .bytes = NR * LEN};
 }
 
-/* Submits and waits without a limit: an engine that never ends it hangs the test. */
+/* Submits and waits without a limit: a batch that never ends hangs the test. */
 static void run_batch(void)
 {
 	struct engine_batch *done = NULL;
@@ -191,7 +191,7 @@ Test(sdxi_engine, error_bit_is_an_error_and_the_rest_goes_on)
 	expect_copied_bytes();
 }
 
-/* The context stops by itself: what was not read was not attempted; then it runs again. */
+/* The context stops by itself: items that were not read are NOT_ATTEMPTED; then it runs again. */
 Test(sdxi_engine, stopped_context_is_restarted)
 {
 	open_engine("sdxi:model,inline,seed=3,faults=stop:50000");
@@ -226,7 +226,7 @@ Test(sdxi_engine, lost_status_times_out_as_an_error)
 	cr_expect_eq(counter("fallback.stopped.bytes"), NR * LEN);
 }
 
-/* Longer than the ring, so that slots are used again; and nothing may be said to be copied. */
+/* Longer than the ring, so that slots are used again; no item may be COPIED. */
 Test(sdxi_engine, the_null_device_copies_nothing)
 {
 	static uint8_t from[LONG_RUN], to[LONG_RUN];
@@ -271,7 +271,7 @@ Test(sdxi_engine, hang_ends_with_a_stop)
 	cr_expect(engine->ops->quiet(channel));
 }
 
-/* The destination is poisoned after the batch has ended, and written by the device still later. */
+/* The test overwrites the destination after the end of the batch; the device writes it later. */
 Test(sdxi_engine, stray_until_quiet)
 {
 	open_engine("sdxi:model,timeout_ms=2,faults=stray:1000000");
@@ -286,7 +286,7 @@ Test(sdxi_engine, stray_until_quiet)
 	cr_expect_eq(counter("restarts"), 1);
 }
 
-/* Nothing may be submitted to a context that is still being stopped: the CPU copies at once. */
+/* A context that is being stopped accepts nothing: the CPU copies at once. */
 Test(sdxi_engine, refuses_while_strayed)
 {
 	open_engine("sdxi:model,timeout_ms=2,faults=stray:1000000");
@@ -339,7 +339,7 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
-/* Each thing missing has its own words. */
+/* Each missing link has a message of its own. */
 Test(sdxi_engine, probe_says_what_is_missing)
 {
 	char root[] = "/tmp/sdxi-probe-XXXXXX", command[512];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Bytes of descriptors and blocks against hexadecimal written out by hand from the tables of the
- * specification (reference §5.1, 5.2): opcode dword, then little-endian fields at their offsets.
+ * The bytes of descriptors and blocks beside hexadecimal written by hand from the tables of the
+ * specification: opcode dword, then little-endian fields at their offsets.
  */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -38,7 +38,7 @@ static void check(const void *got, size_t len_bytes, const char *golden)
 	cr_assert_eq(n, len_bytes, "golden text has %zu bytes", n);
 }
 
-/* Builders must not rely on what lay there before. */
+/* Builders must not depend on the previous content. */
 static struct sdxi_desc *dirty(void)
 {
 	static struct sdxi_desc desc;
@@ -114,7 +114,7 @@ Test(sdxi_layout, interrupt)
 	      "60443322117f0000");
 }
 
-/* Admin descriptors have no builder here; their fields still lie where the table says. */
+/* Admin descriptors have no builder; their fields have the offsets of the table. */
 Test(sdxi_layout, admin_fields)
 {
 	struct sdxi_desc d = {.cxt = {.opcode = SDXI_OP_CXT_START_NM | SDXI_DSC_FE,
@@ -156,7 +156,7 @@ Test(sdxi_layout, blocks)
 	check(&akey, 16, "3312 0405 45230120 0607 0000 0809 0000");
 }
 
-/* The context control block and level 1 entry that a channel makes. */
+/* The context control block and level 1 entry of a channel. */
 static int no_start(struct sdxi_backend *backend, struct sdxi_context *cxt)
 {
 	return 0;

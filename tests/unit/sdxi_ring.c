@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The producer's ring by itself; the test plays the function. */
+/* The producer side of the ring; the test acts as the function. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
@@ -87,7 +87,7 @@ Test(sdxi_ring, read_index_beyond_write_index_is_an_error)
 	cr_expect_eq(sdxi_ring_reserve(&ring, 1, &index), -EIO);
 }
 
-/* The function here never clears valid bits. */
+/* This function never clears valid bits. */
 Test(sdxi_ring, slots_are_not_valid_when_reserved_again)
 {
 	uint64_t index;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Every rule of the specification broken on purpose: the model must object by name, and must not
- * object to what is allowed. The model executes inside the doorbell, so that each test is one
- * thread and one order of events.
+ * Breaks every rule of the specification on purpose: the model must report it by name, and must
+ * accept what is allowed. The model executes inside the doorbell, so each test has one thread and
+ * one order of events.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -78,7 +78,7 @@ static void teardown(void)
 }
 TestSuite(sdxi_rules, .init = setup, .fini = teardown);
 
-/* A good descriptor, to be spoilt in one place. */
+/* A correct descriptor, for tests that spoil one field. */
 static struct sdxi_desc good_copy(unsigned int csb)
 {
 	struct sdxi_desc desc;
@@ -257,7 +257,7 @@ Test(sdxi_rules, size_beyond_max_buffer)
 {
 	struct sdxi_desc desc;
 
-	/* max_buffer 0: 2 MiB; far apart, so that no other rule is broken */
+	/* max_buffer 0: 2 MiB; the buffers do not overlap, so that no other rule is broken */
 	sdxi_build_copy(&desc, 1ULL << 40, 1, 1ULL << 41, 1, (2UL << 20) + 1, NULL);
 	expect_refused(&desc, SDXI_RULE_SIZE);
 }
@@ -336,7 +336,7 @@ Test(sdxi_rules, block_not_armed)
 	expect_refused(&desc, SDXI_RULE_CSB_SIGNAL);
 }
 
-/* The stale valid bit of a lap ago would do this. */
+/* As a stale valid bit of the previous lap would. */
 Test(sdxi_rules, block_counted_below_zero)
 {
 	struct sdxi_desc desc = good_copy(0);
@@ -410,7 +410,7 @@ Test(sdxi_rules, late_doorbells_are_allowed)
 	struct sdxi_model_stats stats;
 	uint64_t first, second;
 
-	/* The later producer is done before the earlier one has written anything. */
+	/* The later producer is done before the earlier one has written. */
 	cr_assert_eq(sdxi_ring_reserve(&ring, 1, &first), 0);
 	cr_assert_eq(sdxi_ring_reserve(&ring, 1, &second), 0);
 	sdxi_ring_put(&ring, second, &desc);
@@ -446,7 +446,7 @@ Test(sdxi_rules, doorbell_after_a_stop)
 	cr_expect_eq(m.csbs[0].signal, 1, "a stopped context does nothing");
 }
 
-/* A fence behind a descriptor that hangs: seen, not yet read. */
+/* A fence after a descriptor that hangs: seen, not yet read. */
 Test(sdxi_rules, changed_after_it_was_valid)
 {
 	struct sdxi_desc desc, fenced;
@@ -484,7 +484,7 @@ Test(sdxi_rules, fence_orders_copies)
 	cr_expect_eq(breaches(SDXI_RULE_NONE), 0);
 }
 
-/* Without the fence some seeds must run them the other way round: the model is no queue. */
+/* Without the fence some seeds must run them in the other order. */
 Test(sdxi_rules, without_a_fence_order_is_random)
 {
 	struct sdxi_desc desc;

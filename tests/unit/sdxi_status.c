@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Statuses and states in words, beside the specification (reference §5.2). */
+/* The names of statuses and states, beside the specification. */
 #include <criterion/criterion.h>
 
 #include "base/base.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A client of a DSA node that shares nothing with the engine or the model, not even a header:
- * its bytes come from the tables of the specification. dsa_client NODE checks what a well-behaved
- * program may expect; dsa_client NODE wrong breaks three rules and wants to be told so.
+ * A client of a DSA node that shares no code with the engine or the model: its bytes follow the
+ * tables of the specification. dsa_client NODE checks what a correct program may expect; dsa_client
+ * NODE wrong breaks three rules and expects the errors.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,7 @@ static void put(uint8_t *at, uint64_t value, int nr_bytes)
 	}
 }
 
-/* The ith descriptor and its record, which is asked for (bits 2 and 3 of the flags). */
+/* The ith descriptor, which requests its record (bits 2 and 3 of the flags). */
 static void prepare(int i, int op, const void *src, const void *dst, uint32_t len_bytes)
 {
 	memset(descs[i], 0, 64);
@@ -56,7 +56,7 @@ static void prepare(int i, int op, const void *src, const void *dst, uint32_t le
 	put(&descs[i][32], len_bytes, 4);
 }
 
-/* Descriptors [0, nr): errno as a negative number, or how many were taken. */
+/* Submits descriptors [0, nr). Returns -errno, or how many were accepted. */
 static int submit(int nr)
 {
 	ssize_t taken = write(node, descs, (size_t)nr * 64);
@@ -64,7 +64,7 @@ static int submit(int nr)
 	return taken < 0 ? -errno : (int)(taken / 64);
 }
 
-/* The ith record's status, once it is there. 0: ten seconds were not enough. */
+/* The status of the ith record, once it is there; 0 after ten seconds. */
 static int await(int i)
 {
 	struct timespec pause = {0, 100000};
@@ -104,7 +104,7 @@ static void scatter(uint8_t *at, size_t len_bytes)
 		*at++ = (uint8_t)((x = x * 1103515245 + 12345) >> 16);
 }
 
-/* Lengths and offsets that fit nothing, and the bytes around the destination. */
+/* Unaligned lengths and offsets, and the bytes around the destination. */
 static void check_moves(void)
 {
 	static const uint32_t lengths[] = {1, 63, 4096, 4097, 100000};
@@ -133,7 +133,7 @@ static void check_others(void)
 {
 	uint8_t *a = map(2), *b = map(2);
 
-	/* Touched: a device takes no page fault. */
+	/* Touched, so that the device meets no page fault. */
 	scatter(a, 2 * PAGE);
 	memset(b, 0, 2 * PAGE);
 	check(run(NOOP, NULL, NULL, 0) == 0x01, "a NOOP");
@@ -167,7 +167,7 @@ static void check_many(void)
 	check(!memcmp(src, dst, (NR_DESCS - 1) * PAGE), "and every byte there");
 }
 
-/* What the driver itself says no to. */
+/* What the driver itself refuses. */
 static void check_refusals(void)
 {
 	void *portal;
@@ -208,7 +208,7 @@ static uint64_t fault_addr(void)
 	return addr / PAGE * PAGE;
 }
 
-/* A device takes no page fault that nobody allowed it to. */
+/* A device resolves no page fault unless the descriptor allows it. */
 static void check_faults(void)
 {
 	uint8_t *src = map(4), *dst = map(4);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The DSA model as a device node for programs that know nothing of it: dsa_cuse NAME STATS [DIALS]
- * offers /dev/NAME (CUSE, so it needs root and the module) with what the idxd driver's node has:
- * write() of descriptors, which work in the memory of whoever writes them. Nothing can be mapped:
- * CUSE has no mmap. DIALS are those of dsa:model in docs/engines.md. Counters and the rules that
- * clients broke go to STATS when it is ended by SIGTERM.
+ * offers /dev/NAME (CUSE: it needs root and the module) with write() of descriptors, which operate
+ * on the memory of the process that writes them. CUSE has no mmap. DIALS are the parameters of
+ * dsa:model in docs/engines.md. On SIGTERM it writes counters and the breaches of clients to STATS.
  *
- * One thread, and a model that is stepped between requests: descriptors end in random order, after
- * the write() that brought them.
+ * One thread steps the model between requests: descriptors complete in random order, after the
+ * write() that submitted them.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -53,14 +52,14 @@ static void reply(uint64_t unique, int error, const void *data, size_t data_byte
 	struct iovec parts[] = {{&head, sizeof(head)}, {(void *)data, data_bytes}};
 
 	head.len = (uint32_t)(sizeof(head) + data_bytes);
-	/* Whoever asked may have been killed meanwhile: ENOENT. */
+	/* ENOENT: the client has been killed in the meantime. */
 	if (writev(cuse, parts, data_bytes ? 2 : 1) < 0 && errno != ENOENT)
 		die("reply");
 }
 
 /* ---- descriptors -------------------------------------------------------------------------- */
 
-/* Copies back what the device wrote, and says so if it does. A client that is gone is no matter. */
+/* Copies back what the device wrote, then the record. A client that has exited is ignored. */
 static void finish(struct job *job)
 {
 	struct mirror *m = &job->mirror;
@@ -86,8 +85,8 @@ static void finish_from(uint32_t first, uint32_t nr)
 }
 
 /*
- * Those whose record the model has written. Of others it is known that they are over when a later
- * drain is, or when the device has nothing left to do.
+ * Finishes jobs whose record the model has written. The others have ended when a later drain has,
+ * or when the device is idle.
  */
 static void finish_jobs(void)
 {
@@ -106,7 +105,7 @@ static void finish_jobs(void)
 		finish_from(0, nr_jobs);
 }
 
-/* What the driver checks before it looks at any memory. */
+/* The checks of the driver, before it touches any memory. */
 static bool is_invalid(const struct dsa_hw_desc *desc)
 {
 	return (desc->opcode == DSA_OPCODE_BATCH && !config.submission_safe) ||
@@ -185,7 +184,7 @@ static void do_open(const struct fuse_in_header *in)
 	reply(in->unique, 0, &out, sizeof(out));
 }
 
-/* The kernel drains the queue before it lets a process go. */
+/* The kernel drains the queue before a process exits. */
 static void do_release(const struct fuse_in_header *in, const struct fuse_release_in *release)
 {
 	for (uint32_t i = nr_jobs; i-- > 0;) {
@@ -256,7 +255,7 @@ static void do_init(const struct fuse_in_header *in, const char *name)
 	reply(in->unique, 0, &out, sizeof(out.init) + (size_t)len + 1);
 }
 
-/* False when the kernel has no more to say. */
+/* False at the end of the requests. */
 static bool serve(const char *name)
 {
 	const struct fuse_in_header *in = (const void *)request;
@@ -332,7 +331,7 @@ static void set_dials(const char *dials)
 	}
 	config.stepped = true;
 	config.rawio = false;
-	/* What the mirror holds is looked at by the mirror. */
+	/* The mirror itself detects changes of sources. */
 	config.watch = false;
 }
 

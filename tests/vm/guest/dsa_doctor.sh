@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# In the guest: every link between a program and a DSA queue is broken in turn, and migbench doctor
-# has to name it, say what mends it, and look no further. BUILD-DIRECTORY
+# In the guest: breaks every link between a program and a DSA queue in turn. migbench doctor has to
+# name it and its remedy, and to stop there. BUILD-DIRECTORY
 
 # shellcheck source=tests/vm/guest/dsa_lib.sh
 . "${0%/*}/dsa_lib.sh"
@@ -75,7 +75,7 @@ verdict $? "root needs none"
 chmod 666 $node
 
 doctor nobody
-# A portal takes a shared queue's batches by ENQCMD, a dedicated one's by MOVDIR64B.
+# Batches need a portal and ENQCMD for a shared queue, MOVDIR64B for a dedicated one.
 case " $(grep -m 1 -w flags /proc/cpuinfo) " in
 *' enqcmd '*) remedy='setcap cap_sys_rawio' ;;
 *' movdir64b '*) remedy='--mode=dedicated.*lacks ENQCMD.*setcap cap_sys_rawio' ;;
