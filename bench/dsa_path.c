@@ -22,7 +22,7 @@
 static struct engine_item items[MAX_ITEMS];
 static uint8_t *src, *dst;
 
-static void *map(size_t len_bytes)
+static void *map_area(size_t len_bytes)
 {
 	void *p = mmap(NULL, len_bytes, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -103,8 +103,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "dsa_path: %s\n", why);
 		return 1;
 	}
-	src = map(AREA_BYTES);
-	dst = map(AREA_BYTES);
+	src = map_area(AREA_BYTES);
+	dst = map_area(AREA_BYTES);
 	for (uint32_t i = 0; i < nr_items; i++)
 		items[i] = (struct engine_item){.dst = dst + i * PAGE_BYTES,
 						.src = src + i * PAGE_BYTES,

@@ -25,7 +25,7 @@ struct lot {
 	unsigned int random;
 };
 
-static uint32_t draw(struct lot *lot, uint32_t below)
+static uint32_t lot_draw(struct lot *lot, uint32_t below)
 {
 	lot->random = lot->random * 1103515245 + 12345;
 	return (lot->random >> 8) % below;
@@ -70,9 +70,10 @@ static void lot_fill(struct lot *lot, uint32_t max_item)
 
 	lot_clear(lot);
 	while (lot->batch.nr_items < NR_ITEMS) {
-		uint32_t len = draw(lot, 3) ? (uint32_t)PAGE_BYTES : 1 + draw(lot, max_item);
+		uint32_t len =
+			lot_draw(lot, 3) ? (uint32_t)PAGE_BYTES : 1 + lot_draw(lot, max_item);
 
-		at += draw(lot, 2) ? draw(lot, 100) : ALIGN_UP(at, PAGE_BYTES) - at;
+		at += lot_draw(lot, 2) ? lot_draw(lot, 100) : ALIGN_UP(at, PAGE_BYTES) - at;
 		if (at + len > AREA_BYTES)
 			break;
 		lot_add(lot, at, len);
@@ -88,7 +89,7 @@ static bool lot_copied(const struct lot *lot)
 	return !memcmp(lot->dst, lot->expected, AREA_BYTES);
 }
 
-static bool copies(struct engine_channel *channel, struct lot *lot)
+static bool lot_copies(struct engine_channel *channel, struct lot *lot)
 {
 	return channel->engine->ops->submit(channel, &lot->batch) == ENGINE_DONE && lot_copied(lot);
 }
@@ -104,14 +105,14 @@ static bool copies_all_shapes(const char *spec, struct crew *with)
 	lot_open(&lot, 1);
 	for (size_t i = 0; i < ARRAY_SIZE(max_items); i++) {
 		lot_fill(&lot, max_items[i]);
-		good &= copies(channel, &lot);
+		good &= lot_copies(channel, &lot);
 	}
 	lot_clear(&lot);
 	lot_add(&lot, 4096 + 17, (2U << 20) + 3);
-	good &= copies(channel, &lot);
+	good &= lot_copies(channel, &lot);
 	lot_clear(&lot);
 	lot_add(&lot, 5, 1);
-	good &= copies(channel, &lot);
+	good &= lot_copies(channel, &lot);
 	lot_close(&lot);
 	engine->ops->channel_close(channel);
 	engine_close(engine);
@@ -139,7 +140,7 @@ static void test_shapes(void)
 
 static struct engine *shared_engine;
 
-static void *lane(void *arg)
+static void *lane_main(void *arg)
 {
 	struct engine_channel *channel = open_channel(shared_engine);
 	bool good = true;
@@ -148,7 +149,7 @@ static void *lane(void *arg)
 	lot_open(&lot, 1 + (unsigned int)(uintptr_t)arg);
 	for (unsigned int i = 0; i < NR_ROUNDS; i++) {
 		lot_fill(&lot, 1U << (10 + i % 12));
-		good &= copies(channel, &lot);
+		good &= lot_copies(channel, &lot);
 	}
 	lot_close(&lot);
 	shared_engine->ops->channel_close(channel);
@@ -163,7 +164,7 @@ static void test_lanes(void)
 
 	shared_engine = open_engine("cpu:split=8192", crew);
 	for (uintptr_t i = 0; i < NR_LANES; i++)
-		pthread_create(&threads[i], NULL, lane, (void *)i);
+		pthread_create(&threads[i], NULL, lane_main, (void *)i);
 	for (unsigned int i = 0; i < NR_LANES; i++) {
 		pthread_join(threads[i], &result);
 		good &= result != NULL;
@@ -182,7 +183,7 @@ static bool lanes_work(struct crew_task *task, unsigned int worker)
 {
 	struct lanes *lanes = CONTAINER_OF(task, struct lanes, task);
 
-	if (!lane((void *)(uintptr_t)worker))
+	if (!lane_main((void *)(uintptr_t)worker))
 		atomic_fetch_add(&lanes->nr_bad, 1);
 	return false;
 }
@@ -224,10 +225,10 @@ static void test_counters(void)
 	lot_open(&lot, 1);
 	lot_clear(&lot);
 	lot_add(&lot, 0, 65535);
-	copies(channel, &lot);
+	lot_copies(channel, &lot);
 	lot_clear(&lot);
 	lot_add(&lot, 0, 65536);
-	copies(channel, &lot);
+	lot_copies(channel, &lot);
 	engine->ops->counters(engine, note_counter, &counted);
 	tap_ok(counted.alone == 1 && counted.shared == 1 && counted.bytes == 131071,
 	       "counters: one batch alone, one shared, their bytes");
@@ -247,7 +248,7 @@ static void test_alone_wish(void)
 	lot_open(&lot, 3);
 	lot_fill(&lot, 100000);
 	lot.batch.nr_threads = 1;
-	good = copies(channel, &lot);
+	good = lot_copies(channel, &lot);
 	engine->ops->counters(engine, note_counter, &counted);
 	tap_ok(good && counted.alone == 1 && !counted.shared,
 	       "a batch that asks for it is copied by its thread alone");
@@ -258,7 +259,7 @@ static void test_alone_wish(void)
 
 #define NR_HELD 5
 
-static bool untouched(const struct lot *lot)
+static bool lot_is_untouched(const struct lot *lot)
 {
 	for (size_t i = 0; i < AREA_BYTES; i++)
 		if (lot->dst[i] != 0x55)
@@ -289,7 +290,7 @@ static void test_held(const char *spec, uint32_t nr_threads)
 		good &= engine->ops->submit(channel, &lots[i].batch) == ENGINE_QUEUED;
 	}
 	for (unsigned int i = 0; i < NR_HELD; i++)
-		good &= untouched(&lots[i]);
+		good &= lot_is_untouched(&lots[i]);
 	tap_ok(good, "%s, %u threads: batches that more follow are held back", spec, nr_threads);
 	for (uint32_t got; nr < NR_HELD && (got = poll_some(channel, done + nr, 2)) > 0; nr += got)
 		good &= got <= 2;

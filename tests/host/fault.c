@@ -67,7 +67,7 @@ struct lane {
 	bool good;
 };
 
-static bool ends(struct engine_channel *channel, struct engine_batch *batch)
+static bool batch_ends(struct engine_channel *channel, struct engine_batch *batch)
 {
 	struct engine_batch *done;
 	uint64_t start = now_ns();
@@ -98,7 +98,7 @@ static void run_batch(struct lane *lane, unsigned int round)
 		lane->items[i] = (struct engine_item){
 			.dst = lane->dst[i], .src = lane->src[i], .len_bytes = PAGE_BYTES};
 	}
-	lane->good &= ends(lane->channel, &batch);
+	lane->good &= batch_ends(lane->channel, &batch);
 	for (unsigned int i = 0; i < NR_ITEMS; i++) {
 		if (lane->items[i].state == ENGINE_COPIED)
 			lane->good &= !memcmp(lane->dst[i], lane->src[i], PAGE_BYTES);

@@ -29,7 +29,7 @@ struct producer {
 	uint64_t nr_copies, nr_aborted, nr_full, nr_wrong;
 };
 
-static uint64_t reserve(struct producer *producer, uint32_t nr)
+static uint64_t producer_reserve(struct producer *producer, uint32_t nr)
 {
 	uint64_t index;
 	int err;
@@ -64,14 +64,14 @@ static void copy_group(struct producer *producer, uint64_t index, uint32_t nr)
 	producer->nr_copies += nr;
 }
 
-static void *produce(void *arg)
+static void *producer_main(void *arg)
 {
 	struct producer *producer = arg;
 
 	for (unsigned int round = 0; round < NR_ROUNDS; round++) {
 		uint32_t nr = 1 + (uint32_t)model_below(&producer->prng, MAX_GROUP);
 		bool aborts = model_below(&producer->prng, 8) == 0;
-		uint64_t index = reserve(producer, aborts ? nr * 32 : nr);
+		uint64_t index = producer_reserve(producer, aborts ? nr * 32 : nr);
 
 		if (!aborts) {
 			copy_group(producer, index, nr);
@@ -86,7 +86,7 @@ static void *produce(void *arg)
 
 static uint64_t breaches;
 
-static void note(void *arg, const char *name, uint64_t value)
+static void note_counter(void *arg, const char *name, uint64_t value)
 {
 	tap_note("  %s %llu", name, (unsigned long long)value);
 	if (!strcmp(name, "model.breaches"))
@@ -110,7 +110,7 @@ static void run_case(uint64_t seed, unsigned int nr_engines)
 	for (unsigned int i = 0; i < NR_PRODUCERS; i++) {
 		producers[i].cxt = &cxt;
 		producers[i].prng = model_prng_for(seed, i);
-		pthread_create(&producers[i].thread, NULL, produce, &producers[i]);
+		pthread_create(&producers[i].thread, NULL, producer_main, &producers[i]);
 	}
 	for (unsigned int i = 0; i < NR_PRODUCERS; i++) {
 		pthread_join(producers[i].thread, NULL);
@@ -122,7 +122,7 @@ static void run_case(uint64_t seed, unsigned int nr_engines)
 	backend->ops->stop(&cxt);
 	while (!sdxi_context_stopped(&cxt))
 		sched_yield();
-	backend->ops->counters(backend, note, NULL);
+	backend->ops->counters(backend, note_counter, NULL);
 	tap_ok(!nr_wrong && !breaches && nr_aborted &&
 		       sdxi_load(&cxt.shared->write_index) == nr_copies + nr_aborted,
 	       "seed %llu, %u engines: %llu copies, %llu given up, %llu times full, %llu wrong, "

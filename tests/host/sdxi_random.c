@@ -50,7 +50,7 @@ static bool all_untouched(const uint8_t *bytes, size_t len_bytes)
 	return true;
 }
 
-static void prepare(struct worker *worker, struct flight *flight)
+static void flight_prepare(struct worker *worker, struct flight *flight)
 {
 	uint32_t nr = 1 + (uint32_t)model_below(&worker->prng, MAX_ITEMS);
 
@@ -88,7 +88,8 @@ static void check_item(struct worker *worker, struct engine_item *item)
 	worker->nr_items++;
 }
 
-static void finish(struct worker *worker, struct engine_channel *channel, struct flight *flight)
+static void flight_finish(struct worker *worker, struct engine_channel *channel,
+			  struct flight *flight)
 {
 	bool stray = false;
 
@@ -101,25 +102,26 @@ static void finish(struct worker *worker, struct engine_channel *channel, struct
 	flight->in_flight = false;
 }
 
-static void collect(struct worker *worker, struct engine_channel *channel, uint64_t wait_ns)
+static void worker_collect(struct worker *worker, struct engine_channel *channel, uint64_t wait_ns)
 {
 	struct engine_batch *done[NR_BATCHES];
 	uint32_t nr = worker->engine->ops->poll(channel, wait_ns, done, NR_BATCHES);
 
 	for (uint32_t i = 0; i < nr; i++)
-		finish(worker, channel, CONTAINER_OF(done[i], struct flight, batch));
+		flight_finish(worker, channel, CONTAINER_OF(done[i], struct flight, batch));
 }
 
-static void launch(struct worker *worker, struct engine_channel *channel, struct flight *flight)
+static void worker_launch(struct worker *worker, struct engine_channel *channel,
+			  struct flight *flight)
 {
 	enum engine_verdict verdict;
 
-	prepare(worker, flight);
+	flight_prepare(worker, flight);
 	while ((verdict = worker->engine->ops->submit(channel, &flight->batch)) == ENGINE_BUSY)
-		collect(worker, channel, NS_PER_MS);
+		worker_collect(worker, channel, NS_PER_MS);
 	flight->in_flight = true;
 	if (verdict == ENGINE_DONE)
-		finish(worker, channel, flight);
+		flight_finish(worker, channel, flight);
 }
 
 static bool any_in_flight(const struct worker *worker)
@@ -130,7 +132,7 @@ static bool any_in_flight(const struct worker *worker)
 	return false;
 }
 
-static void *work(void *arg)
+static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
 	uint64_t wanted = worker->nr_items;
@@ -144,11 +146,11 @@ static void *work(void *arg)
 	while (worker->nr_items < wanted) {
 		for (unsigned int i = 0; i < NR_BATCHES; i++)
 			if (!worker->flights[i].in_flight)
-				launch(worker, channel, &worker->flights[i]);
-		collect(worker, channel, NS_PER_MS);
+				worker_launch(worker, channel, &worker->flights[i]);
+		worker_collect(worker, channel, NS_PER_MS);
 	}
 	while (any_in_flight(worker))
-		collect(worker, channel, NS_PER_MS);
+		worker_collect(worker, channel, NS_PER_MS);
 	worker->engine->ops->channel_close(channel);
 	return NULL;
 }
@@ -158,7 +160,7 @@ struct tally {
 	unsigned int nr_faults_seen;
 };
 
-static void note(void *arg, const char *name, uint64_t value)
+static void note_counter(void *arg, const char *name, uint64_t value)
 {
 	struct tally *tally = arg;
 
@@ -192,7 +194,7 @@ static void run_case(const char *spec, uint64_t seed, uint64_t nr_items, unsigne
 			.flights = calloc(NR_BATCHES, sizeof(struct flight)),
 			.nr_items = nr_items / NR_THREADS,
 		};
-		pthread_create(&workers[i].thread, NULL, work, &workers[i]);
+		pthread_create(&workers[i].thread, NULL, worker_main, &workers[i]);
 	}
 	for (unsigned int i = 0; i < NR_THREADS; i++) {
 		pthread_join(workers[i].thread, NULL);
@@ -202,7 +204,7 @@ static void run_case(const char *spec, uint64_t seed, uint64_t nr_items, unsigne
 			states[s] += workers[i].nr_states[s];
 	}
 	tap_note("%s", spec);
-	engine->ops->counters(engine, note, &tally);
+	engine->ops->counters(engine, note_counter, &tally);
 	engine_close(engine);
 	tap_ok(!nr_wrong && !tally.breaches && states[ENGINE_COPIED] &&
 		       tally.nr_faults_seen >= nr_kinds &&
@@ -216,7 +218,7 @@ static void run_case(const char *spec, uint64_t seed, uint64_t nr_items, unsigne
 	       (unsigned long long)nr_wrong, (unsigned long long)tally.breaches);
 }
 
-static uint64_t setting(const char *name, uint64_t otherwise)
+static uint64_t env_number(const char *name, uint64_t otherwise)
 {
 	const char *text = getenv(name);
 
@@ -227,8 +229,8 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 
 int main(void)
 {
-	uint64_t nr_items = setting("SDXI_DESCRIPTORS", 60000);
-	uint64_t seed = setting("SDXI_SEED", 1);
+	uint64_t nr_items = env_number("SDXI_DESCRIPTORS", 60000);
+	uint64_t seed = env_number("SDXI_SEED", 1);
 	struct model_prng prng = model_prng_for(seed, 1000);
 	char spec[512];
 

@@ -44,16 +44,16 @@ struct caller {
 static struct engine *engine;
 static struct caller callers[3];
 
-static struct dsa_engine *inner(void)
+static struct dsa_engine *dsa_engine_of_test(void)
 {
 	return CONTAINER_OF(engine, struct dsa_engine, engine);
 }
 
-static uint64_t counted(unsigned int counter)
+static uint64_t counter_total(unsigned int counter)
 {
 	uint64_t total[NR_DSA_CTRS];
 
-	counts_total(&inner()->counts, total);
+	counts_total(&dsa_engine_of_test()->counts, total);
 	return total[counter];
 }
 
@@ -80,7 +80,7 @@ static uint8_t byte_of(const struct caller *c, size_t at)
 	return (uint8_t)(at ^ at >> 7 ^ at >> 12 ^ (size_t)(c - callers));
 }
 
-static void submit(struct caller *c, uint32_t nr_items)
+static void caller_submit(struct caller *c, uint32_t nr_items)
 {
 	c->src = mmap(NULL, 2 * MAX_ITEMS * PAGE_BYTES, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -119,7 +119,7 @@ static void poll_all(uint32_t nr_callers)
 			poll_once(&callers[i]);
 			all &= callers[i].ended;
 		}
-		inner()->portals[0].ops->idle(&inner()->portals[0]);
+		dsa_engine_of_test()->portals[0].ops->idle(&dsa_engine_of_test()->portals[0]);
 	}
 }
 
@@ -145,15 +145,15 @@ static void close_all(uint32_t nr_callers)
 	stop_clock();
 	for (uint32_t i = 0; i < nr_callers; i++)
 		engine->ops->channel_close(callers[i].channel);
-	cr_expect_eq(dsa_model_all_breaches(inner()->model), 0);
+	cr_expect_eq(dsa_model_all_breaches(dsa_engine_of_test()->model), 0);
 	engine_close(engine);
 }
 
 static void nothing_was_given_up(void)
 {
-	cr_expect_eq(counted(DSA_CTR_TIMEOUTS), 0);
-	cr_expect_eq(counted(DSA_CTR_FALLBACK + DSA_REASON_FULL), 0);
-	cr_expect_eq(counted(DSA_CTR_FALLBACK + DSA_REASON_NO_DEVICE), 0);
+	cr_expect_eq(counter_total(DSA_CTR_TIMEOUTS), 0);
+	cr_expect_eq(counter_total(DSA_CTR_FALLBACK + DSA_REASON_FULL), 0);
+	cr_expect_eq(counter_total(DSA_CTR_FALLBACK + DSA_REASON_NO_DEVICE), 0);
 }
 
 Test(dsa_patience, a_slow_device_keeps_its_work)
@@ -163,7 +163,7 @@ Test(dsa_patience, a_slow_device_keeps_its_work)
 	open_engine(SLOW);
 	start_clock();
 	started_ns = fake_ns;
-	submit(&callers[0], MAX_ITEMS);
+	caller_submit(&callers[0], MAX_ITEMS);
 	poll_all(1);
 	cr_expect_gt(fake_ns - started_ns, 4 * TIMEOUT_NS, "that was not slow");
 	cr_expect_eq(nr_copied(&callers[0]), MAX_ITEMS);
@@ -177,7 +177,7 @@ Test(dsa_patience, waiting_behind_others_is_no_reason_either)
 	open_engine(SLOW);
 	start_clock();
 	for (int i = 0; i < 3; i++)
-		submit(&callers[i], MAX_ITEMS / 2);
+		caller_submit(&callers[i], MAX_ITEMS / 2);
 	poll_all(3);
 	for (int i = 0; i < 3; i++)
 		cr_expect_eq(nr_copied(&callers[i]), MAX_ITEMS / 2);
@@ -193,19 +193,20 @@ Test(dsa_patience, a_device_that_stops_half_way_is_given_up_in_bounded_time)
 	open_engine(SLOW);
 	start_clock();
 	for (int i = 0; i < 3; i++)
-		submit(&callers[i], MAX_ITEMS / 2);
-	while (dsa_model_count(inner()->model, DSA_COUNT_EXECUTED) < 24)
+		caller_submit(&callers[i], MAX_ITEMS / 2);
+	while (dsa_model_count(dsa_engine_of_test()->model, DSA_COUNT_EXECUTED) < 24)
 		for (int i = 0; i < 3; i++) {
 			poll_once(&callers[i]);
-			inner()->portals[0].ops->idle(&inner()->portals[0]);
+			dsa_engine_of_test()->portals[0].ops->idle(
+				&dsa_engine_of_test()->portals[0]);
 		}
-	dsa_model_halt(inner()->model, 0);
+	dsa_model_halt(dsa_engine_of_test()->model, 0);
 	stopped_ns = fake_ns;
 	poll_all(3);
 	cr_expect_lt(fake_ns - stopped_ns, 3 * TIMEOUT_NS);
 	for (int i = 0; i < 3; i++)
 		cr_expect_lt(nr_copied(&callers[i]), MAX_ITEMS / 2);
-	cr_expect_gt(counted(DSA_CTR_TIMEOUTS), 0);
+	cr_expect_gt(counter_total(DSA_CTR_TIMEOUTS), 0);
 	close_all(3);
 }
 
@@ -218,12 +219,12 @@ Test(dsa_patience, what_a_working_device_has_lost_is_missed)
 		    "hang_ns=0,faults=hang:60000");
 	start_clock();
 	started_ns = fake_ns;
-	submit(&callers[0], MAX_ITEMS);
+	caller_submit(&callers[0], MAX_ITEMS);
 	poll_all(1);
 	cr_expect_lt(fake_ns - started_ns, 10 * TIMEOUT_NS);
-	cr_expect_gt(dsa_model_faults(inner()->model, DSA_FAULT_HANG), 0);
+	cr_expect_gt(dsa_model_faults(dsa_engine_of_test()->model, DSA_FAULT_HANG), 0);
 	cr_expect_gt(nr_copied(&callers[0]), 0);
-	cr_expect_gt(counted(DSA_CTR_STRAY), 0);
+	cr_expect_gt(counter_total(DSA_CTR_STRAY), 0);
 	close_all(1);
 }
 

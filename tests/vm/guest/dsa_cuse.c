@@ -60,7 +60,7 @@ static void reply(uint64_t unique, int error, const void *data, size_t data_byte
 /* ---- descriptors -------------------------------------------------------------------------- */
 
 /* Copies back what the device wrote, then the record. A client that has exited is ignored. */
-static void finish(struct job *job)
+static void job_finish(struct job *job)
 {
 	struct mirror *m = &job->mirror;
 	bool alive = kill(job->client.pid, 0) == 0;
@@ -79,7 +79,7 @@ static void finish(struct job *job)
 static void finish_from(uint32_t first, uint32_t nr)
 {
 	for (uint32_t i = first; i < first + nr; i++)
-		finish(jobs[i]);
+		job_finish(jobs[i]);
 	nr_jobs -= nr;
 	memmove(&jobs[first], &jobs[first + nr], (nr_jobs - first) * sizeof(jobs[0]));
 }
@@ -112,7 +112,7 @@ static bool is_invalid(const struct dsa_hw_desc *desc)
 	       desc->completion_addr % DSA_CR_BYTES;
 }
 
-static int submit(uint64_t file, const struct dsa_hw_desc *desc)
+static int client_submit(uint64_t file, const struct dsa_hw_desc *desc)
 {
 	struct job *job;
 	long taken;
@@ -224,7 +224,7 @@ static void do_write(const struct fuse_in_header *in, const struct fuse_write_in
 		struct dsa_hw_desc desc;
 
 		memcpy(&desc, descs + out.size, sizeof(desc));
-		err = submit(write->fh, &desc);
+		err = client_submit(write->fh, &desc);
 		if (!err)
 			out.size += DSA_DESC_BYTES;
 	}
@@ -256,7 +256,7 @@ static void do_init(const struct fuse_in_header *in, const char *name)
 }
 
 /* False at the end of the requests. */
-static bool serve(const char *name)
+static bool serve_request(const char *name)
 {
 	const struct fuse_in_header *in = (const void *)request;
 	const void *arg = in + 1;
@@ -369,7 +369,7 @@ int main(int argc, char **argv)
 		finish_jobs();
 		if (poll(ready, 2, busy ? 0 : -1) < 0 && errno != EINTR)
 			die("poll");
-		if ((ready[0].revents & (POLLIN | POLLERR)) && !serve(argv[1]))
+		if ((ready[0].revents & (POLLIN | POLLERR)) && !serve_request(argv[1]))
 			die("/dev/cuse");
 	}
 	write_stats(argv[2]);

@@ -123,19 +123,19 @@ static inline uint64_t writable_bytes(const struct client *c, const struct opera
 	return op->good_bytes;
 }
 
-static inline bool overlap(const struct operand *a, const struct operand *b)
+static inline bool operands_overlap(const struct operand *a, const struct operand *b)
 {
 	return a->addr / PAGE_BYTES <= (b->addr + b->len_bytes - 1) / PAGE_BYTES &&
 	       b->addr / PAGE_BYTES <= (a->addr + a->len_bytes - 1) / PAGE_BYTES;
 }
 
 /* An arena has room for two neighbours on either side, so that every overlap fits. */
-static inline bool place(struct mirror *m, struct operand *op)
+static inline bool operand_place(struct mirror *m, struct operand *op)
 {
 	uint64_t stride = ALIGN_UP(op->len_bytes, PAGE_BYTES) + PAGE_BYTES;
 
 	for (struct operand *other = m->operand; other < op; other++) {
-		if (overlap(op, other)) {
+		if (operands_overlap(op, other)) {
 			op->mirror = other->mirror + (int64_t)(op->addr - other->addr);
 			return true;
 		}
@@ -159,7 +159,7 @@ static inline bool add_operand(struct mirror *m, const struct client *c, unsigne
 	struct dsa_raw_desc *raw = (void *)&m->desc;
 
 	*op = (struct operand){.addr = raw->field[word], .len_bytes = len_bytes, .write = write};
-	if (!place(m, op))
+	if (!operand_place(m, op))
 		return false;
 	m->nr_operands++;
 	op->good_bytes = present_bytes(c, op->addr, len_bytes);
