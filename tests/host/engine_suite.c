@@ -28,20 +28,24 @@ struct subject {
 	bool faulty;                  /* may leave items undone */
 };
 
+/* Under sanitizers a model may take seconds. */
+#define DSA  "dsa:model,timeout_us=20000000"
+#define SDXI "sdxi:model,timeout_ms=20000"
+
 static const struct subject subjects[] = {
 	{"cpu", NULL, "cpu:no_such=1", false},
 	{"cpu:threads=1", NULL, "cpu:threads=1,no_such=1", false},
-	{"dsa:model", NULL, "dsa:model,no_such=1", false},
-	{"dsa:model,devices=3,mode=dedicated", NULL, "dsa:no_such=1", false},
-	{"dsa:model,mode=write", NULL, "dsa:model,no_such", false},
-	{"dsa:model,stepped,verify=crc", NULL, "dsa:model,stepped,no_such=1", false},
-	{"dsa:model,faults=page+list+retry,seed=3", NULL, "dsa:model,faults=no_such", true},
-	{"sdxi:model", NULL, "sdxi:model,no_such=1", false},
-	{"sdxi:model,inline", NULL, "sdxi:no_such", false},
-	{"sdxi:model,faults=error,seed=3", NULL, "sdxi:model,faults=no_such", true},
+	{DSA, NULL, "dsa:model,no_such=1", false},
+	{DSA ",devices=3,mode=dedicated", NULL, "dsa:no_such=1", false},
+	{DSA ",mode=write", NULL, "dsa:model,no_such", false},
+	{DSA ",verify=crc", NULL, "dsa:model,verify=no_such", false},
+	{DSA ",faults=page+list+retry,seed=3", NULL, "dsa:model,faults=no_such", true},
+	{SDXI, NULL, "sdxi:model,no_such=1", false},
+	{SDXI ",inline", NULL, "sdxi:no_such", false},
+	{SDXI ",faults=error,seed=3", NULL, "sdxi:model,faults=no_such", true},
 	{"fault:every=3,what=delay,inner=cpu", NULL, "fault:no_such=1", false},
-	{"fault:every=3,what=busy,inner=dsa:model", NULL, "fault:what=no_such", false},
-	{"fault:every=5,what=mix,inner=sdxi:model", NULL, "fault:inner=no_such", true},
+	{"fault:every=3,what=busy,inner=" DSA, NULL, "fault:what=no_such", false},
+	{"fault:every=5,what=mix,inner=" SDXI, NULL, "fault:inner=no_such", true},
 	{"depth=3", &skeleton_engine_ops, "no_such=1", false},
 };
 
