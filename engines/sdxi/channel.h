@@ -91,9 +91,30 @@ struct sdxi_channel {
 	_Atomic uint64_t count_values[SDXI_NR_COUNTS];
 };
 
+static inline void sdxi_count(struct sdxi_channel *channel, unsigned int which, uint64_t n)
+{
+	counts_add(&channel->counts, which, n);
+}
+
+/* flight.c: batches in flight. add only queues the batch; feed puts items of queued ones in. */
+void sdxi_flights_add(struct sdxi_channel *channel, struct engine_batch *batch, uint64_t now_ns);
+/* 0, also if the ring is full; -errno if it is broken. */
+int sdxi_flights_feed(struct sdxi_channel *channel);
+/* Removes up to max batches whose items have all ended. Returns their number. */
+uint32_t sdxi_flights_take(struct sdxi_channel *channel, struct engine_batch **done, uint32_t max);
+bool sdxi_flights_are_overdue(const struct sdxi_channel *channel, uint64_t now_ns);
+/*
+ * Ends everything in flight. stopped: the function has confirmed the stop, so it will not execute
+ * what it has not read. Otherwise it may still execute everything in the ring.
+ */
+void sdxi_flights_end(struct sdxi_channel *channel, bool stopped);
+/* Leaves all items of a batch to the CPU. */
+void sdxi_flights_decline(struct sdxi_channel *channel, struct engine_batch *batch);
+
 /* counters.c */
 void sdxi_counters(struct engine *engine, engine_counter_fn fn, void *arg);
 
+/* channel.c */
 int sdxi_channel_open(struct engine *engine, int near_node, struct engine_channel **out);
 void sdxi_channel_close(struct engine_channel *channel);
 enum engine_verdict sdxi_channel_submit(struct engine_channel *channel, struct engine_batch *batch);

@@ -213,6 +213,22 @@ static bool op_copies_backwards(const struct dsa_hw_desc *desc)
 	return op_overlaps_itself(desc) && desc->dst_addr > desc->src_addr;
 }
 
+static void op_report_stop(const struct dsa_hw_desc *desc, const struct stop *stop, bool backwards,
+			   uint64_t done, struct dsa_completion_record *cr)
+{
+	if (desc->opcode != DSA_OPCODE_COMPARE && desc->opcode != DSA_OPCODE_COMPVAL)
+		cr->result = backwards;
+	if (!cr->result || backwards)
+		cr->bytes_completed = (uint32_t)done;
+	cr->status =
+		desc->flags & IDXD_OP_FLAG_BOF ? DSA_COMP_PAGE_FAULT_IR : DSA_COMP_PAGE_FAULT_NOBOF;
+	if (stop->write)
+		cr->status |= DSA_COMP_STATUS_WRITE;
+	cr->fault_addr = stop->addr & ~(PAGE_BYTES - 1);
+}
+
+/* Executes a random part of what comes before the stop; a real fault of a backward copy, nothing.
+ */
 static void op_stop_early(struct dsa_model *model, const struct dsa_hw_desc *desc,
 			  const struct operand *operand, unsigned int nr_operands,
 			  const struct stop *stop, struct model_prng *prng,
@@ -230,15 +246,7 @@ static void op_stop_early(struct dsa_model *model, const struct dsa_hw_desc *des
 	else
 		op_scribble(desc, operand, nr_operands, done, stop->injected ? len : stop->offset,
 			    prng);
-	if (desc->opcode != DSA_OPCODE_COMPARE && desc->opcode != DSA_OPCODE_COMPVAL)
-		cr->result = backwards;
-	if (!cr->result || backwards)
-		cr->bytes_completed = (uint32_t)done;
-	cr->status =
-		desc->flags & IDXD_OP_FLAG_BOF ? DSA_COMP_PAGE_FAULT_IR : DSA_COMP_PAGE_FAULT_NOBOF;
-	if (stop->write)
-		cr->status |= DSA_COMP_STATUS_WRITE;
-	cr->fault_addr = stop->addr & ~(PAGE_BYTES - 1);
+	op_report_stop(desc, stop, backwards, done, cr);
 }
 
 static bool op_hardware_error(struct dsa_model *model, const struct dsa_hw_desc *desc,

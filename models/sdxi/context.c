@@ -58,7 +58,7 @@ static bool context_peek_holds(struct sdxi_model_context *cxt)
 	slot_read(context_next_slot(cxt), &now);
 	if (desc_equals(&now, &cxt->peek))
 		return true;
-	sdxi_breach(cxt->model, SDXI_RULE_CHANGED);
+	sdxi_model_breach(cxt->model, SDXI_RULE_CHANGED);
 	return false;
 }
 
@@ -80,7 +80,7 @@ static void pending_draw_faults(struct sdxi_model_context *cxt, struct pending *
 		if (!model_chance(&pending->prng, model->config.fault_ppm[i]))
 			continue;
 		pending->faults |= 1U << i;
-		sdxi_count(&model->faults[i]);
+		sdxi_model_count(&model->faults[i]);
 	}
 	pending->state = PENDING_READY;
 	if (pending->faults & 1U << SDXI_FAULT_HANG)
@@ -97,10 +97,10 @@ static void context_take(struct sdxi_model_context *cxt, struct pending *pending
 	pending->broken =
 		context_peek_holds(cxt) ? sdxi_check_desc(cxt, &pending->desc) : SDXI_RULE_CHANGED;
 	if (pending->broken && pending->broken != SDXI_RULE_CHANGED)
-		sdxi_breach(cxt->model, pending->broken);
+		sdxi_model_breach(cxt->model, pending->broken);
 	pending_draw_faults(cxt, pending);
 	cxt->nr_pending++;
-	sdxi_count(&cxt->model->descriptors);
+	sdxi_model_count(&cxt->model->descriptors);
 	if (cxt->clears_valid)
 		__atomic_store_n(&slot->qw[0], pending->desc.qw[0] & ~(uint64_t)SDXI_DSC_VL,
 				 __ATOMIC_RELEASE);
@@ -116,7 +116,7 @@ static int64_t context_limit(struct sdxi_model_context *cxt)
 	uint64_t write = __atomic_load_n(cxt->write_index, __ATOMIC_ACQUIRE);
 
 	if (write < cxt->seen_write_index || write - cxt->read_index > cxt->nr_entries) {
-		sdxi_breach(cxt->model, SDXI_RULE_WRITE_INDEX);
+		sdxi_model_breach(cxt->model, SDXI_RULE_WRITE_INDEX);
 		sdxi_fail(cxt, SDXI_CXT_ERR_FN);
 		return -1;
 	}
@@ -196,6 +196,21 @@ static bool pending_strays_on(struct sdxi_model_context *cxt, struct pending *pe
 	return false;
 }
 
+/* A descriptor that does not run: does the stop drop it now? */
+static bool pending_may_drop(struct sdxi_model_context *cxt, struct pending *pending)
+{
+	switch (pending->state) {
+	case PENDING_READY:
+		return true;
+	case PENDING_HUNG:
+		return cxt->stop_asked;
+	case PENDING_STRAY:
+		return cxt->stop_asked && !pending_strays_on(cxt, pending);
+	default:
+		return false;
+	}
+}
+
 bool sdxi_settle(struct sdxi_model_context *cxt)
 {
 	bool stuck = false;
@@ -209,10 +224,7 @@ bool sdxi_settle(struct sdxi_model_context *cxt)
 
 		if (pending->state == PENDING_FREE || pending->state == PENDING_RUNNING)
 			continue;
-		if (pending->state == PENDING_READY ||
-		    (cxt->stop_asked && pending->state == PENDING_HUNG) ||
-		    (cxt->stop_asked && pending->state == PENDING_STRAY &&
-		     !pending_strays_on(cxt, pending)))
+		if (pending_may_drop(cxt, pending))
 			context_drop(cxt, pending);
 		else
 			stuck = true;
@@ -249,12 +261,12 @@ void sdxi_model_doorbell(struct sdxi_model_context *cxt, uint64_t write_index)
 
 	futex_lock(&cxt->lock);
 	if (cxt->stop_asked)
-		sdxi_breach(model, SDXI_RULE_STOPPED);
+		sdxi_model_breach(model, SDXI_RULE_STOPPED);
 	if (write_index > __atomic_load_n(cxt->write_index, __ATOMIC_ACQUIRE)) {
-		sdxi_breach(model, SDXI_RULE_DOORBELL);
+		sdxi_model_breach(model, SDXI_RULE_DOORBELL);
 		sdxi_fail(cxt, SDXI_CXT_ERR_FN);
 	} else if (write_index < cxt->doorbell) {
-		sdxi_count(&model->late_doorbells);
+		sdxi_model_count(&model->late_doorbells);
 	} else {
 		cxt->doorbell = write_index;
 	}
@@ -285,7 +297,7 @@ void sdxi_model_stop(struct sdxi_model_context *cxt)
 	if (!cxt->stop_asked) {
 		context_peek_holds(cxt);
 		if (context_state(cxt) == SDXI_CXT_RUN && context_has_unrung(cxt))
-			sdxi_breach(cxt->model, SDXI_RULE_DOORBELL_LOST);
+			sdxi_model_breach(cxt->model, SDXI_RULE_DOORBELL_LOST);
 		cxt->stop_asked = true;
 		context_set_state(cxt, SDXI_CXT_STOPG_SW);
 		sdxi_settle(cxt);
@@ -331,7 +343,7 @@ int sdxi_model_start(struct sdxi_model *model, const struct sdxi_cxt_l1_ent *l1,
 	int err = -ENOSPC;
 
 	if (sdxi_check_context(l1)) {
-		sdxi_breach(model, SDXI_RULE_CONTEXT);
+		sdxi_model_breach(model, SDXI_RULE_CONTEXT);
 		return -EINVAL;
 	}
 	for (unsigned int i = 0; err && i < SDXI_MODEL_MAX_CONTEXTS; i++) {

@@ -77,7 +77,7 @@ static void pending_perform(struct sdxi_model_context *cxt, struct pending *pend
 		break;
 	case SDXI_OP_INTR:
 		if (!pending_fails(pending))
-			sdxi_count(&cxt->model->interrupts);
+			sdxi_model_count(&cxt->model->interrupts);
 		break;
 	}
 }
@@ -94,7 +94,7 @@ static void pending_signal(struct sdxi_model_context *cxt, const struct pending 
 	if (pending_fails(pending))
 		__atomic_fetch_or(&csb->flags, SDXI_CST_BLK_ER, __ATOMIC_RELAXED);
 	if (__atomic_fetch_sub(&csb->signal, 1, __ATOMIC_ACQ_REL) == 0)
-		sdxi_breach(cxt->model, SDXI_RULE_CSB_SIGNAL);
+		sdxi_model_breach(cxt->model, SDXI_RULE_CSB_SIGNAL);
 }
 
 static uint64_t pending_duration_ns(const struct sdxi_model_config *config, struct pending *pending)

@@ -81,14 +81,14 @@ struct sdxi_model {
 	struct sdxi_model_context contexts[SDXI_MODEL_MAX_CONTEXTS];
 };
 
-static inline void sdxi_count(_Atomic uint64_t *counter)
+static inline void sdxi_model_count(_Atomic uint64_t *counter)
 {
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-static inline void sdxi_breach(struct sdxi_model *model, enum sdxi_rule rule)
+static inline void sdxi_model_breach(struct sdxi_model *model, enum sdxi_rule rule)
 {
-	sdxi_count(&model->breaches[rule]);
+	sdxi_model_count(&model->breaches[rule]);
 }
 
 /* rules.c: the first rule broken, SDXI_RULE_NONE if none. */
