@@ -248,7 +248,7 @@ static uint32_t fault_poll(struct engine_channel *base, uint64_t wait_ns,
 	if (queue_first_due_ns(channel) > now) {
 		uint64_t wait_until = wait_ns > UINT64_MAX - now ? UINT64_MAX : now + wait_ns;
 
-		sleep_until(MIN(wait_until, queue_first_due_ns(channel)));
+		fault_sleep_until(MIN(wait_until, queue_first_due_ns(channel)));
 		now = now_ns();
 	}
 	while (nr < max && (batch = queue_take_due(channel, now))) {

@@ -7,12 +7,12 @@
 
 #define GARBAGE 0xeb
 
-void sleep_until(uint64_t due_ns)
+void fault_sleep_until(uint64_t due_ns)
 {
-	atomic_uint nobody = 0;
+	atomic_uint never_woken = 0;
 
 	for (uint64_t now = now_ns(); now < due_ns; now = now_ns())
-		futex_wait(&nobody, 0, due_ns - now);
+		futex_wait(&never_woken, 0, due_ns - now);
 }
 
 /* By the kernel: an address that is no longer mapped is an error, not a crash. */
@@ -73,7 +73,7 @@ static bool strays_write_all(struct crew_task *task, unsigned int worker)
 		futex_unlock(&strays->lock);
 		if (!next_ns)
 			return false;
-		sleep_until(next_ns);
+		fault_sleep_until(next_ns);
 	}
 }
 
@@ -114,7 +114,7 @@ void strays_drain(struct strays *strays)
 	uint64_t next_ns;
 
 	while ((next_ns = strays_write_due(strays)))
-		sleep_until(next_ns);
+		fault_sleep_until(next_ns);
 	if (strays->posted)
 		crew_retract(strays->crew, &strays->writer);
 }

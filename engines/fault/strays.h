@@ -36,7 +36,7 @@ bool strays_add(struct strays *strays, void *dst, uint32_t len_bytes, uint64_t d
 /* Writes those that are due. Returns the due time of the next one; 0: none is left. */
 uint64_t strays_write_due(struct strays *strays);
 
-/* Sleeps without libc. */
-void sleep_until(uint64_t due_ns);
+/* Sleeps until due_ns, by a system call without libc. */
+void fault_sleep_until(uint64_t due_ns);
 
 #endif

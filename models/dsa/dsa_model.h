@@ -33,7 +33,7 @@ enum dsa_model_fault {
 	DSA_FAULT_RETRY,   /* reports a full queue although it is not full */
 	DSA_FAULT_LATE,    /* completes late_ns late */
 	DSA_FAULT_LOST,    /* executed, but the completion record is never written */
-	DSA_FAULT_HANG,    /* does nothing for hang_ns or for ever, then executes after all */
+	DSA_FAULT_HANG,    /* does nothing for hang_ns or forever, then executes after all */
 	DSA_FAULT_HALT,    /* the device stops and keeps all that it has accepted */
 	DSA_FAULT_CORRUPT, /* success with a wrong byte, which the specification does not allow */
 	NR_DSA_FAULTS
@@ -97,12 +97,12 @@ struct dsa_model_config {
 	bool watch;        /* detect sources and lists that change before completion */
 	bool in_order;     /* execute the oldest first, for measurements */
 	bool stepped;      /* no threads: dsa_model_step does the work */
-	bool null;         /* report success for every descriptor at once, execute nothing */
+	bool null;         /* report success forevery descriptor at once, execute nothing */
 	uint64_t seed;
 	struct model_speed speed;
 	uint32_t faults_ppm[NR_DSA_FAULTS];
 	uint64_t late_ns;
-	uint64_t hang_ns; /* 0: for ever */
+	uint64_t hang_ns; /* 0: forever */
 };
 
 struct dsa_model;

@@ -48,7 +48,7 @@ static void test_stray_by_itself(void)
 	while (*(volatile char *)&dst[PAGE_BYTES - 1] == 2 && now_ns() - start < WAIT_NS)
 		cpu_relax();
 	tap_ok(item.state == ENGINE_STRAY && dst[PAGE_BYTES - 1] != 2,
-	       "a stray write comes while nobody calls the engine");
+	       "a stray write arrives without a call of the engine");
 	tap_ok(quiet_in_time(channel), "and then it is quiet");
 
 	engine->ops->submit(channel, &batch);
