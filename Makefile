@@ -39,9 +39,10 @@ ALL_CFLAGS += -DHAVE_LIBACCEL_CONFIG $(shell pkg-config --cflags libaccel-config
 endif
 
 LIB_DIRS := base copy crew policy hw/dsa hw/sdxi models models/dsa models/sdxi \
-	engines engines/cpu engines/device engines/dsa engines/sdxi engines/fault lib
+	engines engines/cpu engines/device engines/dsa engines/sdxi engines/fault \
+	$(patsubst %/,%,$(wildcard lib/*/))
 LIB_SRCS := $(sort $(wildcard $(addsuffix /*.c,$(LIB_DIRS))))
-CLI_SRCS := $(sort $(wildcard cli/*.c))
+CLI_SRCS := $(sort $(wildcard cli/*.c cli/*/*.c))
 PRELOAD_SRCS := $(sort $(wildcard preload/*.c))
 UNIT_SRCS := $(sort $(wildcard tests/unit/*.c))
 HOST_SRCS := $(sort $(wildcard tests/host/*.c))

@@ -34,10 +34,20 @@ static inline void futex_wake(atomic_uint *word, unsigned int nr_waiters)
 	sys(SYS_futex, word, FUTEX_WAKE_PRIVATE, nr_waiters > INT_MAX ? INT_MAX : nr_waiters);
 }
 
-/* Sleeps while *word == expected; woken only by those who share a bit. futex(2), WAIT_BITSET. */
-static inline long futex_wait_bits(atomic_uint *word, unsigned int expected, unsigned int bits)
+/*
+ * Sleeps while *word == expected, until until_ns of now_ns() at the latest. Only wakes that share a
+ * bit with bits end it. futex(2), FUTEX_WAIT_BITSET.
+ */
+static inline long futex_wait_bits(atomic_uint *word, unsigned int expected, unsigned int bits,
+				   uint64_t until_ns)
 {
-	return sys(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected, NULL, NULL, bits);
+	struct timespec ts = {
+		.tv_sec = (time_t)(until_ns / NS_PER_SEC),
+		.tv_nsec = (long)(until_ns % NS_PER_SEC),
+	};
+
+	return sys(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected,
+		   until_ns == FUTEX_FOREVER ? NULL : &ts, NULL, bits);
 }
 
 /* Returns how many were woken. */

@@ -40,6 +40,7 @@ struct crew_task {
 	bool wake_all;          /* at once, and let them sleep at once when there is no more */
 
 	/* The crew's, under its lock. */
+	uint64_t not_before_ns; /* crew_delay's */
 	unsigned int nr_joined;
 	bool attended; /* crew_run's caller works on it: it does not lack hands */
 	bool retracted;
@@ -50,6 +51,7 @@ struct crew_task {
 };
 
 #define CREW_CALLER UINT32_MAX
+#define CREW_NEVER  UINT64_MAX
 
 /*
  * Starts min(nr_workers, places) workers; nr_workers 0: one per place, at most 16. The placement is
@@ -87,6 +89,13 @@ unsigned int crew_nr_idle(const struct crew *crew);
  * the queue lock. A task can be posted again once it has ended.
  */
 void crew_post(struct crew *crew, struct crew_task *task);
+
+/*
+ * No worker joins the task before not_before_ns of now_ns(): 0 at once, CREW_NEVER not until it is
+ * told otherwise. For a task that has to wait: it leaves its workers to others meanwhile, by
+ * returning true from work(). May be called at any time from any thread.
+ */
+void crew_delay(struct crew *crew, struct crew_task *task, uint64_t not_before_ns);
 
 /*
  * Sleeps until the task has ended and everybody left, at most wait_ns. 0 or -ETIMEDOUT. Only for

@@ -40,6 +40,9 @@ struct crew {
 	struct futex_lock lock;
 	struct crew_task *head, *tail;
 	bool closing;
+	/* The idle worker that wakes when the next delayed task is due; NULL if none has to. */
+	const struct worker *timekeeper;
+	uint64_t timekeeper_due_ns;
 	atomic_uint nr_idle;
 	__cacheline_aligned atomic_uint nr_posts; /* futex of idle workers */
 	atomic_uint nr_sleeping;
@@ -56,12 +59,21 @@ struct crew {
 	struct worker workers[];
 };
 
+/* What a worker learns when it looks for a task. */
+struct crew_outlook {
+	bool closing;
+	unsigned int more; /* sleepers that are wanted too, as bits; 0 none */
+	bool rouse;        /* those about to sleep must look again as well */
+	uint64_t due_ns;   /* the worker may sleep until then at most */
+};
+
 /*
- * tasks.c. A worker joins the task that wants it most, NULL if none does (more: sleepers that are
- * wanted too, or none), and says when it leaves whether it left work behind. Whoever leaves last
- * hands the task back to its owner, who may free it at once.
+ * tasks.c. A worker joins the task that wants it most, NULL if none does, and says when it leaves
+ * whether it left work behind. Whoever leaves last hands the task back to its owner, who may free
+ * it at once.
  */
-struct crew_task *crew_join(struct crew *crew, bool *closing, unsigned int *more);
+struct crew_task *crew_join(struct crew *crew, const struct worker *worker,
+			    struct crew_outlook *outlook);
 void crew_leave(struct crew *crew, struct crew_task *task, bool more);
 /* Wakes sleepers; crew_rouse also tells those that are about to sleep. */
 void crew_wake(struct crew *crew, unsigned int nr_workers, unsigned int sleepers);

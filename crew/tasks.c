@@ -29,32 +29,73 @@ static void dequeue(struct crew *crew, struct crew_task *task)
 	*(task->next ? &task->next->prev : &crew->tail) = task->prev;
 }
 
-static struct crew_task *pick(const struct crew *crew)
+static bool is_due(const struct crew_task *task)
+{
+	return !task->not_before_ns ||
+	       (task->not_before_ns != CREW_NEVER && task->not_before_ns <= now_ns());
+}
+
+/* NULL if no task wants a worker now; then *due_ns is when the next one will. */
+static struct crew_task *pick(const struct crew *crew, uint64_t *due_ns)
 {
 	struct crew_task *found = NULL;
 
+	*due_ns = CREW_NEVER;
 	for (struct crew_task *task = crew->head; task; task = task->next) {
+		if (task->nr_joined >= task->nr_wanted)
+			continue;
+		if (!is_due(task)) {
+			*due_ns = MIN(*due_ns, task->not_before_ns);
+			continue;
+		}
 		if (handless(task))
 			return task;
-		if (!found && task->nr_joined < task->nr_wanted)
+		if (!found)
 			found = task;
 	}
 	return found;
 }
 
+/* One idle worker at a time sleeps only until the next delayed task is due. */
+static void keep_time(struct crew *crew, const struct worker *worker, struct crew_outlook *outlook)
+{
+	if (outlook->due_ns == CREW_NEVER)
+		return;
+	if (crew->timekeeper && crew->timekeeper_due_ns <= outlook->due_ns) {
+		outlook->due_ns = CREW_NEVER;
+		return;
+	}
+	crew->timekeeper = worker;
+	crew->timekeeper_due_ns = outlook->due_ns;
+}
+
 /* Callers of the functions below do not. */
 
-struct crew_task *crew_join(struct crew *crew, bool *closing, unsigned int *more)
+struct crew_task *crew_join(struct crew *crew, const struct worker *worker,
+			    struct crew_outlook *outlook)
 {
 	struct crew_task *task, *other;
+	uint64_t due_ns;
 
+	outlook->more = 0;
+	outlook->rouse = false;
 	futex_lock(&crew->lock);
-	*closing = crew->closing;
-	task = pick(crew);
+	if (crew->timekeeper == worker)
+		crew->timekeeper = NULL;
+	outlook->closing = crew->closing;
+	task = pick(crew, &outlook->due_ns);
 	if (task) {
 		task->nr_joined++;
-		other = pick(crew);
-		*more = other ? other->sleepers : 0;
+		other = pick(crew, &due_ns);
+		outlook->more = other ? other->sleepers : 0;
+		/* Nobody posted a task that has become due, and somebody else must keep the time.
+		 */
+		if (task->not_before_ns || (!other && due_ns != CREW_NEVER && !crew->timekeeper)) {
+			outlook->rouse = true;
+			outlook->more = ALL_SLEEPERS;
+		}
+	} else {
+		keep_time(crew, worker, outlook);
 	}
 	futex_unlock(&crew->lock);
 	return task;
@@ -125,6 +166,20 @@ void crew_post(struct crew *crew, struct crew_task *task)
 	enqueue(crew, task);
 	futex_unlock(&crew->lock);
 	crew_rouse(crew, nr_wanted, nr_wanted == 1 ? choose_one(crew) : ALL_SLEEPERS);
+}
+
+void crew_delay(struct crew *crew, struct crew_task *task, uint64_t not_before_ns)
+{
+	unsigned int nr_wanted;
+	bool sooner;
+
+	futex_lock(&crew->lock);
+	sooner = not_before_ns < task->not_before_ns;
+	task->not_before_ns = not_before_ns;
+	nr_wanted = task->nr_wanted;
+	futex_unlock(&crew->lock);
+	if (sooner)
+		crew_rouse(crew, nr_wanted, ALL_SLEEPERS);
 }
 
 int crew_wait(struct crew *crew, struct crew_task *task, uint64_t wait_ns)

@@ -67,7 +67,7 @@ static void find_cpu(struct worker *worker)
  * Spins only as long as spinning has been paying: a sleep shorter than the limit would have been
  * better spent spinning, a longer one would not.
  */
-static void rest(struct worker *worker, unsigned int seen)
+static void rest(struct worker *worker, unsigned int seen, uint64_t until_ns)
 {
 	struct crew *crew = worker->crew;
 	unsigned int sleeper;
@@ -82,7 +82,7 @@ static void rest(struct worker *worker, unsigned int seen)
 	atomic_store_explicit(&crew->warmest, sleeper, memory_order_relaxed);
 	start = now_ns();
 	atomic_fetch_add(&crew->nr_sleeping, 1);
-	futex_wait_bits(&crew->nr_posts, seen, sleeper);
+	futex_wait_bits(&crew->nr_posts, seen, sleeper, until_ns);
 	atomic_fetch_sub(&crew->nr_sleeping, 1);
 	worker->spin_ns = now_ns() - start < SPIN_MAX_NS ? SPIN_MAX_NS : worker->spin_ns / 2;
 	if (crew->bind)
@@ -133,20 +133,21 @@ void *crew_worker_main(void *arg)
 	struct worker *worker = arg;
 	struct crew *crew = worker->crew;
 	unsigned int index = (unsigned int)(worker - crew->workers);
-	bool closing = false;
+	struct crew_outlook outlook = {0};
 
 	settle(worker, index);
-	while (!closing) {
+	while (!outlook.closing) {
 		unsigned int seen = atomic_load(&crew->nr_posts);
-		unsigned int more = 0;
-		struct crew_task *task = crew_join(crew, &closing, &more);
+		struct crew_task *task = crew_join(crew, worker, &outlook);
 
-		if (more)
-			crew_wake(crew, WAKE_FAN, more);
+		if (outlook.rouse)
+			crew_rouse(crew, WAKE_FAN, outlook.more);
+		else if (outlook.more)
+			crew_wake(crew, WAKE_FAN, outlook.more);
 		if (task)
 			serve(crew, task, index);
-		else if (!closing)
-			rest(worker, seen);
+		else if (!outlook.closing)
+			rest(worker, seen, outlook.due_ns);
 	}
 	return NULL;
 }

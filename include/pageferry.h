@@ -232,7 +232,7 @@ struct ferry_result {
 	uint64_t wall_ns;         /* from submit to end */
 	uint64_t worker_cpu_ns;   /* CPU time of the threads that worked on it */
 	uint64_t first_ns;        /* from submit until the first page was in place */
-	uint64_t max_out_ns;      /* longest time a page was out */
+	uint64_t max_stall_ns;      /* longest time a page was out */
 	uint64_t nr_frames_made;  /* frames allocated because the pool had none ready */
 };
 
@@ -293,7 +293,7 @@ struct ferry_stats {
 	uint64_t bytes_by_engine;
 	uint64_t bytes_by_cpu;
 	uint64_t worker_cpu_ns;
-	uint64_t max_out_ns;
+	uint64_t max_stall_ns;
 	uint64_t nr_frames_made;
 	uint64_t nr_frames_freed;
 	uint64_t pool_bytes; /* frames held now, all nodes */

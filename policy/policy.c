@@ -76,61 +76,61 @@ static uint64_t power_of_two_below(uint64_t n)
 	return n ? 1ULL << (63 - __builtin_clzll(n)) : 0;
 }
 
-struct policy_hands policy_hands(const struct policy_machine *machine,
+struct policy_split policy_split(const struct policy_machine *machine,
 				 const struct policy_load *load)
 {
 	unsigned int most = load->asked_workers ? MIN(load->asked_workers, machine->nr_workers)
 						: machine->nr_workers;
-	struct policy_hands hands = {
+	struct policy_split split = {
 		.chunk_bytes = machine->max_chunk_bytes, .nr_copiers = 1, .gather = 1};
 	/* Where TLBs are flushed page by page, threads interrupt each other all the time. */
 	bool one_by_one = load->own_process && !machine->batched_unmap && !load->kernel_huge;
 	unsigned int lanes =
 		lanes_for(load->kernel_pages, LANE_MIN_KERNEL_PAGES, one_by_one ? 1 : most);
-	bool together = load->way == POLICY_TOGETHER && machine->max_gather && lanes == 1;
+	bool together = load->mode == POLICY_TOGETHER && machine->max_gather && lanes == 1;
 	uint64_t share;
 
 	if (load->exchange_pages && (!machine->batched_flush || together)) {
-		hands.nr_lanes = 1;
-		hands.nr_copiers = most;
-		hands.gather = most > 1 ? MAX(machine->max_gather, 1U) : 1;
-		return hands;
+		split.nr_lanes = 1;
+		split.nr_copiers = most;
+		split.gather = most > 1 ? MAX(machine->max_gather, 1U) : 1;
+		return split;
 	}
-	hands.nr_lanes = MAX(lanes, lanes_for(load->exchange_pages, LANE_MIN_EXCHANGE_PAGES, most));
+	split.nr_lanes = MAX(lanes, lanes_for(load->exchange_pages, LANE_MIN_EXCHANGE_PAGES, most));
 	/* Every lane should find a chunk. */
-	share = power_of_two_below(load->exchange_pages * PAGE_BYTES / hands.nr_lanes);
-	hands.chunk_bytes =
-		MAX(MIN(hands.chunk_bytes, share), MIN(MIN_CHUNK_BYTES, machine->max_chunk_bytes));
-	return hands;
+	share = power_of_two_below(load->exchange_pages * PAGE_BYTES / split.nr_lanes);
+	split.chunk_bytes =
+		MAX(MIN(split.chunk_bytes, share), MIN(MIN_CHUNK_BYTES, machine->max_chunk_bytes));
+	return split;
 }
 
 unsigned int policy_next_gather(const struct policy_machine *machine, unsigned int gather,
-				uint64_t out_ns)
+				uint64_t stall_ns)
 {
 	/* The time grows with the number. One odd chunk must not swing it. */
-	uint64_t next = gather * machine->stall_bound_ns / MAX(out_ns, 1U);
+	uint64_t next = gather * machine->stall_bound_ns / MAX(stall_ns, 1U);
 
 	next = MIN(MAX(next, gather / 2), (uint64_t)gather + 2);
 	return (unsigned int)MAX(MIN(next, (uint64_t)machine->max_gather), 1U);
 }
 
-bool policy_tells(const struct policy_machine *machine, uint64_t exchange_pages)
+bool policy_worth_sampling(const struct policy_machine *machine, uint64_t exchange_pages)
 {
 	return machine->batched_flush && machine->max_gather && machine->nr_workers > 1 &&
 	       exchange_pages >= TELLING_PAGES;
 }
 
 uint64_t policy_next_chunk(const struct policy_machine *machine, uint64_t chunk_bytes,
-			   uint64_t out_ns)
+			   uint64_t stall_ns)
 {
 	uint64_t least =
 		machine->stall_bound_ns < SHORT_BOUND_NS ? FLOOR_CHUNK_BYTES : MIN_CHUNK_BYTES;
 	uint64_t floor = MIN(least, machine->max_chunk_bytes);
 
 	/* Between twice and a quarter of the bound it stays as it is. */
-	if (out_ns > 2 * machine->stall_bound_ns && chunk_bytes > floor)
+	if (stall_ns > 2 * machine->stall_bound_ns && chunk_bytes > floor)
 		return chunk_bytes / 2;
-	if (out_ns < machine->stall_bound_ns / 4 && chunk_bytes < machine->max_chunk_bytes)
+	if (stall_ns < machine->stall_bound_ns / 4 && chunk_bytes < machine->max_chunk_bytes)
 		return chunk_bytes * 2;
 	return chunk_bytes;
 }

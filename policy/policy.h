@@ -48,7 +48,7 @@ struct policy_choice policy_mover(const struct policy_machine *machine,
  * its TLB, and where interrupts are dear (in virtual machines) that is most of the cost. Apart:
  * each thread is a lane, which is better where changing page tables is the larger part of the work.
  */
-enum policy_way { POLICY_TOGETHER, POLICY_APART };
+enum policy_mode { POLICY_TOGETHER, POLICY_APART };
 
 /* How a job is to be worked on. */
 struct policy_load {
@@ -57,32 +57,32 @@ struct policy_load {
 	bool kernel_huge; /* they are of huge pages */
 	bool own_process;
 	unsigned int asked_workers; /* 0: no wish */
-	enum policy_way way;        /* what the caller has found the faster one of late */
+	enum policy_mode mode;       /* what the caller has found the faster one of late */
 };
 
-struct policy_hands {
+struct policy_split {
 	unsigned int nr_lanes;   /* threads that issue system calls */
 	unsigned int nr_copiers; /* threads that copy what one lane has out, its own included */
 	unsigned int gather;     /* chunks that a lane takes out before they are copied, at most */
 	uint64_t chunk_bytes;    /* to begin with */
 };
 
-struct policy_hands policy_hands(const struct policy_machine *machine,
+struct policy_split policy_split(const struct policy_machine *machine,
 				 const struct policy_load *load);
 
-/* Next chunk size, after a chunk of chunk_bytes was out for out_ns. */
+/* Next chunk size, after a chunk of chunk_bytes was out for stall_ns. */
 uint64_t policy_next_chunk(const struct policy_machine *machine, uint64_t chunk_bytes,
-			   uint64_t out_ns);
+			   uint64_t stall_ns);
 
-/* How many chunks to gather next, after so many were out for out_ns. */
+/* How many chunks to gather next, after so many were out for stall_ns. */
 unsigned int policy_next_gather(const struct policy_machine *machine, unsigned int gather,
-				uint64_t out_ns);
+				uint64_t stall_ns);
 
 /*
  * Is a job of so many pages long enough to tell which way is the faster? In a shorter one lanes
  * would hardly have begun: together is best.
  */
-bool policy_tells(const struct policy_machine *machine, uint64_t exchange_pages);
+bool policy_worth_sampling(const struct policy_machine *machine, uint64_t exchange_pages);
 
 /*
  * Pages for the next system call of the kernel mover, where a page takes so long (0: unknown).

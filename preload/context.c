@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
-#include "lib/internal.h"
+#include "lib/api/preload.h"
 
 enum state {
 	STATE_EARLY, /* the constructor hasn't run */

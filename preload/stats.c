@@ -75,7 +75,7 @@ static void append_pages(struct text *text, const struct ferry_stats *stats)
 	}
 	append(text, " syscalls=%" PRIu64 " chunks=%" PRIu64, stats->nr_syscalls, stats->nr_chunks);
 	append(text, " worker_cpu_s=%.3f max_out_us=%.0f", (double)stats->worker_cpu_ns / 1e9,
-	       (double)stats->max_out_ns / 1e3);
+	       (double)stats->max_stall_ns / 1e3);
 }
 
 void stats_report(const char *where)

@@ -13,7 +13,7 @@
 
 #include "base/sys.h"
 #include "base/vault.h"
-#include "lib/uapi.h"
+#include "base/uapi.h"
 #include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
 

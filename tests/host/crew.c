@@ -258,6 +258,68 @@ static void test_starved(void)
 	gate_open(&gate);
 }
 
+/* A task that leaves its worker again and again, each time until a little later. */
+struct ticks {
+	struct crew_task task;
+	atomic_uint nr;
+	uint64_t due_ns;
+	bool early;
+};
+
+#define NR_TICKS 20
+
+static bool ticks_work(struct crew_task *task, unsigned int worker)
+{
+	struct ticks *ticks = CONTAINER_OF(task, struct ticks, task);
+
+	ticks->early |= now_ns() < ticks->due_ns;
+	if (atomic_fetch_add(&ticks->nr, 1) + 1 == NR_TICKS)
+		return false;
+	ticks->due_ns = now_ns() + NS_PER_MS;
+	crew_delay(crew, task, ticks->due_ns);
+	return true;
+}
+
+static void ticks_post(struct ticks *ticks, uint64_t not_before_ns)
+{
+	memset(ticks, 0, sizeof(*ticks));
+	ticks->task.work = ticks_work;
+	ticks->task.nr_wanted = 1;
+	ticks->due_ns = not_before_ns;
+	crew_delay(crew, &ticks->task, not_before_ns);
+	crew_post(crew, &ticks->task);
+}
+
+static void test_delay(void)
+{
+	struct ticks ticks[NR_WORKERS + 2];
+	struct units units;
+	bool early = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ticks); i++)
+		ticks_post(&ticks[i], i % 2 ? now_ns() + 3 * NS_PER_MS : 0);
+	for (size_t i = 0; i < ARRAY_SIZE(ticks); i++) {
+		crew_wait(crew, &ticks[i].task, FUTEX_FOREVER);
+		early |= ticks[i].early;
+	}
+	tap_ok(!early, "delayed tasks come back by themselves, never too soon");
+
+	for (size_t i = 0; i < ARRAY_SIZE(ticks); i++)
+		ticks_post(&ticks[i], CREW_NEVER);
+	units_init(&units, NR_WORKERS);
+	crew_post(crew, &units.task);
+	tap_ok(!crew_wait(crew, &units.task, FUTEX_FOREVER) && units_all_once(&units),
+	       "more delayed tasks than workers leave the workers to others");
+	for (size_t i = 0; i < ARRAY_SIZE(ticks); i++) {
+		early |= atomic_load(&ticks[i].nr) != 0;
+		ticks[i].due_ns = 0;
+		crew_delay(crew, &ticks[i].task, 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(ticks); i++)
+		crew_wait(crew, &ticks[i].task, FUTEX_FOREVER);
+	tap_ok(!early, "a task that is delayed for ever runs when the delay ends");
+}
+
 /* Thread-local storage lies on the stack. */
 static const char *on_worker_stack;
 
@@ -357,7 +419,7 @@ int main(void)
 {
 	struct placement *real, *placement;
 
-	tap_plan(15);
+	tap_plan(18);
 	if (placement_open(NULL, &real))
 		return 1;
 	placement = stretch(real);
@@ -365,6 +427,7 @@ int main(void)
 		return 1;
 	test_worker();
 	test_starved();
+	test_delay();
 	test_forget();
 	test_hammer();
 	crew_close(crew);

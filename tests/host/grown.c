@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 
 #include "base/sys.h"
-#include "lib/uapi.h"
+#include "base/uapi.h"
 #include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
 

@@ -250,11 +250,68 @@ static bool waiting_jobs_end(void)
 	return ok;
 }
 
+/* Slow enough never to end by itself here. */
+static struct ferry_job *endless_job(char *addr, size_t len_bytes)
+{
+	struct ferry_range range = {addr, len_bytes, some_node()};
+	struct ferry_request request = request_of(&range);
+	struct ferry_job *job;
+
+	request.max_bytes_per_s = 4096;
+	request.chunk_bytes = 65536;
+	return ferry_submit(ferry, &request, &job) ? NULL : job;
+}
+
+static bool has_ended(struct ferry_job *job)
+{
+	return !ferry_job_wait(job, 0);
+}
+
+/*
+ * More jobs than workers are held back by their caps, or stand in line for the pages of one that
+ * is: another job is moved all the same.
+ */
+static bool waiting_jobs_hold_nobody(void)
+{
+	enum { NR = 24, SHARE = LEN / (NR + 1) / PAGE_BYTES * PAGE_BYTES };
+	struct ferry_range rest = {mem + NR * SHARE, SHARE, some_node()};
+	struct ferry_range first = {mem, SHARE, some_node()};
+	struct ferry_request request = request_of(&rest), in_line = request_of(&first);
+	struct ferry_job *slow[NR], *waiting[NR], *job;
+	bool ok = true;
+
+	for (size_t i = 0; i < NR; i++)
+		if (!(slow[i] = endless_job(mem + i * SHARE, SHARE)) ||
+		    ferry_submit(ferry, &in_line, &waiting[i]))
+			return false;
+	if (ferry_submit(ferry, &request, &job))
+		return false;
+	ok = !ferry_job_wait(job, WAIT_NS);
+	ferry_job_close(job);
+	for (size_t i = 0; i < NR; i++)
+		ok &= !has_ended(slow[i]) && !has_ended(waiting[i]);
+	ferry_job_cancel(waiting[NR / 2]);
+	ok &= !ferry_job_wait(waiting[NR / 2], WAIT_NS) && !has_ended(waiting[0]);
+	for (size_t i = 0; i < NR; i++)
+		ferry_job_close(slow[i]);
+	for (size_t i = 0; i < NR; i++) {
+		struct ferry_result result = FERRY_RESULT_INIT;
+
+		ok &= !ferry_job_wait(waiting[i], WAIT_NS) &&
+		      !ferry_job_result(waiting[i], &result) &&
+		      result.error == (i == NR / 2 ? -ECANCELED : 0);
+		ferry_job_close(waiting[i]);
+	}
+	return ok && is_intact(mem, LEN, 3);
+}
+
+/* In a context that knows nothing of this machine's speed yet: it begins with small slices. */
 static bool stops_at_a_failure(void)
 {
 	struct ferry_range range = whole();
 	struct ferry_request request = request_of(&range);
 	struct ferry_result result = FERRY_RESULT_INIT;
+	struct ferry *fresh = open_context(NULL);
 	struct ferry_job *job;
 	bool ok;
 
@@ -263,7 +320,7 @@ static bool stops_at_a_failure(void)
 	request.nr_workers = 1;
 	request.mover = FERRY_MOVER_KERNEL;
 	request.status = memset(status, 0x55, sizeof(status));
-	if (ferry_submit(ferry, &request, &job))
+	if (ferry_submit(fresh, &request, &job))
 		return false;
 	ok = !ferry_job_wait(job, WAIT_NS) && !ferry_job_result(job, &result) && result.error &&
 	     adds_up(&result) && result.pages_by_reason[FERRY_REASON_STOPPED] &&
@@ -271,6 +328,7 @@ static bool stops_at_a_failure(void)
 	if (!ok)
 		print_result(&result);
 	ferry_job_close(job);
+	ferry_close(fresh);
 	fill(mem, LEN, 3);
 	return ok;
 }
@@ -437,6 +495,7 @@ static const struct {
 	{"bandwidth cap and progress", keeps_to_its_cap},
 	{"close while it runs", close_ends_it},
 	{"deadline and cancel of jobs that wait for another", waiting_jobs_end},
+	{"jobs that wait leave the workers to others", waiting_jobs_hold_nobody},
 	{"FERRY_MOVE_STOP", stops_at_a_failure},
 	{"a list, in its own order", takes_lists},
 	{"no pages at all", takes_nothing},

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# migbench as a user meets it: what it prints, what is in its files, how it ends.
+# Runs migbench and checks what it prints, the files that it writes, and its exit status.
 #
 #	tests/host/migbench.sh            BUILD=build MIGBENCH=$BUILD/migbench
 
@@ -11,7 +11,7 @@ MIGBENCH=$(realpath "${MIGBENCH:-$BUILD/migbench}")
 MAN=man/migbench.1
 COMMANDS='topo doctor copy move verify'
 LIMIT_S=120
-# Few bytes and few rounds: what is tested here is the tool, not the speed.
+# Few bytes and few rounds: this tests the tool, not the speed.
 QUICK='--warmup 1 --min-rounds 2 --min-time 0 --quiet'
 
 tmp=$(mktemp -d) || exit 1
@@ -22,32 +22,32 @@ ok() { nr=$((nr + 1)); echo "ok $nr - $1"; }
 not_ok() { nr=$((nr + 1)); echo "not ok $nr - $1"; shift; printf '# %s\n' "$@"; }
 skip() { nr=$((nr + 1)); echo "ok $nr - $1 # SKIP $2"; }
 
-# Runs migbench; its exit status, output and errors are left in $rc, $tmp/out, $tmp/err.
+# Runs migbench; sets $rc, and writes $tmp/out and $tmp/err.
 run() {
 	timeout "$LIMIT_S" "$MIGBENCH" "$@" > "$tmp/out" 2> "$tmp/err"
 	rc=$?
 }
 
-# name, wanted exit status: of the last run
+# Checks the exit status of the last run: name, expected status
 ends() {
-	if [ "$rc" -eq "$2" ]; then ok "$1"; else not_ok "$1" "exit status $rc, wanted $2" \
+	if [ "$rc" -eq "$2" ]; then ok "$1"; else not_ok "$1" "exit status $rc, expected $2" \
 		"$(head -c 600 "$tmp/err")" "$(head -c 600 "$tmp/out")"; fi
 }
 
-# name, jq filter, file
+# Checks a JSON file: name, jq filter, file
 holds() {
 	if jq -e "$2" "$3" > /dev/null 2> "$tmp/jq"; then ok "$1"; else not_ok "$1" "jq: $2" \
 		"$(cat "$tmp/jq")" "$(head -c 600 "$3")"; fi
 }
 
-# name, text, file
+# Checks that a file contains a text: name, text, file
 says() {
 	if grep -qF -e "$2" "$3"; then ok "$1"; else not_ok "$1" "missing: $2" \
 		"$(head -c 600 "$3")"; fi
 }
 
-# The exit status is CLI_USAGE, the error names what is wrong, and nothing was written.
-refuses() { # what the error must say, arguments…
+# Checks that migbench exits with CLI_USAGE, names the mistake, and prints nothing else.
+refuses() { # text in the error message, arguments…
 	local text=$1
 	shift
 	run "$@"
@@ -62,10 +62,10 @@ refuses() { # what the error must say, arguments…
 	fi
 }
 
-# The options of a command, as its --help has them.
+# The options in a command's --help.
 options_of() { "$MIGBENCH" "$1" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p'; }
 
-# The options that the man page names under a heading.
+# The options under a heading of the man page.
 documented_under() {
 	sed -n "/^\.SS $1\$/,/^\.S[SH] /p" "$MAN" |
 		sed -n 's/^\.BI\{0,1\} \\-\\-\([a-z\\-]*\).*/\1/p' | tr -d '\\'
@@ -98,16 +98,16 @@ for command in $COMMANDS; do
 		not_ok "$command --help fits 80 columns" "$(awk 'length > 80' "$tmp/out")"
 	fi
 
-	options_of "$command" | sort > "$tmp/has"
-	{ documented_under "$command"; documented_under 'Every command'; } | sort -u > "$tmp/told"
-	if [ -s "$tmp/has" ] && diff "$tmp/has" "$tmp/told" > "$tmp/diff"; then
+	options_of "$command" | sort > "$tmp/options"
+	{ documented_under "$command"; documented_under 'Every command'; } | sort -u > "$tmp/documented"
+	if [ -s "$tmp/options" ] && diff "$tmp/options" "$tmp/documented" > "$tmp/diff"; then
 		ok "the man page has each option of $command and no other"
 	else
 		not_ok "the man page has each option of $command and no other" "$(cat "$tmp/diff")"
 	fi
 	refuses '--nonsense' "$command" --nonsense
 	refuses 'needs a value' "$command" --json
-	refuses 'what is this' "$command" stray
+	refuses 'unexpected argument' "$command" stray
 	refuses '.svg or .png' "$command" --plot picture.gif
 	refuses 'only one' "$command" --json - --csv -
 done
@@ -137,7 +137,7 @@ refuses 'hwloc' topo --synthetic 'no such machine'
 refuses 'nothing to draw' topo --plot "$tmp/x.svg"
 run copy --engine nonesuch $QUICK --total 2M
 ends 'an unknown engine' 2
-says 'which is named' nonesuch "$tmp/err"
+says 'the message names it' nonesuch "$tmp/err"
 run move --engine cpu:warp=9 $QUICK --total 2M
 ends "an engine's unknown parameter" 2
 
@@ -164,16 +164,16 @@ holds 'one worker per L3 first, then cores, SMT last' \
 	"$tmp/out"
 run topo --csv -
 ends 'topo --csv' 0
-says 'CSV has keys as heads' 'node,class,total_gib,free_gib' "$tmp/out"
+says 'CSV has keys as headings' 'node,class,total_gib,free_gib' "$tmp/out"
 
 run doctor --json "$tmp/doctor.json"
 ends doctor 0
-holds 'each finding says whether it can be used' \
+holds 'each finding has a subject and says whether it is usable' \
 	'(.findings | length) > 5 and ([.findings[] | (.subject | length) > 0 and
 	(.usable | type) == "boolean"] | all)' "$tmp/doctor.json"
-holds 'what cannot be used says why' \
+holds 'what is not usable has a diagnosis' \
 	'[.findings[] | select(.usable | not) | has("detail")] | all' "$tmp/doctor.json"
-holds 'of an engine, also what mends it' \
+holds 'an engine that is not usable also has a remedy, apart from the diagnosis' \
 	'[.findings[] | select((.usable | not) and (.subject | startswith("engine/"))) |
 	has("remedy") and (.detail | contains(" -> ") | not)] | all' "$tmp/doctor.json"
 for subject in mover/kernel mover/exchange engine/cpu engine/fault copy-kernel/generic \
@@ -200,14 +200,14 @@ holds 'rates, spreads and limits' '(.limit_gb_per_s > 0) and ([.results[] | .gb_
 holds 'ratio and rate agree' \
 	'[.results[] | (.limit_ratio * .limit_gb_per_s / .gb_per_s - 1) | fabs < 0.001] | all' \
 	"$tmp/copy.json"
-holds 'what was not measured is absent' \
+holds 'a value that was not measured is absent' \
 	'[.results[] | has("vs_kernel") or has("stall_us") or has("nr_left_to_cpu")] | any | not' \
 	"$tmp/copy.json"
 if [ "$(awk -F, '{ print NF }' "$tmp/copy.csv" | sort -u | wc -l)" -eq 1 ] &&
 	[ "$(wc -l < "$tmp/copy.csv")" -eq 5 ]; then
-	ok 'CSV: a head, four rows, as many fields in each'
+	ok 'CSV: a heading and four rows, with the same number of fields'
 else
-	not_ok 'CSV: a head, four rows, as many fields in each' "$(cat "$tmp/copy.csv")"
+	not_ok 'CSV: a heading and four rows, with the same number of fields' "$(cat "$tmp/copy.csv")"
 fi
 run copy $QUICK --total 4M --folio 16k --threads 2 --scattered --kernel all --json -
 ends 'copy --scattered --kernel all' 0
@@ -215,27 +215,27 @@ holds 'each kernel has a row' '(.results | length) >= 2 and ([.results[].kernel]
 	and ([.results[].order] | unique) == ["scattered"]' "$tmp/out"
 run copy $QUICK --total 4M --folio 4k --threads 2 --engine fault:every=3,what=undone --json -
 ends 'copy by an engine that leaves items undone' 0
-holds 'they are finished by CPU and counted' '.results[0].nr_left_to_cpu > 0' "$tmp/out"
+holds 'the CPU copies them, and they are counted' '.results[0].nr_left_to_cpu > 0' "$tmp/out"
 run copy $QUICK --total 4M --folio 4k --threads 1 --json /no/such/place/x.json
 ends 'a file that cannot be written' 1
-says 'which is named' /no/such/place/x.json "$tmp/err"
+says 'the message names it' /no/such/place/x.json "$tmp/err"
 
 # --stats
 run copy $QUICK --total 4M --folio 4k --threads 1 --engine dsa:model,faults=error:100000 --stats \
 	--json "$tmp/stats.json" --csv "$tmp/stats.csv"
 ends 'copy --stats' 0
-holds 'the engine sent descriptors and says what came of them' '.stats.engine | .descriptors >= 1024
+holds 'the counters have descriptors, statuses, fallbacks, retries and faults' '.stats.engine | .descriptors >= 1024
 	and .batches > 0 and .["status.success"] > 0 and .["fallback.error"] > 0 and
 	.["fallback.error.bytes"] == 4096 * .["fallback.error"] and has("retries") and
 	has("fault.read") and has("fault.write")' "$tmp/stats.json"
-holds 'statuses are told by name' '[.stats.engine | keys[] | select(startswith("status."))] |
+holds 'statuses have names' '[.stats.engine | keys[] | select(startswith("status."))] |
 	length > 1 and all(test("^status\\.(success|batch_failed|hw_error\\.(read|write)|translation_failed)$"))' \
 	"$tmp/stats.json"
-says 'the text has them too' 'fallback.error.bytes' "$tmp/out"
+says 'the text has the counters too' 'fallback.error.bytes' "$tmp/out"
 if grep -q ' 0$' <(sed -n '/^COUNTER/,/^$/p' "$tmp/out"); then
-	not_ok 'zeroes are left out of the text' "$(cat "$tmp/out")"
+	not_ok 'the text omits zeroes' "$(cat "$tmp/out")"
 else
-	ok 'zeroes are left out of the text'
+	ok 'the text omits zeroes'
 fi
 if [ "$(wc -l < "$tmp/stats.csv")" -eq 2 ] && ! grep -q descriptors "$tmp/stats.csv"; then
 	ok 'CSV has no stats'
@@ -243,36 +243,36 @@ else
 	not_ok 'CSV has no stats' "$(cat "$tmp/stats.csv")"
 fi
 run copy $QUICK --total 4M --folio 4k --threads 1 --json -
-holds 'no stats unless asked for' 'has("stats") | not' "$tmp/out"
+holds 'no stats without --stats' 'has("stats") | not' "$tmp/out"
 
-# A device that copies nothing: the cost of the way to it, and nothing that looks like a rate.
+# A null device: the cost of the path to it, and no rates.
 for engine in dsa:model,null sdxi:model,null; do
 	run copy $QUICK --total 4M --engine $engine --stats --json "$tmp/path.json"
 	ends "copy by $engine" 0
-	says 'the table says what it is' 'Path cost' "$tmp/out"
-	says 'and that no byte was checked' 'no bytes to check' "$tmp/out"
+	says 'the table is titled' 'Path cost' "$tmp/out"
+	says 'a note says that no bytes were checked' 'no bytes to check' "$tmp/out"
 	if grep -qE 'GB/s|LEFT TO CPU' "$tmp/out"; then
-		not_ok 'nothing is called a rate of copying' "$(cat "$tmp/out")"
+		not_ok 'no rate is reported' "$(cat "$tmp/out")"
 	else
-		ok 'nothing is called a rate of copying'
+		ok 'no rate is reported'
 	fi
 	holds 'a row for batches of 32 of 4 KiB' "(.path_cost | length) == 1 and (.path_cost[0] |
 		.engine == \"$engine\" and .folio_bytes == 4096 and .batch_descriptors == 32 and
 		.rounds == 2 and (.kernel | length) > 0)" "$tmp/path.json"
-	holds 'cost of a descriptor, of a copy, and of a GiB by both' '.path_cost[0] |
+	holds 'costs of a descriptor, of a copy, and of a GiB by both' '.path_cost[0] |
 		.ns_per_descriptor > 0 and has("ns_per_descriptor_mad") and .ns_per_cpu_copy > 0 and
 		.cpu_s_per_gib > 0 and .cpu_engine_cpu_s_per_gib > 0 and
 		(.copy_ratio * .ns_per_cpu_copy / .ns_per_descriptor - 1 | fabs < 0.001) and
 		(.cpu_s_per_gib / .ns_per_descriptor * 1e9 / 262144 - 1 | fabs < 0.001)' \
 		"$tmp/path.json"
-	holds 'no results, no limit' '(has("results") or has("limit_gb_per_s")) | not' \
+	holds 'neither results nor a limit' '(has("results") or has("limit_gb_per_s")) | not' \
 		"$tmp/path.json"
-	holds 'every descriptor was answered, in all three rounds' '.stats.engine |
+	holds 'the device completed every descriptor in all three rounds' '.stats.engine |
 		.descriptors == 3 * 1024 and .["fallback.null"] == .descriptors' "$tmp/path.json"
 done
 run copy $QUICK --total 4M --engine dsa:model,null --folio 4k,64k --batch 4k,128k --json -
 ends 'path cost by folio and batch' 0
-holds 'a row for each, a batch is a folio at least' '[.path_cost[] |
+holds 'a row for each; a batch is at least a folio' '[.path_cost[] |
 	[.folio_bytes, .batch_descriptors]] == [[4096, 1], [4096, 32], [65536, 1], [65536, 2]]' \
 	"$tmp/out"
 refuses 'nothing to draw' copy --engine dsa:model,null --plot "$tmp/x.svg"
@@ -280,8 +280,8 @@ refuses 'nothing to draw' copy --engine dsa:model,null --plot "$tmp/x.svg"
 if command -v gnuplot > /dev/null; then
 	run copy $QUICK --total 4M --folio 4k,64k --threads 1 --plot "$tmp/copy.svg"
 	ends 'copy --plot' 0
-	says 'the picture has a title' 'How fast the copy engine copies pages' "$tmp/copy.svg"
-	says 'the picture names its axis' 'GB/s' "$tmp/copy.svg"
+	says 'the plot has a title' 'How fast the copy engine copies pages' "$tmp/copy.svg"
+	says 'the plot names its axis' 'GB/s' "$tmp/copy.svg"
 else
 	skip 'copy --plot' 'no gnuplot here'
 fi
@@ -290,8 +290,8 @@ PATH=$tmp/empty /usr/bin/timeout "$LIMIT_S" "$MIGBENCH" copy $QUICK --total 4M -
 	--threads 1 --plot "$tmp/none.svg" > "$tmp/out" 2> "$tmp/err"
 rc=$?
 ends 'without gnuplot' 1
-says 'which is said, with the remedy' 'apt install gnuplot-nox' "$tmp/err"
-says 'and the table is there all the same' 'OF LIMIT' "$tmp/out"
+says 'the message has the remedy' 'apt install gnuplot-nox' "$tmp/err"
+says 'the table is printed nevertheless' 'OF LIMIT' "$tmp/out"
 
 # ---- move ----
 
@@ -302,10 +302,10 @@ if has_exchange; then
 		'[.results[] | [.mover, .folio_bytes, .workers]] ==
 		[["exchange", 4096, 1], ["exchange", 4096, 2],
 		 ["exchange", 2097152, 1], ["exchange", 2097152, 2]]' "$tmp/move.json"
-	holds 'everything was moved, by the exchange mover' \
+	holds 'the exchange mover moved everything' \
 		'[.results[] | (has("moved_part") | not) and .pages_by_exchange == 2048] | all' \
 		"$tmp/move.json"
-	holds 'no × column without a kernel to compare with' \
+	holds 'no × column without the kernel as baseline' \
 		'[.results[] | has("vs_kernel")] | any | not' "$tmp/move.json"
 	run move --fresh $QUICK --total 4M --folio 4k --scattered --stall --no-limit \
 		--batch 4k,64k,1M --workers 2 --json "$tmp/stall.json"
@@ -337,24 +337,24 @@ fi
 run topo --stats
 ends 'topo has no --stats' 2
 run move --fresh $QUICK --total 4M --mover kernel
-ends 'only the kernel, and nothing for it to do' 77
+ends '--mover kernel on one node' 77
 if [ "$nr_nodes" -gt 1 ]; then
 	run move $QUICK --total 8M --folio 4k --json "$tmp/nodes.json"
 	ends 'move between nodes' 0
-	holds 'the system call is the measure' \
+	holds 'the system call is the baseline' \
 		'[.results[] | select(.mover == "syscall") | .vs_kernel] == [1] and
 		([.results[] | has("vs_kernel")] | all)' "$tmp/nodes.json"
-	holds 'each way has its row' '[.results[].mover] | unique ==
+	holds 'each mover has a row' '[.results[].mover] | unique ==
 		["auto", "call", "exchange", "kernel", "syscall"]' "$tmp/nodes.json"
 	run move $QUICK --total 8M --folio 4k --other-process --no-limit --json "$tmp/other.json"
 	ends 'move --other-process' 0
-	holds 'it is the other process'"'"'s memory, and all of it is moved' \
+	holds 'all memory of the other process moves' \
 		'[.results[] | .process == "other" and (has("moved_part") | not)] | all' \
 		"$tmp/other.json"
 else
 	run move $QUICK --total 4M --other-process
-	ends 'move --other-process where there is one node' 77
-	says 'which is said, with the remedy' 'tools/numa-vm' "$tmp/err"
+	ends 'move --other-process on one node' 77
+	says 'the message has the remedy' 'tools/numa-vm' "$tmp/err"
 	skip 'move between nodes' 'this machine has one node; tests/vm has more'
 fi
 
@@ -366,7 +366,7 @@ if [ "$rc" -eq 77 ] && ! has_exchange; then
 else
 	ends verify 0
 	says 'verify says PASS' 'PASS' "$tmp/out"
-	holds 'pages moved and were written to, for each folio size' '.passed and
+	holds 'pages moved and were updated, for each folio size' '.passed and
 		[.results[].folio_bytes] == [4096, 65536, 2097152] and
 		([.results[] | .pages_moved > 0 and .updates > 0 and .forks > 0 and .munmaps > 0]
 		| all)' "$tmp/verify.json"
@@ -375,32 +375,32 @@ else
 	ends 'verify with an engine that fails' 0
 fi
 
-# What finds nothing must be able to find something: an engine that lies about a byte.
+# The checks must find a wrong byte: an engine that sometimes copies one wrongly.
 liar=$tmp/liar.so
 if ! ${CC:-cc} -std=gnu17 -O2 -D_GNU_SOURCE -I. -shared -fPIC -o "$liar" \
 	tests/host/migbench_parts/liar_engine.c 2> "$tmp/err"; then
-	not_ok 'the lying engine builds' "$(cat "$tmp/err")"
+	not_ok 'the wrong engine builds' "$(cat "$tmp/err")"
 elif has_exchange; then
 	run verify --time 1s --total 4M --folio 4k --with none --mover kernel --engine "$liar" \
 		--stats --quiet
-	says 'an engine without counters: said so' "Engine $liar keeps no counters." "$tmp/out"
+	says 'a note on an engine without counters' "Engine $liar keeps no counters." "$tmp/out"
 	run verify --time 1s --total 4M --folio 4k --with none --mover kernel --engine sdxi:model \
 		--stats --quiet
-	says 'an engine that was not used: said so' 'All counters of engine sdxi:model are zero' \
+	says 'a note on an engine that was not used' 'All counters of engine sdxi:model are zero' \
 		"$tmp/out"
 	run copy $QUICK --total 4M --folio 4k --threads 1 --engine "$liar"
 	ends 'copy finds a wrong byte' 1
-	says 'and where it is' 'copied bytes are wrong: at 0x' "$tmp/err"
+	says 'and names its address' 'copied bytes are wrong: at 0x' "$tmp/err"
 	run move --fresh $QUICK --total 4M --folio 4k --no-limit --engine "$liar"
 	ends 'move finds a wrong byte' 1
-	says 'and what it is' 'expected 0x' "$tmp/err"
+	says 'and names its value' 'expected 0x' "$tmp/err"
 	run verify --time 20s --total 4M --folio 4k --with none --mover exchange --engine "$liar" \
 		--json "$tmp/verify.json" --quiet
 	ends 'verify finds a wrong byte' 1
-	says 'and says FAIL, where and what' 'FAIL: ' "$tmp/out"
-	holds 'as does its JSON' '.passed == false and (.failure | length) > 0' "$tmp/verify.json"
+	says 'and prints FAIL' 'FAIL: ' "$tmp/out"
+	holds 'and its JSON has the failure' '.passed == false and (.failure | length) > 0' "$tmp/verify.json"
 else
-	skip 'a wrong byte is found' "no exchange mover: $exchange"
+	skip 'the checks find a wrong byte' "no exchange mover: $exchange"
 fi
 
 echo "1..$nr"

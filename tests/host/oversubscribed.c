@@ -53,7 +53,7 @@ static void run(struct ferry *ferry, enum ferry_mover mover, unsigned int nr_bus
 		pthread_create(&threads[i], NULL, write_all, (void *)i);
 	for (int i = 0; ok && i < 10; i++) {
 		ok = !move_run(&move) && adds_up(&move.result);
-		longest_ns = MAX(longest_ns, move.result.max_out_ns);
+		longest_ns = MAX(longest_ns, move.result.max_stall_ns);
 		wall_ns += move.result.wall_ns;
 	}
 	atomic_store(&stop, true);

@@ -222,7 +222,7 @@ static inline void print_result(const struct ferry_result *result)
 			       (unsigned long long)result->pages_by_reason[i]);
 	printf("; chunks %llu calls %llu longest out %llu us\n",
 	       (unsigned long long)result->nr_chunks, (unsigned long long)result->nr_calls,
-	       (unsigned long long)result->max_out_ns / 1000);
+	       (unsigned long long)result->max_stall_ns / 1000);
 }
 
 /* NULL if pages are exchanged here, else why not. */

@@ -9,14 +9,14 @@
 #include <unistd.h>
 
 #include "base/sys.h"
-#include "lib/blocks.h"
-#include "lib/pagemap.h"
+#include "lib/nodes/memory_blocks.h"
+#include "lib/nodes/pagemap.h"
 
 #define FRAMES_PER_BLOCK (128UL << 20 >> PAGE_SHIFT)
 
 static char root[] = "/tmp/blocks.XXXXXX";
 static struct nodes nodes = {.nr_memory = 2, .first_memory = 0, .memory = {1 << 0 | 1 << 5}};
-static struct blocks blocks;
+static struct memory_blocks blocks;
 
 static const char *path(const char *name)
 {
@@ -73,8 +73,8 @@ TestSuite(blocks, .init = setup, .fini = teardown);
 /* The node of a block's first and last frame, which must be the same. */
 static int node_of(unsigned long block)
 {
-	int first = blocks_node(&blocks, block * FRAMES_PER_BLOCK);
-	int last = blocks_node(&blocks, (block + 1) * FRAMES_PER_BLOCK - 1);
+	int first = memory_blocks_node(&blocks, block * FRAMES_PER_BLOCK);
+	int last = memory_blocks_node(&blocks, (block + 1) * FRAMES_PER_BLOCK - 1);
 
 	cr_assert_eq(first, last);
 	return first;
@@ -85,7 +85,7 @@ Test(blocks, every_frame_of_a_block_is_on_its_node)
 	for (unsigned long block = 0; block < 24; block++)
 		put(block < 12 ? 0 : 5, block);
 	put(0, 1 << 20);
-	blocks_read(&blocks, &nodes, root);
+	memory_blocks_read(&blocks, &nodes, root);
 	cr_assert_eq(blocks.nr_runs, 3);
 	for (unsigned long block = 0; block < 24; block++)
 		cr_expect_eq(node_of(block), block < 12 ? 0 : 5);
@@ -101,7 +101,7 @@ Test(blocks, a_block_of_two_nodes_is_not_known)
 	put(0, 4);
 	put(5, 4);
 	put(5, 5);
-	blocks_read(&blocks, &nodes, root);
+	memory_blocks_read(&blocks, &nodes, root);
 	cr_expect_eq(node_of(3), 0);
 	cr_expect_eq(node_of(4), -1);
 	cr_expect_eq(node_of(5), 5);
@@ -114,7 +114,7 @@ Test(blocks, other_names_are_no_blocks)
 	make("node/node0/memory2x");
 	make("node/node0/memory_failure");
 	make("node/node0/hugepages");
-	blocks_read(&blocks, &nodes, root);
+	memory_blocks_read(&blocks, &nodes, root);
 	cr_assert_eq(blocks.nr_runs, 1);
 	cr_expect_eq(node_of(1), 0);
 	cr_expect_eq(node_of(2), -1);
@@ -127,11 +127,11 @@ Test(blocks, what_can_not_be_understood_tells_nothing)
 	put(0, 1);
 	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
 		set_size(sizes[i]);
-		blocks_read(&blocks, &nodes, root);
+		memory_blocks_read(&blocks, &nodes, root);
 		cr_expect_eq(blocks.nr_runs, 0, "\"%s\"", sizes[i]);
-		cr_expect_eq(blocks_node(&blocks, 0), -1);
+		cr_expect_eq(memory_blocks_node(&blocks, 0), -1);
 	}
-	blocks_read(&blocks, &nodes, "/nowhere");
+	memory_blocks_read(&blocks, &nodes, "/nowhere");
 	cr_expect_eq(blocks.nr_runs, 0);
 }
 
@@ -139,7 +139,7 @@ Test(blocks, a_node_without_a_directory_spoils_all)
 {
 	put(0, 1);
 	cr_assert_eq(rmdir(path("node/node5")), 0);
-	blocks_read(&blocks, &nodes, root);
+	memory_blocks_read(&blocks, &nodes, root);
 	cr_expect_eq(blocks.nr_runs, 0);
 }
 
@@ -147,7 +147,7 @@ Test(blocks, too_many_runs_tell_nothing)
 {
 	for (unsigned long block = 0; block <= BLOCK_RUNS; block++)
 		put(0, 2 * block);
-	blocks_read(&blocks, &nodes, root);
+	memory_blocks_read(&blocks, &nodes, root);
 	cr_expect_eq(blocks.nr_runs, 0);
 }
 
@@ -157,9 +157,9 @@ Test(blocks, the_zero_page_is_found_or_frames_are_not_shown)
 	int err;
 
 	put(0, 1);
-	blocks_read(&blocks, &nodes, root);
+	memory_blocks_read(&blocks, &nodes, root);
 	cr_assert_eq(pagemap_open(), 0);
-	err = blocks_find_zero(&blocks);
+	err = memory_blocks_find_zero(&blocks);
 	if (err) {
 		cr_expect_eq(err, -EPERM);
 		cr_expect_eq(blocks.nr_runs, 0);
@@ -181,10 +181,10 @@ static bool hide_frames(long nr, const long args[6], long *ret)
 Test(blocks, hidden_frames_tell_nothing)
 {
 	put(0, 1);
-	blocks_read(&blocks, &nodes, root);
+	memory_blocks_read(&blocks, &nodes, root);
 	cr_assert_eq(pagemap_open(), 0);
 	sys_hook = hide_frames;
-	cr_expect_eq(blocks_find_zero(&blocks), -EPERM);
+	cr_expect_eq(memory_blocks_find_zero(&blocks), -EPERM);
 	sys_hook = NULL;
 	cr_expect_eq(blocks.nr_runs, 0);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* migbench's parsers. Its objects are no library: the sources are taken in. */
+/* migbench's parsers, included as sources, since migbench has no library to link with. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 
-#include "cli/parse.c"
-#include "cli/sysfs.c"
+#include "cli/args/parse.c"
+#include "cli/machine/sysfs.c"
 
 #define KIB 1024ULL
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* migbench's statistics against the plain way to compute them. */
+/* migbench's statistics, compared with a simpler computation. */
 #include <criterion/criterion.h>
 
-#include "cli/cli.c"
-#include "cli/hist.c"
-#include "cli/stat.c"
+#include "cli/common/common.c"
+#include "cli/measure/hist.c"
+#include "cli/measure/samples.c"
 
 static struct samples samples_of(const double *v, unsigned int nr)
 {
@@ -60,14 +60,14 @@ Test(samples, none_and_many)
 Test(hist, buckets_are_seamless)
 {
 	for (unsigned int i = 0; i + 1 < HIST_NR_BUCKETS; i++) {
-		uint64_t last = last_of_bucket(i);
+		uint64_t last = hist_bucket_last(i);
 
-		cr_assert_eq(bucket_of(last), i, "bucket %u", i);
-		cr_assert_eq(bucket_of(last + 1), i + 1, "bucket %u", i);
+		cr_assert_eq(hist_bucket(last), i, "bucket %u", i);
+		cr_assert_eq(hist_bucket(last + 1), i + 1, "bucket %u", i);
 	}
-	cr_assert_eq(bucket_of(0), 0);
-	cr_assert_eq(bucket_of(UINT64_MAX), HIST_NR_BUCKETS - 1);
-	cr_assert_eq(last_of_bucket(HIST_NR_BUCKETS - 1), UINT64_MAX);
+	cr_assert_eq(hist_bucket(0), 0);
+	cr_assert_eq(hist_bucket(UINT64_MAX), HIST_NR_BUCKETS - 1);
+	cr_assert_eq(hist_bucket_last(HIST_NR_BUCKETS - 1), UINT64_MAX);
 }
 
 static int by_number(const void *a, const void *b)

@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/internal.h"
+#include "lib/api/fork.h"
 
 static void two_counters(struct engine *engine, engine_counter_fn fn, void *arg)
 {

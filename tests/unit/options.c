@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "include/pageferry.h"
-#include "lib/options.h"
+#include "lib/api/options.h"
 
 struct known {
 	size_t size;

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 
 #include "base/vault.h"
-#include "lib/job.h"
+#include "lib/job/lifecycle.h"
+#include "lib/plan/plan.h"
 
 static struct ferry *new_ferry(void)
 {
@@ -99,7 +100,7 @@ Test(plan, a_page_named_twice_keeps_the_callers_order)
 	job->pages[70] = job->pages[3];
 	cr_assert_eq(job_plan(job), 0);
 	cr_assert(job->serial);
-	cr_assert_eq(job->hands.nr_lanes, 1);
+	cr_assert_eq(job->split.nr_lanes, 1);
 	check_cover(job);
 	for (uint64_t i = 0; i < 100; i++) {
 		cr_assert_eq(page_at(job, i), job->pages[i]);

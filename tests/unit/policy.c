@@ -93,28 +93,28 @@ Test(policy, hands_within_what_there_is)
 			.exchange_pages = (uint64_t)rand() % (1ULL << rand() % 30),
 			.kernel_pages = (uint64_t)rand() % (1ULL << rand() % 30),
 			.asked_workers = (unsigned int)rand() % 80,
-			.way = (enum policy_way)(rand() % 2),
+			.mode = (enum policy_mode)(rand() % 2),
 		};
-		struct policy_hands hands;
+		struct policy_split split;
 
 		machine.max_gather = (unsigned int)rand() % 3 * 16;
 		machine.max_chunk_bytes = PAGE_BYTES << rand() % 10;
-		hands = policy_hands(&machine, &load);
-		cr_assert_geq(hands.nr_lanes, 1);
-		cr_assert_leq(hands.nr_lanes, machine.nr_workers);
-		cr_assert_geq(hands.nr_copiers, 1);
-		cr_assert_leq(hands.nr_copiers, machine.nr_workers);
+		split = policy_split(&machine, &load);
+		cr_assert_geq(split.nr_lanes, 1);
+		cr_assert_leq(split.nr_lanes, machine.nr_workers);
+		cr_assert_geq(split.nr_copiers, 1);
+		cr_assert_leq(split.nr_copiers, machine.nr_workers);
 		if (load.asked_workers)
-			cr_assert_leq(MAX(hands.nr_lanes, hands.nr_copiers), load.asked_workers);
-		cr_assert_geq(hands.gather, 1);
-		cr_assert_leq(hands.gather, MAX(machine.max_gather, 1));
+			cr_assert_leq(MAX(split.nr_lanes, split.nr_copiers), load.asked_workers);
+		cr_assert_geq(split.gather, 1);
+		cr_assert_leq(split.gather, MAX(machine.max_gather, 1));
 		/* Several lanes that also copy together would be too many threads. */
-		cr_assert(hands.nr_lanes == 1 || (hands.nr_copiers == 1 && hands.gather == 1));
+		cr_assert(split.nr_lanes == 1 || (split.nr_copiers == 1 && split.gather == 1));
 		if (!load.exchange_pages)
 			continue;
-		cr_assert_leq(hands.chunk_bytes, machine.max_chunk_bytes);
-		cr_assert_geq(hands.chunk_bytes, PAGE_BYTES);
-		cr_assert_eq(hands.chunk_bytes & (hands.chunk_bytes - 1), 0);
+		cr_assert_leq(split.chunk_bytes, machine.max_chunk_bytes);
+		cr_assert_geq(split.chunk_bytes, PAGE_BYTES);
+		cr_assert_eq(split.chunk_bytes & (split.chunk_bytes - 1), 0);
 	}
 }
 
@@ -167,36 +167,36 @@ Test(policy, page_by_page_flushes_want_one_lane)
 	struct policy_machine machine = machine_of(8, false);
 	struct policy_load load = {.kernel_pages = 1 << 16, .own_process = true};
 
-	cr_assert_eq(policy_hands(&machine, &load).nr_lanes, 1);
+	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 1);
 	load.own_process = false;
-	cr_assert_eq(policy_hands(&machine, &load).nr_lanes, 8, "they interrupt nobody there");
+	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8, "they interrupt nobody there");
 	load.own_process = true;
 	load.kernel_huge = true;
-	cr_assert_eq(policy_hands(&machine, &load).nr_lanes, 8, "flushes are few");
+	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8, "flushes are few");
 	load.kernel_huge = false;
 	machine.batched_unmap = true;
-	cr_assert_eq(policy_hands(&machine, &load).nr_lanes, 8);
+	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8);
 }
 
 Test(policy, together_one_lane_gathers_for_all)
 {
 	struct policy_machine machine = machine_of(8, true);
-	struct policy_load load = {.exchange_pages = 1 << 16, .way = POLICY_TOGETHER};
-	struct policy_hands hands;
+	struct policy_load load = {.exchange_pages = 1 << 16, .mode = POLICY_TOGETHER};
+	struct policy_split split;
 
 	machine.max_gather = 16;
-	hands = policy_hands(&machine, &load);
-	cr_assert_eq(hands.nr_lanes, 1);
-	cr_assert_eq(hands.nr_copiers, 8);
-	cr_assert_eq(hands.gather, 16);
+	split = policy_split(&machine, &load);
+	cr_assert_eq(split.nr_lanes, 1);
+	cr_assert_eq(split.nr_copiers, 8);
+	cr_assert_eq(split.gather, 16);
 	load.asked_workers = 1;
-	cr_assert_eq(policy_hands(&machine, &load).gather, 1, "nobody to copy with");
+	cr_assert_eq(policy_split(&machine, &load).gather, 1, "nobody to copy with");
 	load.asked_workers = 0;
-	load.way = POLICY_APART;
-	cr_assert_eq(policy_hands(&machine, &load).nr_lanes, 8);
+	load.mode = POLICY_APART;
+	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8);
 	machine.max_gather = 0;
-	load.way = POLICY_TOGETHER;
-	cr_assert_eq(policy_hands(&machine, &load).nr_lanes, 8, "an engine that can't hold back");
+	load.mode = POLICY_TOGETHER;
+	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8, "an engine that can't hold back");
 }
 
 Test(policy, as_much_is_gathered_as_the_stall_bound_allows)
@@ -224,11 +224,11 @@ Test(policy, short_jobs_tell_nothing)
 	struct policy_machine machine = machine_of(4, true);
 
 	machine.max_gather = 32;
-	cr_assert(!policy_tells(&machine, 1000));
-	cr_assert(policy_tells(&machine, 1 << 16));
+	cr_assert(!policy_worth_sampling(&machine, 1000));
+	cr_assert(policy_worth_sampling(&machine, 1 << 16));
 	machine.nr_workers = 1;
-	cr_assert(!policy_tells(&machine, 1 << 16));
+	cr_assert(!policy_worth_sampling(&machine, 1 << 16));
 	machine = machine_of(4, false);
 	machine.max_gather = 32;
-	cr_assert(!policy_tells(&machine, 1 << 16));
+	cr_assert(!policy_worth_sampling(&machine, 1 << 16));
 }

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #include "base/sys.h"
-#include "lib/pool.h"
+#include "lib/pool/pool.h"
 
 #define CAP_BYTES (4 * EXTENT_BYTES)
 #define MAX_SPANS 64

@@ -4,7 +4,7 @@
 
 #include "base/base.h"
 #include "base/kernel.h"
-#include "lib/uffd.h"
+#include "lib/uffd/uffd.h"
 
 Test(uffd_version, table)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* An engine that now and then gets one bit wrong and says that all went well. */
+/* An engine that flips one bit in every hundredth item and reports success. */
 #include <string.h>
 
 #include "engines/engine.h"
@@ -52,7 +52,7 @@ const struct engine_ops engine_ops = {
 	.abi = ENGINE_ABI,
 	.size = sizeof(struct engine_ops),
 	.name = "liar",
-	.summary = "gets one byte in a hundred items wrong",
+	.summary = "flips a bit in every hundredth item",
 	.probe = liar_probe,
 	.open = liar_open,
 	.close = liar_close,

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/pagemap.h"
+#include "lib/nodes/pagemap.h"
 #include "tests/host/tap.h"
 #include "tests/vm/guest/folios.h"
 #include "tests/testlib/moving.h"

@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/survey.h"
+#include "lib/exchange/chunk_scan.h"
 #include "tests/host/tap.h"
 #include "tests/testlib/moving.h"
 
@@ -14,8 +14,8 @@
 #define MPOL_BIND    2
 
 static struct ferry *ferry;
-static struct blocks blocks;
-static struct survey by_frames, by_asking;
+static struct memory_blocks blocks;
+static struct chunk_scan by_frames, by_asking;
 
 /* What of a chunk is expected to be movable on each node, and absent. */
 struct expected {
@@ -35,10 +35,10 @@ static void touch_on(char *page, int node)
 static bool look_both_ways(uintptr_t addr, unsigned int nr_pages)
 {
 	ferry->blocks = blocks;
-	if (survey(ferry, addr, nr_pages, &by_frames))
+	if (chunk_scan(ferry, addr, nr_pages, &by_frames))
 		return false;
 	ferry->blocks.nr_runs = 0;
-	return !survey(ferry, addr, nr_pages, &by_asking);
+	return !chunk_scan(ferry, addr, nr_pages, &by_asking);
 }
 
 static bool same(unsigned int nr_pages)
@@ -50,12 +50,12 @@ static bool same(unsigned int nr_pages)
 
 		if (map_test(&by_frames.kinds.movable, i) == movable &&
 		    map_test(&by_frames.kinds.absent, i) == map_test(&by_asking.kinds.absent, i) &&
-		    (!movable || by_frames.where[i] == by_asking.where[i]))
+		    (!movable || by_frames.node_of[i] == by_asking.node_of[i]))
 			continue;
 		printf("# page %u: movable %d %d absent %d %d where %d %d\n", i,
 		       map_test(&by_frames.kinds.movable, i), movable,
 		       map_test(&by_frames.kinds.absent, i), map_test(&by_asking.kinds.absent, i),
-		       by_frames.where[i], by_asking.where[i]);
+		       by_frames.node_of[i], by_asking.node_of[i]);
 		same = false;
 	}
 	return same;
@@ -67,7 +67,7 @@ static bool is_expected(const struct expected *expected, unsigned int nr_pages)
 
 	for (unsigned int i = 0; i < nr_pages; i++) {
 		if (map_test(&by_frames.kinds.movable, i))
-			seen.nr_on[by_frames.where[i] == 1]++;
+			seen.nr_on[by_frames.node_of[i] == 1]++;
 		seen.nr_absent += map_test(&by_frames.kinds.absent, i);
 	}
 	if (seen.nr_on[0] == expected->nr_on[0] && seen.nr_on[1] == expected->nr_on[1] &&
@@ -156,19 +156,19 @@ static void check_empty(void)
 static void check_unknown(void)
 {
 	char *mem = memory_new(HUGE_BYTES, false);
-	struct blocks all = blocks;
+	struct memory_blocks all = blocks;
 
 	touch_on(mem, 0);
 	touch_on(mem + PAGE_BYTES, 1);
 	for (unsigned int i = 0; i < blocks.nr_runs; i++)
 		if (blocks.runs[i].node == 1)
 			blocks.runs[i].first = blocks.runs[i].end;
-	tap_ok(look_both_ways((uintptr_t)mem, 2) && same(2) && by_frames.where[1] == 1,
+	tap_ok(look_both_ways((uintptr_t)mem, 2) && same(2) && by_frames.node_of[1] == 1,
 	       "frames of an unknown block: the kernel is asked");
 	blocks = all;
 	for (unsigned int i = 0; i < blocks.nr_runs; i++)
 		blocks.runs[i].node = !blocks.runs[i].node;
-	tap_ok(look_both_ways((uintptr_t)mem, 2) && by_frames.where[0] == 1 && !by_frames.where[1],
+	tap_ok(look_both_ways((uintptr_t)mem, 2) && by_frames.node_of[0] == 1 && !by_frames.node_of[1],
 	       "else the blocks are believed");
 	blocks = all;
 	munmap(mem, HUGE_BYTES);

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* what this machine can use, and the remedy for what it cannot. */
+#ifndef MIGBENCH_DOCTOR_H
+#define MIGBENCH_DOCTOR_H
+
+#include "cli/args/args.h"
+
+extern const struct command doctor_command;
+
+#endif

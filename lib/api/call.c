@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "base/sys.h"
+#include "lib/api/call.h"
+
+/* Set while this thread is in the library: a signal handler that calls it must not wait for it. */
+static __thread atomic_bool inside __attribute__((tls_model("initial-exec")));
+
+bool call_enter(void)
+{
+	if (atomic_load_explicit(&inside, memory_order_relaxed))
+		return false;
+	atomic_store_explicit(&inside, true, memory_order_relaxed);
+	return true;
+}
+
+void call_leave(void)
+{
+	atomic_store_explicit(&inside, false, memory_order_relaxed);
+}
+
+uint64_t call_block_signals(void)
+{
+	uint64_t all = ~0ULL, before = 0;
+
+	sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof(all));
+	return before;
+}
+
+void call_unblock_signals(uint64_t before)
+{
+	sys(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(before));
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <string.h>
+
+#include "lib/api/fork.h"
+#include "lib/core/context.h"
+
+int ferry_get_stats(struct ferry *ferry, struct ferry_stats *out)
+{
+	struct ferry_stats stats = {.size = out->size};
+	const struct tally *totals = &ferry->totals;
+	/* A child may have got the lock as a thread of the parent held it. */
+	bool in_child = fork_is_parents(ferry);
+
+	if (!out->size)
+		return -EINVAL;
+	if (!in_child)
+		futex_lock(&ferry->stats_lock);
+	stats.nr_calls = atomic_load(&ferry->nr_calls);
+	stats.nr_jobs = ferry->nr_jobs;
+	memcpy(stats.pages_by_mover, totals->pages_by_mover, sizeof(stats.pages_by_mover));
+	memcpy(stats.pages_by_reason, totals->pages_by_reason, sizeof(stats.pages_by_reason));
+	stats.nr_syscalls = totals->nr_calls;
+	stats.nr_chunks = totals->nr_chunks;
+	stats.bytes_by_engine = totals->bytes_by_engine;
+	stats.bytes_by_cpu = totals->bytes_by_cpu;
+	stats.worker_cpu_ns = totals->worker_cpu_ns;
+	stats.max_stall_ns = totals->max_stall_ns;
+	stats.nr_frames_made = totals->nr_frames_made;
+	if (!in_child) {
+		futex_unlock(&ferry->stats_lock);
+		pools_count(&ferry->pools, &stats.pool_bytes, &stats.nr_frames_freed);
+	}
+	memcpy(out, &stats, MIN(out->size, sizeof(stats)));
+	return 0;
+}
+
+int ferry_engine_counters(struct ferry *ferry,
+			  void (*fn)(void *arg, const char *name, uint64_t value), void *arg)
+{
+	if (!ferry || !fn)
+		return -EINVAL;
+	if (fork_is_parents(ferry))
+		return -ECHILD;
+	if (ferry->engine->ops->counters)
+		ferry->engine->ops->counters(ferry->engine, fn, arg);
+	return 0;
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* From a public request to a job under way. */
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "base/vault.h"
+#include "lib/plan/plan.h"
+#include "lib/job/lifecycle.h"
+#include "lib/api/fork.h"
+#include "lib/api/call.h"
+#include "lib/core/job.h"
+#include "lib/core/slice.h"
+#include "lib/api/node_check.h"
+#include "lib/api/options.h"
+#include "base/usermem.h"
+
+#define KNOWN_FLAGS                                                                  \
+	(FERRY_MOVE_ALL | FERRY_MOVE_FRESH | FERRY_MOVE_STOP | FERRY_MOVE_TOGETHER | \
+	 FERRY_MOVE_APART)
+
+static int check(const struct ferry_request *request)
+{
+	bool has_ranges = request->nr_ranges, has_pages = request->nr_pages;
+
+	if (request->flags & ~KNOWN_FLAGS || has_ranges == has_pages)
+		return -EINVAL;
+	if (request->flags & FERRY_MOVE_TOGETHER && request->flags & FERRY_MOVE_APART)
+		return -EINVAL;
+	if ((unsigned int)request->mover >= FERRY_NR_MOVERS)
+		return -EINVAL;
+	if (request->chunk_bytes &&
+	    (request->chunk_bytes & (request->chunk_bytes - 1) ||
+	     request->chunk_bytes < PAGE_BYTES || request->chunk_bytes > HUGE_BYTES))
+		return -EINVAL;
+	if (request->nr_pages > INT64_MAX / sizeof(void *) ||
+	    request->nr_ranges > INT64_MAX / sizeof(struct ferry_range))
+		return -EINVAL;
+	return 0;
+}
+
+static int take_in(void **out, const void *user, size_t len_bytes)
+{
+	int err = vault_alloc(len_bytes, out);
+	long got;
+
+	if (err)
+		return err;
+	got = usermem_read(*out, user, len_bytes);
+	if (got < 0)
+		return (int)got;
+	return got == (long)len_bytes ? 0 : -EFAULT;
+}
+
+static int take_list(struct ferry_job *job, const struct ferry_request *request)
+{
+	int err;
+
+	job->nr_pages = request->nr_pages;
+	err = take_in((void **)&job->pages, request->pages, job->nr_pages * sizeof(void *));
+	if (!err)
+		err = take_in((void **)&job->nodes, request->nodes, job->nr_pages * sizeof(int));
+	for (uint64_t i = 0; !err && i < job->nr_pages; i++)
+		job->pages[i] = ALIGN_DOWN(job->pages[i], PAGE_BYTES);
+	return err;
+}
+
+/* The pages a range touches. */
+static int align_range(struct ferry_range *range)
+{
+	uintptr_t start = (uintptr_t)range->addr, end = start + range->len_bytes;
+
+	if (end < start || end > UINTPTR_MAX - PAGE_BYTES)
+		return -EINVAL;
+	start = ALIGN_DOWN(start, PAGE_BYTES);
+	range->addr = (void *)start;
+	range->len_bytes = range->len_bytes ? ALIGN_UP(end, PAGE_BYTES) - start : 0;
+	return 0;
+}
+
+static bool ranges_overlap(const struct ferry_range *a, const struct ferry_range *b)
+{
+	return (char *)a->addr < (char *)b->addr + b->len_bytes &&
+	       (char *)b->addr < (char *)a->addr + a->len_bytes;
+}
+
+/* Ranges in rising order are told in one pass; any other order is compared pair by pair. */
+static bool any_overlap(const struct ferry_range *ranges, size_t nr)
+{
+	bool rising = true;
+
+	for (size_t i = 1; i < nr && rising; i++)
+		rising = (char *)ranges[i].addr >=
+			 (char *)ranges[i - 1].addr + ranges[i - 1].len_bytes;
+	for (size_t i = 0; i < nr && !rising; i++)
+		for (size_t k = i + 1; k < nr; k++)
+			if (ranges_overlap(&ranges[i], &ranges[k]))
+				return true;
+	return false;
+}
+
+static int take_ranges(struct ferry_job *job, const struct ferry_request *request)
+{
+	int err;
+
+	job->nr_ranges = request->nr_ranges;
+	err = take_in((void **)&job->ranges, request->ranges,
+		      job->nr_ranges * sizeof(struct ferry_range));
+	for (size_t i = 0; !err && i < job->nr_ranges; i++) {
+		err = align_range(&job->ranges[i]);
+		job->nr_pages += job->ranges[i].len_bytes / PAGE_BYTES;
+	}
+	if (!err && any_overlap(job->ranges, job->nr_ranges))
+		err = -EINVAL;
+	return err;
+}
+
+static int check_nodes(const struct ferry_job *job, int flags)
+{
+	int err = 0;
+
+	if (job->pages)
+		nodecheck(job->pid, flags, job->nodes, job->nr_pages, &err);
+	for (size_t i = 0; !err && i < job->nr_ranges; i++)
+		nodecheck(job->pid, flags, &job->ranges[i].node, 1, &err);
+	return err;
+}
+
+static int make_status(struct ferry_job *job, int *user_status)
+{
+	int err;
+
+	if (!user_status || !job->nr_pages)
+		return 0;
+	err = vault_alloc(job->nr_pages * sizeof(int), (void **)&job->status);
+	if (err)
+		return err;
+	for (uint64_t i = 0; i < job->nr_pages; i++)
+		job->status[i] = STATUS_UNSET;
+	job->user_status = user_status;
+	return 0;
+}
+
+static int build(struct ferry_job *job, const struct ferry_request *request)
+{
+	int flags = mpol_flags(request->flags);
+	int err = process_check(request->pid, flags);
+
+	if (err)
+		return err;
+	job->pid = request->pid;
+	job->own_process = is_own_process(request->pid);
+	job->flags = request->flags;
+	job->asked_mover = request->mover;
+	job->asked_workers = request->nr_workers;
+	job->asked_chunk_bytes = request->chunk_bytes;
+	job->max_bytes_per_s = request->max_bytes_per_s;
+	if (request->deadline_ns)
+		job->deadline_ns = job->submit_ns + request->deadline_ns;
+	err = request->nr_pages ? take_list(job, request) : take_ranges(job, request);
+	if (!err)
+		err = check_nodes(job, flags);
+	if (!err)
+		err = make_status(job, request->status);
+	job->nr_usable = job->nr_pages;
+	if (!err)
+		err = job_plan(job);
+	if (err)
+		return err;
+	job->event_fd = (int)sys(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return job->event_fd < 0 ? job->event_fd : 0;
+}
+
+int ferry_submit(struct ferry *ferry, const struct ferry_request *user_request,
+		 struct ferry_job **out)
+{
+	struct ferry_request request;
+	struct ferry_job *job = NULL;
+	int err;
+
+	*out = NULL;
+	err = options_copy(&request, sizeof(request), user_request);
+	if (!err)
+		err = check(&request);
+	if (err)
+		return err;
+	/* No threads of the parent's live here, and none is to be waited for in a handler. */
+	if (!ferry || fork_is_parents(ferry) || !call_enter())
+		return -EINVAL;
+	err = job_new(ferry, &job);
+	if (!err)
+		err = build(job, &request);
+	if (err) {
+		job_free(job);
+	} else {
+		job_start(job);
+		*out = job;
+	}
+	call_leave();
+	return err;
+}

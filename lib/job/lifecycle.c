@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "base/usermem.h"
+#include "base/vault.h"
+#include "lib/core/claims.h"
+#include "lib/core/exchange_mode.h"
+#include "lib/exchange/exchange.h"
+#include "lib/job/begin.h"
+#include "lib/job/lifecycle.h"
+#include "lib/job/runs.h"
+#include "lib/job/worker.h"
+
+/* Status entries that nobody has set are the caller's still, or -ECANCELED. */
+static void write_user_status(struct ferry_job *job)
+{
+	for (uint64_t i = 0; i < job->nr_pages; i++)
+		if (job->status[i] == STATUS_UNSET)
+			job->status[i] = -ECANCELED;
+	usermem_write(job->user_status, job->status, job->nr_pages * sizeof(int));
+}
+
+static void finish_job(struct ferry_job *job)
+{
+	uint64_t one = 1;
+
+	if (job->claim.granted && job_exchanges(job))
+		runs_unregister(job);
+	claim_release(job);
+	job->tally.nr_failed += job->nr_usable - job->nr_handed_out;
+	job->tally.pages_by_reason[FERRY_REASON_STOPPED] += job->nr_usable - job->nr_handed_out;
+	if (job->user_status)
+		write_user_status(job);
+	context_add_tally(job->ferry, &job->tally);
+	job->end_ns = now_ns();
+	exchange_mode_note(job);
+	atomic_store(&job->ferry->idle_since_ns, job->end_ns);
+	atomic_fetch_sub(&job->ferry->nr_active_jobs, 1);
+	watcher_note_frames(job->ferry);
+	atomic_store(&job->result_ready, true);
+	if (job->event_fd >= 0)
+		sys(SYS_write, job->event_fd, &one, sizeof(one));
+	/* From here on the job may be freed. */
+	atomic_store(&job->ended, 1);
+	futex_wake(&job->ended, UINT32_MAX);
+}
+
+static void job_done(struct crew_task *task)
+{
+	finish_job(CONTAINER_OF(task, struct ferry_job, task));
+}
+
+int job_new(struct ferry *ferry, struct ferry_job **out)
+{
+	void *job;
+	int err = vault_alloc(sizeof(struct ferry_job), &job);
+
+	if (err)
+		return err;
+	*out = job;
+	(*out)->ferry = ferry;
+	(*out)->task.work = lane_work;
+	(*out)->task.done = job_done;
+	(*out)->task.bound = true; /* the scheduler wakes two on one CPU and leaves them there */
+	(*out)->event_fd = -1;
+	(*out)->submit_ns = now_ns();
+	return 0;
+}
+
+void job_free(struct ferry_job *job)
+{
+	if (!job)
+		return;
+	if (job->event_fd >= 0)
+		sys(SYS_close, job->event_fd);
+	vault_free(job->pages, job->nr_pages * sizeof(*job->pages));
+	vault_free(job->nodes, job->nr_pages * sizeof(*job->nodes));
+	vault_free(job->status, job->nr_pages * sizeof(*job->status));
+	vault_free(job->order, job->nr_pages * sizeof(*job->order));
+	vault_free(job->ranges, job->nr_ranges * sizeof(*job->ranges));
+	vault_free(job->segments.at, job->segments.room * sizeof(struct segment));
+	vault_free(job, sizeof(*job));
+}
+
+void job_start(struct ferry_job *job)
+{
+	atomic_fetch_add(&job->ferry->nr_active_jobs, 1);
+	job->task.nr_wanted = job->split.nr_lanes;
+	/* Here, not in a lane: jobs that overlap run in the order in which they were submitted. */
+	if (!claim_acquire(job))
+		job_wait_for_claim(job);
+	crew_post(job->ferry->crew, &job->task);
+}
+
+void job_wait_end(struct ferry_job *job)
+{
+	while (!atomic_load(&job->ended))
+		futex_wait(&job->ended, 0, FUTEX_FOREVER);
+}
+
+/*
+ * The caller's stack and thread-local storage may be among the pages that are out, so it only helps
+ * where none are. If it is busy in another call, the crew serves alone.
+ */
+void job_run(struct ferry_job *job)
+{
+	struct ferry *ferry = job->ferry;
+
+	if (job_exchanges(job) || !claim_acquire(job) || !futex_trylock(&ferry->caller_lane)) {
+		job_start(job);
+		job_wait_end(job);
+		return;
+	}
+	atomic_fetch_add(&ferry->nr_active_jobs, 1);
+	job->task.done = NULL;
+	job->task.nr_wanted = job->split.nr_lanes - 1;
+	if (job->task.nr_wanted)
+		crew_run(ferry->crew, &job->task, CREW_CALLER);
+	else
+		lane_work(&job->task, CREW_CALLER);
+	futex_unlock(&ferry->caller_lane);
+	finish_job(job);
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef FERRY_WORKER_H
+#define FERRY_WORKER_H
+
+#include "lib/core/job.h"
+
+/* crew_task.work of a job: what one worker does for it. */
+bool lane_work(struct crew_task *task, unsigned int worker);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The pools of a context: one per node and frame size, opened at first use. */
+#ifndef FERRY_POOLS_H
+#define FERRY_POOLS_H
+
+#include <stdatomic.h>
+
+#include "base/base.h"
+#include "base/futex.h"
+#include "lib/nodes/memory_blocks.h"
+#include "lib/nodes/nodes.h"
+#include "lib/pool/pool.h"
+
+/* Nodes with higher numbers are served by the kernel mover. */
+#define MAX_POOL_NODES 64
+
+struct pools {
+	const struct nodes *nodes;
+	const struct memory_blocks *blocks;
+	int uffd; /* -1: no pool can be opened */
+	uint64_t cap_bytes;
+	struct futex_lock lock;
+	_Atomic(struct pool *) at[MAX_POOL_NODES][2]; /* by node, then small and huge */
+};
+
+/*
+ * cap_bytes: what a pool holds at most; 0: a share of its node's free memory. nodes and blocks
+ * outlive the pools. An all-zero struct pools is closed, and may be trimmed and counted.
+ */
+void pools_init(struct pools *pools, const struct nodes *nodes, const struct memory_blocks *blocks,
+		int uffd, uint64_t cap_bytes);
+void pools_close(struct pools *pools);
+
+/* The pool of a node. NULL: pages of this node are not exchanged. */
+struct pool *pools_get(struct pools *pools, int node, bool huge);
+/* The same without opening one: NULL if it is not open yet. */
+struct pool *pools_get_open(struct pools *pools, int node, bool huge);
+
+/* Frees idle frames: all pools down to keep_bytes, or those of nodes with little memory left. */
+void pools_trim(struct pools *pools, uint64_t keep_bytes);
+void pools_trim_low(struct pools *pools);
+
+/* Does a pool's address space cover addr? */
+bool pools_contain(struct pools *pools, uintptr_t addr);
+uint64_t pools_held_bytes(struct pools *pools);
+/* What all pools hold, and the frames that they have freed so far. */
+void pools_count(struct pools *pools, uint64_t *held_bytes, uint64_t *nr_freed);
+
+#endif

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "base/kernel.h"
+#include "base/sys.h"
+#include "base/uapi.h"
+#include "lib/uffd/uffd.h"
+
+bool uffd_kernel_is_safe(const int version[3])
+{
+	int major = version[0], minor = version[1], patch = version[2];
+
+	if (major != 6)
+		return major > 6;
+	if (minor == 12)
+		return patch >= 43;
+	return minor >= 16;
+}
+
+/* The call first: it needs no device node. /dev/userfaultfd grants by file permission. */
+static int open_fd(struct uffd_caps *caps)
+{
+	long fd = sys(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	long dev;
+
+	if (fd >= 0)
+		return (int)fd;
+	caps->lack = fd == -ENOSYS ? UFFD_LACK_SYSCALL : UFFD_LACK_PRIVILEGE;
+	caps->error = (int)-fd;
+	dev = sys(SYS_openat, AT_FDCWD, "/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	if (dev < 0)
+		return (int)fd;
+	fd = sys(SYS_ioctl, dev, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
+	sys(SYS_close, dev);
+	if (fd >= 0)
+		caps->lack = UFFD_LACK_NONE;
+	return (int)fd;
+}
+
+static int handshake(int fd, uint64_t features)
+{
+	struct uffdio_api api = {.api = UFFD_API, .features = features};
+
+	return (int)sys(SYS_ioctl, fd, UFFDIO_API, &api);
+}
+
+static const uint64_t needed_features = UFFD_FEATURE_MOVE | UFFD_FEATURE_EVENT_REMAP |
+					UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP;
+
+/* A failed handshake leaves the descriptor unusable, so the second try needs a new one. */
+static int open_with_features(int *out_fd, struct uffd_caps *caps)
+{
+	int fd = open_fd(caps);
+	int err;
+
+	if (fd < 0)
+		return fd;
+	caps->events_fork = true;
+	err = handshake(fd, needed_features | UFFD_FEATURE_EVENT_FORK);
+	if (err) {
+		sys(SYS_close, fd);
+		fd = open_fd(caps);
+		if (fd < 0)
+			return fd;
+		caps->events_fork = false;
+		err = handshake(fd, needed_features);
+	}
+	if (err) {
+		sys(SYS_close, fd);
+		caps->lack = UFFD_LACK_FEATURE;
+		caps->error = -err;
+		return err;
+	}
+	*out_fd = fd;
+	return 0;
+}
+
+/* Does MOVE do here what it should? Two pages there and back, a hole among them. */
+static int probe(int fd)
+{
+	const size_t len = 4 * PAGE_BYTES;
+	long base = sys(SYS_mmap, NULL, 2 * len, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uintptr_t a = (uintptr_t)base, b = a + len;
+	size_t moved;
+	int err, unregister_err;
+
+	if (base < 0 && base > -4096)
+		return (int)base;
+	sys(SYS_madvise, base, 2 * len, MADV_NOHUGEPAGE);
+	*(volatile char *)a = 1;
+	*(volatile char *)(a + 2 * PAGE_BYTES) = 3;
+	err = uffd_register(fd, a, 2 * len);
+	if (!err)
+		err = uffd_move(fd, b, a, len, true, &moved);
+	if (!err && (moved != len || *(volatile char *)b != 1 ||
+		     *(volatile char *)(b + 2 * PAGE_BYTES) != 3))
+		err = -EIO;
+	if (!err)
+		err = uffd_move(fd, a, b, PAGE_BYTES, false, &moved);
+	if (!err && *(volatile char *)a != 1)
+		err = -EIO;
+	/* Nobody reads events yet, and munmap would wait for that: rather leave the pages. */
+	unregister_err = uffd_unregister(fd, a, 2 * len);
+	if (!unregister_err)
+		sys(SYS_munmap, base, 2 * len);
+	return err ? err : unregister_err;
+}
+
+int uffd_open(int *out_fd, struct uffd_caps *caps)
+{
+	int err;
+
+	*caps = (struct uffd_caps){0};
+	kernel_version(caps->kernel);
+	caps->batched_flush = kernel_since(caps->kernel, 6, 18);
+	if (!uffd_kernel_is_safe(caps->kernel)) {
+		caps->lack = UFFD_LACK_KERNEL;
+		caps->error = ENOSYS;
+		return -ENOSYS;
+	}
+	err = open_with_features(out_fd, caps);
+	if (err)
+		return err;
+	err = probe(*out_fd);
+	if (err) {
+		caps->lack = UFFD_LACK_PROBE;
+		caps->error = -err;
+		sys(SYS_close, *out_fd);
+		*out_fd = -1;
+	}
+	return err;
+}
+
+int uffd_register(int fd, uintptr_t start, size_t len_bytes)
+{
+	struct uffdio_register reg = {
+		.range = {.start = start, .len = len_bytes},
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+
+	return (int)sys(SYS_ioctl, fd, UFFDIO_REGISTER, &reg);
+}
+
+int uffd_unregister(int fd, uintptr_t start, size_t len_bytes)
+{
+	struct uffdio_range range = {.start = start, .len = len_bytes};
+
+	return (int)sys(SYS_ioctl, fd, UFFDIO_UNREGISTER, &range);
+}
+
+int uffd_move(int fd, uintptr_t dst, uintptr_t src, size_t len_bytes, bool holes,
+	      size_t *moved_bytes)
+{
+	struct uffdio_move move = {
+		.dst = dst,
+		.src = src,
+		.len = len_bytes,
+		.mode = holes ? UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES : 0,
+	};
+	long err = sys(SYS_ioctl, fd, UFFDIO_MOVE, &move);
+
+	*moved_bytes = move.move > 0 ? (size_t)move.move : 0;
+	return (int)err;
+}
+
+int uffd_copy_page(int fd, uintptr_t dst, uintptr_t src)
+{
+	struct uffdio_copy copy = {.dst = dst, .src = src, .len = PAGE_BYTES};
+
+	return (int)sys(SYS_ioctl, fd, UFFDIO_COPY, &copy);
+}
+
+int uffd_poison_page(int fd, uintptr_t dst)
+{
+	struct uffdio_poison poison = {.range = {.start = dst, .len = PAGE_BYTES}};
+
+	return (int)sys(SYS_ioctl, fd, UFFDIO_POISON, &poison);
+}
+
+int uffd_zero_page(int fd, uintptr_t dst)
+{
+	struct uffdio_zeropage zero = {.range = {.start = dst, .len = PAGE_BYTES}};
+
+	return (int)sys(SYS_ioctl, fd, UFFDIO_ZEROPAGE, &zero);
+}
+
+int uffd_wake(int fd, uintptr_t start, size_t len_bytes)
+{
+	struct uffdio_range range = {.start = start, .len = len_bytes};
+
+	return (int)sys(SYS_ioctl, fd, UFFDIO_WAKE, &range);
+}
