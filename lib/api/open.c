@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/vault.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "lib/api/fork.h"
 #include "lib/api/preload.h"
 #include "lib/core/context.h"
