@@ -3,8 +3,8 @@
  * The interface of engines, which copy bytes.
  *
  * An engine takes items (source, destination, length) in batches and reports the state of each
- *item. It knows nothing of pages, userfaultfd or policy. The caller (the exchange mover, or
- *`migbench copy`) validates; the engine trusts.
+ * item. It knows nothing of pages, userfaultfd or policy. The caller (the exchange mover, or
+ * `migbench copy`) validates; the engine trusts.
  *
  *	engine_find("cpu") ─ ops->probe ─ ops->open ─┬─ ops->channel_open   (one per thread)
  *	                                             │    ops->submit  → DONE | QUEUED | BUSY
@@ -14,7 +14,7 @@
  *
  * Rules for engines:
  *  - While a batch is being served, pages of the process may be in flight (docs/architecture.md,
- *The exchange mover). From submit to the end of the batch an engine touches only the batch, its
+ *    The exchange mover). From submit to the end of the batch an engine touches only the batch, its
  *    items, their source and destination bytes, its own stack, and memory from vault_alloc(). No
  *    malloc, no stdio, no libc lock, no errno: system calls go through base/sys.h.
  *  - Every wait and every retry is bounded. A QUEUED batch comes back from poll in bounded time,
