@@ -79,8 +79,13 @@ enum engine_verdict {
 
 struct crew;
 
+struct engine;
+
 struct engine_env {
 	struct crew *crew; /* helpers of engines that copy by CPU; NULL: only the calling thread */
+	/* engine_open(), for engines that wrap another one. The registry sets it. */
+	int (*open_inner)(const char *spec, const struct engine_env *env, struct engine **out,
+			  char *why, size_t why_bytes);
 };
 
 struct engine {

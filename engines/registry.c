@@ -63,11 +63,12 @@ static int plugin_load(const char *path, const struct engine_ops **out, char *wh
 static int ops_open(const struct engine_ops *ops, const char *params, const struct engine_env *env,
 		    struct engine **out, char *why, size_t why_bytes)
 {
+	struct engine_env full = {.crew = env ? env->crew : NULL, .open_inner = engine_open};
 	int err = ops->probe(params, why, why_bytes);
 
 	if (err)
 		return err;
-	return ops->open(env, params, out, why, why_bytes);
+	return ops->open(&full, params, out, why, why_bytes);
 }
 
 static int engine_open_best(const struct engine_env *env, struct engine **out, char *why,

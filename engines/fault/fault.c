@@ -318,7 +318,8 @@ static void fault_close(struct engine *engine)
 	if (!engine)
 		return;
 	fault = CONTAINER_OF(engine, struct fault_engine, engine);
-	engine_close(fault->inner);
+	if (fault->inner)
+		fault->inner->ops->close(fault->inner);
 	vault_free(fault, sizeof(*fault));
 }
 
@@ -336,7 +337,7 @@ static int fault_open(const struct engine_env *env, const char *text, struct eng
 		snprintf(why, why_bytes, "engine fault: out of memory");
 		return -ENOMEM;
 	}
-	err = engine_open(params.inner, env, &fault->inner, why, why_bytes);
+	err = env->open_inner(params.inner, env, &fault->inner, why, why_bytes);
 	if (err) {
 		vault_free(fault, sizeof(*fault));
 		return err;
@@ -344,7 +345,7 @@ static int fault_open(const struct engine_env *env, const char *text, struct eng
 	/* The text belongs to the caller and may not live as long as the engine. */
 	params.inner = NULL;
 	fault->params = params;
-	fault->crew = env ? env->crew : NULL;
+	fault->crew = env->crew;
 	fault->engine.ops = &fault_engine_ops;
 	fault->engine.depth = DEPTH;
 	fault->engine.batch_items = fault->inner->batch_items;
