@@ -8,7 +8,11 @@
 #include "engines/dsa/portal.h"
 #include "hw/dsa/status.h"
 
-#define PROBE_TIMEOUT_NS (50 * NS_PER_MS)
+/*
+ * A device that works answers a NOOP in microseconds. Increasing this delays the refusal of a
+ * broken device; decreasing it refuses a working one when this thread loses its CPU.
+ */
+#define PROBE_TIMEOUT_NS (500 * NS_PER_MS)
 #define PROBE_TRIES      3
 
 static void portal_add_refusal(struct dsa_portal *portal, const char *mode, const char *why)
@@ -88,7 +92,8 @@ static uint8_t portal_wait_record(struct dsa_portal *portal, const struct dsa_co
 			portal->ops->idle(portal);
 		cpu_relax();
 	}
-	return status;
+	/* This thread may have lost its CPU between the last look and the deadline. */
+	return dsa_cr_status(cr);
 }
 
 /* Submits page->desc, whose record is crs[0]. 0, or -errno and the reason. */

@@ -43,6 +43,7 @@ static bool set_faults(void *options, const struct engine_key *key __maybe_unuse
 static const struct engine_key keys[] = {
 	{"gbps", 1, 1000, set_gbps, 0},
 	{"latency_ns", 0, NS_PER_SEC, engine_set_u64, AT(speed.latency_ns)},
+	{"stray_ns", 0, 60 * NS_PER_SEC, engine_set_u64, AT(stray_ns)},
 	{"jitter_ns", 0, NS_PER_SEC, engine_set_u64, AT(speed.jitter_ns)},
 	{"engines", 1, SDXI_MODEL_MAX_ENGINES, engine_set_u32, AT(nr_engines)},
 	{"seed", 0, UINT64_MAX, engine_set_u64, AT(seed)},

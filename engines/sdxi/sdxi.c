@@ -22,7 +22,7 @@ extern const struct engine_ops sdxi_engine_ops;
 #define BATCH_ITEMS        128
 #define PARAMS_HELP                                                             \
 	"model[,gbps=N,latency_ns=N,jitter_ns=N,engines=N,seed=N,timeout_ms=N," \
-	"faults=all|KIND[:PER_MILLION]+KIND… of error stop lost hang stray delay,inline,null]"
+	"stray_ns=N,faults=all|KIND[:PER_MILLION]+KIND… of error stop lost hang stray delay,inline,null]"
 
 struct sdxi_options {
 	struct sdxi_model_config *model;

@@ -274,7 +274,7 @@ Test(sdxi_engine, hang_ends_with_a_stop)
 /* The test overwrites the destination after the end of the batch; the device writes it later. */
 Test(sdxi_engine, stray_until_quiet)
 {
-	open_engine("sdxi:model,timeout_ms=2,faults=stray:1000000");
+	open_engine("sdxi:model,timeout_ms=100,stray_ns=1500000000,faults=stray:1000000");
 	make_batch();
 	run_batch();
 	cr_expect_eq(nr_in(ENGINE_STRAY), NR);
@@ -289,7 +289,7 @@ Test(sdxi_engine, stray_until_quiet)
 /* A context that is being stopped accepts nothing: the CPU copies at once. */
 Test(sdxi_engine, refuses_while_strayed)
 {
-	open_engine("sdxi:model,timeout_ms=2,faults=stray:1000000");
+	open_engine("sdxi:model,timeout_ms=100,stray_ns=1500000000,faults=stray:1000000");
 	make_batch();
 	run_batch();
 	cr_assert_eq(nr_in(ENGINE_STRAY), NR);
