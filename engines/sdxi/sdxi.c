@@ -20,9 +20,9 @@ extern const struct engine_ops sdxi_engine_ops;
 
 #define DEFAULT_TIMEOUT_MS 1000
 #define BATCH_ITEMS        128
-#define PARAMS_HELP                                                             \
-	"model[,gbps=N,latency_ns=N,jitter_ns=N,engines=N,seed=N,timeout_ms=N," \
-	"stray_ns=N,faults=all|KIND[:PER_MILLION]+KIND… of error stop lost hang stray delay,inline,null]"
+#define PARAMS_HELP                                                                        \
+	"model[,gbps=N,latency_ns=N,jitter_ns=N,engines=N,seed=N,timeout_ms=N,stray_ns=N," \
+	"faults=all|KIND[:PER_MILLION]+KIND… of error stop lost hang stray delay,inline,null]"
 
 struct sdxi_options {
 	struct sdxi_model_config *model;
