@@ -8,7 +8,7 @@
  * The child runs meanwhile. What it does to its mappings is reported to the same userfaultfd, its
  * system call waits until that has been read, and COPY answers EAGAIN until then.
  *
- * The watcher does this with the `moves` gate shut: no page moves, nothing may be touched but vault
+ * The watcher does this with the `move_gate` shut: no page moves, nothing may be touched but vault
  * memory and its own stack.
  */
 #include <errno.h>

@@ -6,7 +6,7 @@
 
 /*
  * Gives a child what it misses of pages that are out, by its userfaultfd, which is closed. For the
- * watcher, with the `moves` gate shut.
+ * watcher, with the `move_gate` shut.
  */
 void child_serve(struct ferry *ferry, int fd);
 

@@ -111,7 +111,7 @@ static void collect(struct lane *lane)
 
 static void collect_all(struct lane *lane)
 {
-	while (lane->nr_out)
+	while (lane->nr_in_flight)
 		collect(lane);
 }
 
@@ -122,7 +122,7 @@ void lane_drain(struct lane *lane)
 }
 
 /* Frames that a hung device held are frames again once its channel is quiet. */
-void quarantine_release(struct lane *lane)
+void lane_release_quarantine(struct lane *lane)
 {
 	struct parcel **link = &lane->quarantined;
 
@@ -146,10 +146,10 @@ static struct parcel *get_parcel(struct lane *lane)
 	unsigned int depth = MAX(lane->channel->engine->depth, lane->gather);
 	struct parcel *parcel;
 
-	while (lane->nr_out && (lane->nr_out >= depth || !lane->free))
+	while (lane->nr_in_flight && (lane->nr_in_flight >= depth || !lane->free))
 		collect(lane);
 	if (!lane->free)
-		quarantine_release(lane);
+		lane_release_quarantine(lane);
 	parcel = lane->free;
 	if (parcel)
 		lane->free = parcel->next;
@@ -302,7 +302,7 @@ void chunk_move(struct lane *lane, const struct unit *unit)
 		stretch_move(lane, unit, 0, unit->nr_pages, ACTION_KERNEL, 0, false);
 		return;
 	}
-	if (!lane->nr_out)
+	if (!lane->nr_in_flight)
 		cpu_pressure_relieve(lane);
 	for (unsigned int at = 0; at < unit->nr_pages;) {
 		enum page_action action = action_of(lane, &seen, at, node);
@@ -315,6 +315,6 @@ void chunk_move(struct lane *lane, const struct unit *unit)
 		at = end;
 	}
 	/* What is gathered waits for nothing else. */
-	if (lane->job->split.gather > 1 && lane->nr_out >= lane->gather)
+	if (lane->job->split.gather > 1 && lane->nr_in_flight >= lane->gather)
 		collect(lane);
 }

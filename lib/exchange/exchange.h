@@ -14,7 +14,7 @@ void chunk_move(struct lane *lane, const struct unit *unit);
 /* Brings everything of this lane in, and serves what has been gathered. */
 void lane_drain(struct lane *lane);
 /* Frames that a hung device held are frames again once its channel is quiet. */
-void quarantine_release(struct lane *lane);
+void lane_release_quarantine(struct lane *lane);
 
 /* cpu_pressure.c */
 

@@ -22,12 +22,12 @@
 
 static void enter(struct lane *lane)
 {
-	gate_enter(&lane->ferry->moves, lane->door);
+	gate_enter(&lane->ferry->move_gate, lane->door);
 }
 
 static void leave(struct lane *lane)
 {
-	gate_leave(&lane->ferry->moves, lane->door);
+	gate_leave(&lane->ferry->move_gate, lane->door);
 }
 
 /* ---- step 2: take out ---- */
@@ -259,12 +259,12 @@ static void return_frames(struct lane *lane, struct parcel *parcel)
 /* Pools don't grow while pages are out: whoever waits for those would wait for that, too. */
 static int take_spans(struct lane *lane, struct parcel *parcel, unsigned int nr_pages)
 {
-	int err = pool_take_frames(parcel->target, nr_pages, lane->job->stamp, !lane->nr_out,
+	int err = pool_take_frames(parcel->target, nr_pages, lane->job->stamp, !lane->nr_in_flight,
 				   &parcel->frames, &lane->tally.nr_frames_made);
 
 	if (err)
 		return err;
-	err = pool_take_slot(parcel->source, nr_pages, !lane->nr_out, &parcel->slot);
+	err = pool_take_slot(parcel->source, nr_pages, !lane->nr_in_flight, &parcel->slot);
 	if (!err)
 		return 0;
 	memset(&parcel->arrived, 0, sizeof(parcel->arrived));
@@ -275,7 +275,7 @@ static int take_spans(struct lane *lane, struct parcel *parcel, unsigned int nr_
 
 static void nothing_out(struct lane *lane)
 {
-	gate_leave(&lane->ferry->outs, lane->door);
+	gate_leave(&lane->ferry->in_flight_gate, lane->door);
 	inflight_limit_leave(&lane->ferry->inflight_limit);
 }
 
@@ -287,9 +287,9 @@ enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr
 
 	if (err)
 		return err == -EAGAIN ? PARCEL_LATER : PARCEL_NO_FRAMES;
-	if (!lane->nr_out) {
+	if (!lane->nr_in_flight) {
 		inflight_limit_enter(&lane->ferry->inflight_limit);
-		gate_enter(&lane->ferry->outs, lane->door);
+		gate_enter(&lane->ferry->in_flight_gate, lane->door);
 	}
 	enter(lane);
 	parcel->at = at;
@@ -298,7 +298,7 @@ enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr
 	memset(&parcel->dropped, 0, sizeof(parcel->dropped));
 	parcel->live = true;
 	lane->nr_live++;
-	parcel->out_since_ns = now_ns();
+	parcel->in_flight_since_ns = now_ns();
 	changed = !is_watched(lane, at) ||
 		  watcher_sees_discard(lane->ferry, at, (size_t)nr_pages * PAGE_BYTES);
 	if (!changed)
@@ -308,14 +308,14 @@ enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr
 	leave(lane);
 
 	if (!parcel->live) {
-		if (!lane->nr_out)
+		if (!lane->nr_in_flight)
 			nothing_out(lane);
 		uffd_wake(lane->ferry->uffd, at, (size_t)nr_pages * PAGE_BYTES);
 		return_slot(lane, parcel);
 		return_frames(lane, parcel);
 		return changed ? PARCEL_CHANGED : PARCEL_REFUSED;
 	}
-	lane->nr_out++;
+	lane->nr_in_flight++;
 	return hand_over(lane, parcel);
 }
 
@@ -342,8 +342,8 @@ bool parcel_finish(struct lane *lane, struct parcel *parcel)
 	leave(lane);
 	if (disturbed || map_count(&parcel->arrived) != parcel->nr_pages)
 		wake_others(lane, parcel);
-	stall_ns = now_ns() - parcel->out_since_ns;
-	if (!--lane->nr_out)
+	stall_ns = now_ns() - parcel->in_flight_since_ns;
+	if (!--lane->nr_in_flight)
 		nothing_out(lane);
 
 	lane->tally.nr_chunks++;

@@ -6,7 +6,7 @@
 
 typedef void (*parcel_fn)(struct ferry *ferry, struct parcel *parcel, void *arg);
 
-/* The parcels that are in flight. For the watcher, with the `moves` gate shut. */
+/* The parcels that are in flight. For the watcher, with the `move_gate` shut. */
 void parcels_for_each_live(struct ferry *ferry, parcel_fn fn, void *arg);
 
 #endif

@@ -36,9 +36,9 @@ enum page_end {
 
 static void outside_gate(struct lane *lane, unsigned int tries)
 {
-	gate_leave(&lane->ferry->moves, lane->door);
+	gate_leave(&lane->ferry->move_gate, lane->door);
 	step_aside(tries);
-	gate_enter(&lane->ferry->moves, lane->door);
+	gate_enter(&lane->ferry->move_gate, lane->door);
 }
 
 static uintptr_t place_of(const struct parcel *parcel, unsigned int page)
@@ -96,7 +96,7 @@ static enum page_end by_mremap(struct lane *lane, struct parcel *parcel, unsigne
 
 	if (prot < 0)
 		return prot == -ENOENT ? PAGE_GONE : PAGE_WAITS;
-	gate_leave(&lane->ferry->moves, lane->door);
+	gate_leave(&lane->ferry->move_gate, lane->door);
 	ret = sys(SYS_mremap, from, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, at);
 	if (ret == (long)at) {
 		sys(SYS_madvise, at, PAGE_BYTES, MADV_DOFORK);
@@ -110,7 +110,7 @@ static enum page_end by_mremap(struct lane *lane, struct parcel *parcel, unsigne
 		sys(SYS_madvise, from, PAGE_BYTES, MADV_DONTFORK);
 		pool_distrust(parcel->source, &parcel->slot);
 	}
-	gate_enter(&lane->ferry->moves, lane->door);
+	gate_enter(&lane->ferry->move_gate, lane->door);
 	return ret == (long)at ? PAGE_CARRIED : PAGE_WAITS;
 }
 
@@ -132,10 +132,10 @@ static enum page_end put_page_once(struct lane *lane, struct parcel *parcel, uns
 /* What is left of a page that went back some other way, or is not wanted any more. */
 static void clear_slot_page(struct lane *lane, struct parcel *parcel, unsigned int page)
 {
-	gate_leave(&lane->ferry->moves, lane->door);
+	gate_leave(&lane->ferry->move_gate, lane->door);
 	sys(SYS_madvise, parcel->slot.addr + (uintptr_t)page * PAGE_BYTES, PAGE_BYTES,
 	    MADV_DONTNEED);
-	gate_enter(&lane->ferry->moves, lane->door);
+	gate_enter(&lane->ferry->move_gate, lane->door);
 }
 
 static void put_page(struct lane *lane, struct parcel *parcel, unsigned int page, bool from_slot)

@@ -7,7 +7,7 @@
 
 /*
  * Puts in what the parcel's maps say: taken pages from the frames, pages to go back from the slot.
- * Called inside the `moves` gate, and inside it on return. Afterwards
+ * Called inside the `move_gate`, and inside it on return. Afterwards
  *   arrived  taken pages that were put in as whole frames;
  *   taken    slot pages that hold a frame now (their content is elsewhere, or was discarded);
  *   back     cleared.

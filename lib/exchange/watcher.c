@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The watcher reads the userfaultfd's events. It reads and handles them with the `moves` gate shut,
+ * The watcher reads the userfaultfd's events. It reads and handles them with the `move_gate` shut,
  * so that no page is being taken out or put in meanwhile: an event that has been read is known to
  * the parcels before the thread that caused it goes on.
  *
@@ -219,13 +219,13 @@ static void read_events(struct ferry *ferry)
 	struct uffd_msg msgs[EVENTS_PER_READ];
 	long len;
 
-	gate_shut(&ferry->moves);
+	gate_shut(&ferry->move_gate);
 	do {
 		len = sys(SYS_read, ferry->uffd, msgs, sizeof(msgs));
 		for (long i = 0; i * (long)sizeof(msgs[0]) < len; i++)
 			handle(ferry, &msgs[i]);
 	} while (len == (long)sizeof(msgs));
-	gate_open(&ferry->moves);
+	gate_open(&ferry->move_gate);
 }
 
 /* ---- idle frames ---- */
@@ -325,9 +325,9 @@ void watcher_note_grown(struct ferry *ferry, uintptr_t start, uintptr_t end)
 
 	if (!len_bytes)
 		return;
-	gate_shut(&ferry->moves);
+	gate_shut(&ferry->move_gate);
 	watcher_note_moved(ferry->watcher, end, len_bytes);
-	gate_open(&ferry->moves);
+	gate_open(&ferry->move_gate);
 }
 
 void watcher_unregister_moved(struct ferry *ferry)
@@ -336,7 +336,7 @@ void watcher_unregister_moved(struct ferry *ferry)
 
 	if (!atomic_load(&watcher->nr_moved_ranges))
 		return;
-	gate_shut(&ferry->moves);
+	gate_shut(&ferry->move_gate);
 	for (unsigned int i = 0; i < atomic_load(&watcher->nr_moved_ranges); i++) {
 		uintptr_t start = watcher->moved_ranges[i].start;
 		size_t len_bytes = watcher->moved_ranges[i].len_bytes;
@@ -345,7 +345,7 @@ void watcher_unregister_moved(struct ferry *ferry)
 		uffd_unregister(ferry->uffd, start, len_bytes);
 	}
 	atomic_store(&watcher->nr_moved_ranges, 0);
-	gate_open(&ferry->moves);
+	gate_open(&ferry->move_gate);
 }
 
 int watcher_start(struct ferry *ferry)

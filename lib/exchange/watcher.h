@@ -4,7 +4,7 @@
 
 #include "lib/core/context.h"
 
-/* May a madvise(2) that discards some of this be under way? Asked inside the `moves` gate. */
+/* May a madvise(2) that discards some of this be under way? Asked inside the `move_gate`. */
 bool watcher_sees_discard(const struct ferry *ferry, uintptr_t start, size_t len_bytes);
 
 #endif
