@@ -310,10 +310,10 @@ static void parcel_go_live(struct lane *lane, struct parcel *parcel, uintptr_t a
 /* Has the program unmapped or discarded some of the pages since the run was registered? */
 static bool parcel_has_changed(struct lane *lane, const struct parcel *parcel)
 {
-	size_t len_bytes = (size_t)parcel->nr_pages * PAGE_BYTES;
+	const struct discards *discards = &lane->ferry->watcher->discards;
 
 	return !parcel_is_watched(lane, parcel->at) ||
-	       watcher_sees_discard(lane->ferry, parcel->at, len_bytes);
+	       discards_overlap(discards, parcel->at, (size_t)parcel->nr_pages * PAGE_BYTES);
 }
 
 /* Nothing was taken out. A thread may have faulted on the pages meanwhile. */
