@@ -39,13 +39,13 @@ struct parcel {
 	bool came_apart; /* huge, but not moved as one */
 	bool recheck;    /* something did not go the plain way: look before you count */
 	struct span slot, frames;
-	uint64_t in_flight_since_ns; /* when its take-out began */
-	uint64_t stall_ns;           /* after put-in: how long it was in flight */
-	unsigned int nr_rounds;      /* of put-in, that failed */
-	struct page_map taken;       /* in the slot, to be copied */
-	struct page_map back;        /* in the slot, to go back from there */
-	struct page_map arrived;     /* put in from the frames: moved */
-	struct page_map stray;       /* frames that a hung device may still write */
+	uint64_t taken_out_ns;   /* when its take-out began */
+	uint64_t stall_ns;       /* after put-in: how long it was in flight */
+	unsigned int nr_rounds;  /* of put-in, that failed */
+	struct page_map taken;   /* in the slot, to be copied */
+	struct page_map back;    /* in the slot, to go back from there */
+	struct page_map arrived; /* put in from the frames: moved */
+	struct page_map stray;   /* frames that a hung device may still write */
 	struct engine_batch batch;
 	struct engine_item items[PAGES_PER_HUGE];
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* A ring of the last discards. */
 #include "base/clock.h"
 #include "lib/exchange/discards.h"
 

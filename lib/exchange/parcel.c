@@ -304,7 +304,7 @@ static void parcel_go_live(struct lane *lane, struct parcel *parcel, uintptr_t a
 	memset(&parcel->dropped, 0, sizeof(parcel->dropped));
 	parcel->live = true;
 	lane->nr_live++;
-	parcel->in_flight_since_ns = now_ns();
+	parcel->taken_out_ns = now_ns();
 }
 
 /* Has the program unmapped or discarded some of the pages since the run was registered? */
@@ -374,7 +374,7 @@ bool parcel_finish(struct lane *lane, struct parcel *parcel)
 	move_gate_leave(lane);
 	if (disturbed || map_count(&parcel->arrived) != parcel->nr_pages)
 		parcel_wake_waiters(lane, parcel);
-	parcel->stall_ns = now_ns() - parcel->in_flight_since_ns;
+	parcel->stall_ns = now_ns() - parcel->taken_out_ns;
 	if (!--lane->nr_in_flight)
 		lane_leave_flight(lane);
 
