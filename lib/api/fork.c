@@ -25,13 +25,13 @@ void contexts_bring_in(void)
 {
 	futex_lock(&contexts_lock);
 	for (struct ferry *ferry = contexts; ferry; ferry = ferry->next)
-		gate_shut(&ferry->outs);
+		gate_shut(&ferry->in_flight_gate);
 }
 
 void contexts_let_out(void)
 {
 	for (struct ferry *ferry = contexts; ferry; ferry = ferry->next)
-		gate_open(&ferry->outs);
+		gate_open(&ferry->in_flight_gate);
 	futex_unlock(&contexts_lock);
 }
 
@@ -66,7 +66,7 @@ static void forget_parent(void)
 static void after_in_child(void)
 {
 	for (struct ferry *ferry = contexts; ferry; ferry = ferry->next)
-		gate_open(&ferry->outs);
+		gate_open(&ferry->in_flight_gate);
 	forget_parent();
 }
 

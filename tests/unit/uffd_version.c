@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Which kernels are trusted with UFFDIO_MOVE. */
+/* In which kernel versions UFFDIO_MOVE is trusted. */
 #include <criterion/criterion.h>
 
 #include "base/base.h"
@@ -31,5 +31,5 @@ Test(uffd_version, since)
 	cr_assert(kernel_since((const int[]){7, 0, 0}, 6, 3));
 	cr_assert_not(kernel_since((const int[]){6, 2, 99}, 6, 3));
 	cr_assert_not(kernel_since((const int[]){5, 15, 0}, 6, 3));
-	cr_assert_not(kernel_since((const int[]){0, 0, 0}, 6, 3), "it does not tell");
+	cr_assert_not(kernel_since((const int[]){0, 0, 0}, 6, 3), "an unknown version");
 }
