@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* The statistics of a context. */
 #include "lib/core/context.h"
 
 void context_add_tally(struct ferry *ferry, const struct tally *tally)

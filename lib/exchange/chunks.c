@@ -24,7 +24,7 @@
 static void keep_bound(struct lane *lane, unsigned int nr_pages, uint64_t stall_ns)
 {
 	const struct policy_machine *machine = &lane->ferry->machine;
-	uint64_t most = lane->job->asked_chunk_bytes;
+	uint64_t most = lane->job->requested_chunk_bytes;
 
 	if (lane->gather > 1 || cpu_pressure_nr_preempted() != lane->nr_preempted ||
 	    (nr_pages < PAGES_PER_HUGE && stall_ns <= machine->stall_bound_ns))
@@ -262,7 +262,7 @@ static void stretch_move(struct lane *lane, const struct unit *unit, unsigned in
 		return;
 	case ACTION_EXCHANGE:
 		if (nr_pages >= MIN_PARCEL_PAGES ||
-		    lane->job->asked_mover == FERRY_MOVER_EXCHANGE) {
+		    lane->job->requested_mover == FERRY_MOVER_EXCHANGE) {
 			send_parcel(lane, unit, first, nr_pages, source_node, huge);
 			return;
 		}

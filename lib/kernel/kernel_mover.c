@@ -34,7 +34,7 @@ static void look_again(struct lane *lane)
 
 	if (!slice_fill_by_status(lane, -EBUSY))
 		return;
-	slice_look(slice);
+	slice_query(slice);
 	for (unsigned int i = 0; i < slice->nr_pages; i++)
 		if (slice->status[i] != slice->nodes[i])
 			slice->status[i] = -EBUSY;
@@ -130,7 +130,7 @@ void fallback_move(struct lane *lane)
 	if (!left->nr)
 		return;
 	lane->slice.pid = job->pid;
-	lane->slice.flags = mpol_flags(job->flags);
+	lane->slice.flags = slice_mpol_flags(job->flags);
 	start_ns = now_ns();
 	if (job->exact)
 		move_exactly(lane);

@@ -95,7 +95,7 @@ static bool by_frames(struct lane *lane)
 void slice_find_nodes(struct lane *lane)
 {
 	if (!by_frames(lane))
-		slice_look(&lane->slice);
+		slice_query(&lane->slice);
 }
 
 static void note(struct lane *lane, int *out)

@@ -107,7 +107,7 @@ static int plan_run(struct ferry_job *job, uint64_t position, uintptr_t addr, ui
 		run.protected_by_us |=
 			run.exchangeable && vault_overlaps((void *)addr, stop - addr);
 		run.nr_pages = (stop - addr) / PAGE_BYTES;
-		choice = policy_mover(machine, &run, job->asked_mover);
+		choice = policy_mover(machine, &run, job->requested_mover);
 		if (choice.mover == FERRY_MOVER_EXCHANGE) {
 			bool part;
 
@@ -167,12 +167,12 @@ static enum ferry_reason never_exchanged(const struct ferry_job *job)
 	struct policy_run run = {
 		.own_process = job->own_process, .nr_pages = UINT64_MAX, .exchangeable = true};
 
-	return policy_mover(&job->ferry->machine, &run, job->asked_mover).reason;
+	return policy_mover(&job->ferry->machine, &run, job->requested_mover).reason;
 }
 
 static int plan_list(struct ferry_job *job)
 {
-	unsigned int min_run = job->asked_mover == FERRY_MOVER_EXCHANGE
+	unsigned int min_run = job->requested_mover == FERRY_MOVER_EXCHANGE
 				       ? 1
 				       : policy_min_run_pages(&job->ferry->machine);
 	enum ferry_reason never = never_exchanged(job);
@@ -251,7 +251,7 @@ static bool names_each_once(const struct ferry_job *job)
 
 int job_plan(struct ferry_job *job)
 {
-	struct policy_load load = {.asked_workers = job->serial ? 1 : job->asked_workers,
+	struct policy_load load = {.requested_workers = job->serial ? 1 : job->requested_workers,
 				   .own_process = job->own_process};
 	int err = job->pages ? plan_list(job) : plan_ranges(job);
 	bool each_once;
@@ -276,8 +276,8 @@ int job_plan(struct ferry_job *job)
 	job->split = policy_split(&job->ferry->machine, &load);
 	if (job->serial)
 		job->split.nr_lanes = 1;
-	if (job->asked_chunk_bytes)
-		job->split.chunk_bytes = job->asked_chunk_bytes;
+	if (job->requested_chunk_bytes)
+		job->split.chunk_bytes = job->requested_chunk_bytes;
 	note_extent(job);
 	return 0;
 }

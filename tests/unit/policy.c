@@ -92,7 +92,7 @@ Test(policy, hands_within_what_there_is)
 		struct policy_load load = {
 			.exchange_pages = (uint64_t)rand() % (1ULL << rand() % 30),
 			.kernel_pages = (uint64_t)rand() % (1ULL << rand() % 30),
-			.asked_workers = (unsigned int)rand() % 80,
+			.requested_workers = (unsigned int)rand() % 80,
 			.mode = (enum policy_mode)(rand() % 2),
 		};
 		struct policy_split split;
@@ -104,8 +104,8 @@ Test(policy, hands_within_what_there_is)
 		cr_assert_leq(split.nr_lanes, machine.nr_workers);
 		cr_assert_geq(split.nr_copiers, 1);
 		cr_assert_leq(split.nr_copiers, machine.nr_workers);
-		if (load.asked_workers)
-			cr_assert_leq(MAX(split.nr_lanes, split.nr_copiers), load.asked_workers);
+		if (load.requested_workers)
+			cr_assert_leq(MAX(split.nr_lanes, split.nr_copiers), load.requested_workers);
 		cr_assert_geq(split.gather, 1);
 		cr_assert_leq(split.gather, MAX(machine.max_gather, 1));
 		/* Several lanes that also copy together would be too many threads. */
@@ -189,9 +189,9 @@ Test(policy, together_one_lane_gathers_for_all)
 	cr_assert_eq(split.nr_lanes, 1);
 	cr_assert_eq(split.nr_copiers, 8);
 	cr_assert_eq(split.gather, 16);
-	load.asked_workers = 1;
+	load.requested_workers = 1;
 	cr_assert_eq(policy_split(&machine, &load).gather, 1, "nobody to copy with");
-	load.asked_workers = 0;
+	load.requested_workers = 0;
 	load.mode = POLICY_APART;
 	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8);
 	machine.max_gather = 0;
