@@ -76,6 +76,9 @@ struct ferry {
 	atomic_bool forked; /* a forked child's copy of the parent's context */
 };
 
+/* Opens the pool of small frames of a node. False: no page is exchanged to or from that node. */
+bool context_has_pool(struct ferry *ferry, int node);
+
 /* Adds a job's tally to the totals that ferry_get_stats reports. */
 void context_add_tally(struct ferry *ferry, const struct tally *tally);
 

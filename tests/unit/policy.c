@@ -105,7 +105,8 @@ Test(policy, hands_within_what_there_is)
 		cr_assert_geq(split.nr_copiers, 1);
 		cr_assert_leq(split.nr_copiers, machine.nr_workers);
 		if (load.requested_workers)
-			cr_assert_leq(MAX(split.nr_lanes, split.nr_copiers), load.requested_workers);
+			cr_assert_leq(MAX(split.nr_lanes, split.nr_copiers),
+				      load.requested_workers);
 		cr_assert_geq(split.gather, 1);
 		cr_assert_leq(split.gather, MAX(machine.max_gather, 1));
 		/* Several lanes that also copy together would be too many threads. */
