@@ -52,7 +52,7 @@ struct ferry_job {
 	/* the request */
 	int pid;
 	bool own_process;
-	bool exact;    /* as the system call: stops at the first failure, no status when in place */
+	bool exact;    /* answers as the system call does: stops at the first failure */
 	bool one_node; /* exact: one destination for all; the kernel does not stop between them */
 	bool serial;   /* a page is named twice: one thread moves in the caller's order */
 	unsigned int flags; /* FERRY_MOVE_* */
