@@ -52,7 +52,7 @@ struct parcel {
 
 	/* what happened to the pages so far */
 	bool came_apart;         /* huge, but not moved as a whole */
-	bool recheck;            /* something went wrong: scan the spans before returning them */
+	bool recheck;            /* off the fast path: rescan the pagemap before accounting */
 	unsigned int nr_rounds;  /* of put-in that failed */
 	struct page_map taken;   /* in the slot, to be copied */
 	struct page_map back;    /* in the slot, to be put back from there */

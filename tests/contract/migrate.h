@@ -8,7 +8,7 @@
 #define MASK_WORDS (MAX_NODES / 64)
 #define ALL_BITS   (MAX_NODES + 1)
 
-enum who { SELF, OWN_PID, NO_PID, MINUS_1, INIT, KTHREAD, HELPER };
+enum process { SELF, OWN_PID, NO_PID, MINUS_1, INIT, KTHREAD, HELPER };
 
 /* A mask is given by its first word. BAD is an invalid pointer, NULL_MASK is NULL. */
 #define BAD       0xbadUL
@@ -18,7 +18,7 @@ enum who { SELF, OWN_PID, NO_PID, MINUS_1, INIT, KTHREAD, HELPER };
 
 struct migrate_case {
 	const char *name;
-	enum who who;
+	enum process process;
 	unsigned long maxnode;
 	unsigned long from, to;
 	bool unprivileged, shared, needs_far;
@@ -114,23 +114,23 @@ static void migrate_case_run(struct scene *s, const void *arg)
 
 	scene_alloc_arrays(s);
 	*shared = *s;
-	if (c->who == HELPER) {
+	if (c->process == HELPER) {
 		shared->pid = scene_fork(s, scene_fill_in_helper, shared);
 		shared->helpers[shared->nr_helpers++] = shared->pid;
 	} else {
 		scene_fill_in_helper(shared);
-		shared->pid = pids[c->who];
+		shared->pid = pids[c->process];
 	}
 	*s = *shared;
 	if (c->shared)
 		scene_fork(s, NULL, NULL);
 	scene_finish(s);
-	if (c->who == KTHREAD)
+	if (c->process == KTHREAD)
 		pid_kthread(s);
 	if (c->unprivileged)
 		become_nobody();
 	scene_call_migrate_pages(s, c->maxnode, from, to);
-	if (c->who != HELPER)
+	if (c->process != HELPER)
 		s->pid = 0;
 	scene_record(s, (unsigned int)s->count);
 	/* How many other pages stay in place differs from process to process. */
