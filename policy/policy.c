@@ -1,35 +1,87 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The rules of the policy and their constants. The constants rest on these measurements.
+ *
+ * Apart from the work on its pages, a planned request costs two wake-ups and the registration of
+ * its runs. In the same time the kernel migrates some hundred pages.
+ *
+ * One worker exchanges 4 KiB in this time (Zen 5, Linux 6.18), by size of the exchange:
+ *
+ *	4 KiB    16 KiB   64 KiB   256 KiB  2 MiB
+ *	2.1 µs   1.0 µs   0.55 µs  0.32 µs  0.29 µs
+ *
+ * Migration by the kernel takes about 2 µs, whatever the size.
+ *
+ * Before Linux 6.18 UFFDIO_MOVE flushes TLBs page by page. One thread then exchanges a page in
+ * about half the time of a migration. Several threads take many times longer.
+ */
 #include "base/base.h"
 #include "base/clock.h"
 #include "policy/policy.h"
 
 /*
- * Numbers: a request that is planned costs, besides its pages, two wake-ups and the registration of
- * its runs: what the kernel needs for some hundred pages. One worker then needs, per 4 KiB, 2.1 µs
- * in exchanges of 4 KiB, 1.0 of 16, 0.55 of 64, 0.32 of 256 KiB and 0.29 of 2 MiB (Zen 5, 6.18),
- * the kernel's own migration about 2 µs whatever the size. Where MOVE flushes TLBs page by page
- * (before 6.18) an exchanged page costs about half of a migrated one with one thread, and many
- * times more with several.
+ * Requests of fewer pages are not planned. Increasing this spares small requests the cost of a
+ * plan; decreasing it lets smaller requests use the exchange mover and several workers.
  */
-#define DIRECT_PAGES            256
+#define DIRECT_PAGES 256
+
+/*
+ * Runs of fewer pages go to the kernel mover. UNBATCHED is for kernels whose UFFDIO_MOVE flushes
+ * TLBs page by page, where an exchange gains less. Increasing these leaves more pages to the kernel
+ * mover; decreasing them exchanges runs whose registration costs more than the exchange gains.
+ */
 #define MIN_RUN_PAGES           128
 #define MIN_RUN_PAGES_UNBATCHED 256
-#define MIN_CHUNK_BYTES         (256UL << 10)
-#define FLOOR_CHUNK_BYTES       (64UL << 10)
-/* For a longer bound no chunk is made smaller than MIN_CHUNK_BYTES. */
-#define SHORT_BOUND_NS          (250 * NS_PER_US)
-#define LANE_MIN_EXCHANGE_PAGES 1024 /* less is not worth waking one more worker */
-/* A shorter job says more about waking up than about moving. */
-#define TELLING_PAGES 4096
-/* Every system call that moves pages drains the page caches of all CPUs first. */
+
+/*
+ * Chunks are not made smaller than this, or than FLOOR if the stall bound is below SHORT_BOUND_NS.
+ * Increasing these makes stalls longer; decreasing them makes exchanges cost more per page.
+ */
+#define MIN_CHUNK_BYTES   (256UL << 10)
+#define FLOOR_CHUNK_BYTES (64UL << 10)
+#define SHORT_BOUND_NS    (250 * NS_PER_US)
+
+/*
+ * Pages to exchange per lane. Increasing this uses fewer workers for a job; decreasing it wakes
+ * workers that cost more to wake than they help.
+ */
+#define LANE_MIN_EXCHANGE_PAGES 1024
+
+/*
+ * Pages for the kernel mover per lane. Before it moves pages, each system call drains the per-CPU
+ * LRU batches of all CPUs. Increasing this makes fewer such calls; decreasing it uses more workers.
+ */
 #define LANE_MIN_KERNEL_PAGES 1024
-/* And waits until all CPUs have passed a grace period: few large slices, unless somebody waits. */
-#define SLICE_TARGET_NS   (200 * NS_PER_MS)
-#define SLICE_AWAITED_NS  (20 * NS_PER_MS)
+
+/*
+ * Only jobs with at least this many pages to exchange are compared by mode. Increasing this learns
+ * from fewer jobs; decreasing it counts jobs whose time is mostly that of waking workers.
+ */
+#define SAMPLE_MIN_PAGES 4096
+
+/*
+ * The time that one system call of the kernel mover is to take; AWAITED if other lanes wait for its
+ * end, or the job has a deadline or a bandwidth cap. Each call waits until all CPUs have passed a
+ * grace period. Increasing these makes fewer calls; decreasing them lets jobs stop sooner and lanes
+ * end at about the same time.
+ */
+#define SLICE_TARGET_NS  (200 * NS_PER_MS)
+#define SLICE_AWAITED_NS (20 * NS_PER_MS)
+
+/*
+ * Pages of a slice while the time per page is unknown, and at least. Increasing these makes the
+ * first slice, and slices of slow pages, overrun their target time; decreasing them spends more of
+ * the time in the fixed cost of each call.
+ */
 #define SLICE_FIRST_PAGES 512
 #define SLICE_MIN_PAGES   64
-/* A shorter call says more about calling than about pages. */
-#define SLICE_TELLING_PAGES 256
+
+/*
+ * Only calls that moved at least this many pages enter the estimate of the time per page.
+ * Increasing this learns from fewer calls; decreasing it mistakes the fixed cost of a call for the
+ * cost of pages.
+ */
+#define SLICE_SAMPLE_MIN_PAGES 256
 
 unsigned int policy_direct_pages(const struct policy_machine *machine __maybe_unused)
 {
@@ -41,93 +93,134 @@ unsigned int policy_min_run_pages(const struct policy_machine *machine)
 	return machine->batched_flush ? MIN_RUN_PAGES : MIN_RUN_PAGES_UNBATCHED;
 }
 
-static struct policy_choice kernel_because(enum ferry_reason reason)
+/* ---- movers ---- */
+
+static struct policy_choice policy_kernel_because(enum ferry_reason reason)
 {
 	return (struct policy_choice){.mover = FERRY_MOVER_KERNEL, .reason = reason};
 }
 
 struct policy_choice policy_mover(const struct policy_machine *machine,
-				  const struct policy_run *run, enum ferry_mover asked)
+				  const struct policy_run *run, enum ferry_mover requested)
 {
-	if (asked == FERRY_MOVER_KERNEL)
-		return kernel_because(FERRY_REASON_ASKED);
+	if (requested == FERRY_MOVER_KERNEL)
+		return policy_kernel_because(FERRY_REASON_ASKED);
 	if (!run->own_process)
-		return kernel_because(FERRY_REASON_FOREIGN);
+		return policy_kernel_because(FERRY_REASON_FOREIGN);
 	if (!machine->exchange)
-		return kernel_because(FERRY_REASON_NO_UFFD);
+		return policy_kernel_because(FERRY_REASON_NO_UFFD);
 	if (run->protected_by_us)
-		return kernel_because(FERRY_REASON_OWN);
+		return policy_kernel_because(FERRY_REASON_OWN);
 	if (!run->exchangeable)
-		return kernel_because(FERRY_REASON_MAPPING);
-	if (asked == FERRY_MOVER_AUTO && run->nr_pages < policy_min_run_pages(machine))
-		return kernel_because(FERRY_REASON_SHORT);
+		return policy_kernel_because(FERRY_REASON_MAPPING);
+	if (requested == FERRY_MOVER_AUTO && run->nr_pages < policy_min_run_pages(machine))
+		return policy_kernel_because(FERRY_REASON_SHORT);
 	return (struct policy_choice){.mover = FERRY_MOVER_EXCHANGE};
 }
 
-static unsigned int lanes_for(uint64_t nr_pages, uint64_t pages_per_lane, unsigned int most)
-{
-	uint64_t lanes = nr_pages / pages_per_lane;
+/* ---- threads ---- */
 
-	return (unsigned int)MAX(MIN(lanes, (uint64_t)most), 1U);
+static unsigned int policy_max_workers(const struct policy_machine *machine,
+				       const struct policy_load *load)
+{
+	return load->requested_workers ? MIN(load->requested_workers, machine->nr_workers)
+				       : machine->nr_workers;
 }
 
-static uint64_t power_of_two_below(uint64_t n)
+static unsigned int policy_nr_lanes(uint64_t nr_pages, uint64_t pages_per_lane,
+				    unsigned int max_lanes)
+{
+	uint64_t nr_lanes = nr_pages / pages_per_lane;
+
+	return (unsigned int)MAX(MIN(nr_lanes, (uint64_t)max_lanes), 1U);
+}
+
+static unsigned int policy_kernel_lanes(const struct policy_machine *machine,
+					const struct policy_load *load, unsigned int max_workers)
+{
+	/* Where TLBs are flushed page by page, threads of the process interrupt each other. */
+	bool one_lane = load->own_process && !machine->batched_unmap && !load->kernel_huge;
+
+	return policy_nr_lanes(load->kernel_pages, LANE_MIN_KERNEL_PAGES,
+			       one_lane ? 1 : max_workers);
+}
+
+static uint64_t policy_power_of_two_below(uint64_t n)
 {
 	return n ? 1ULL << (63 - __builtin_clzll(n)) : 0;
+}
+
+/* One lane for all, and the other workers copy for it. */
+static struct policy_split policy_split_together(const struct policy_machine *machine,
+						 unsigned int max_workers)
+{
+	return (struct policy_split){
+		.nr_lanes = 1,
+		.nr_copiers = max_workers,
+		.gather = max_workers > 1 ? MAX(machine->max_gather, 1U) : 1,
+		.chunk_bytes = machine->max_chunk_bytes,
+	};
+}
+
+static struct policy_split policy_split_apart(const struct policy_machine *machine,
+					      const struct policy_load *load,
+					      unsigned int kernel_lanes, unsigned int max_workers)
+{
+	unsigned int exchange_lanes =
+		policy_nr_lanes(load->exchange_pages, LANE_MIN_EXCHANGE_PAGES, max_workers);
+	unsigned int nr_lanes = MAX(kernel_lanes, exchange_lanes);
+	/* At most this, so that there is a chunk for every lane. */
+	uint64_t share = policy_power_of_two_below(load->exchange_pages * PAGE_BYTES / nr_lanes);
+
+	return (struct policy_split){
+		.nr_lanes = nr_lanes,
+		.nr_copiers = 1,
+		.gather = 1,
+		.chunk_bytes = MAX(MIN(machine->max_chunk_bytes, share),
+				   MIN(MIN_CHUNK_BYTES, machine->max_chunk_bytes)),
+	};
 }
 
 struct policy_split policy_split(const struct policy_machine *machine,
 				 const struct policy_load *load)
 {
-	unsigned int most = load->asked_workers ? MIN(load->asked_workers, machine->nr_workers)
-						: machine->nr_workers;
-	struct policy_split split = {
-		.chunk_bytes = machine->max_chunk_bytes, .nr_copiers = 1, .gather = 1};
-	/* Where TLBs are flushed page by page, threads interrupt each other all the time. */
-	bool one_by_one = load->own_process && !machine->batched_unmap && !load->kernel_huge;
-	unsigned int lanes =
-		lanes_for(load->kernel_pages, LANE_MIN_KERNEL_PAGES, one_by_one ? 1 : most);
-	bool together = load->mode == POLICY_TOGETHER && machine->max_gather && lanes == 1;
-	uint64_t share;
+	unsigned int max_workers = policy_max_workers(machine, load);
+	unsigned int kernel_lanes = policy_kernel_lanes(machine, load, max_workers);
+	bool together = load->mode == POLICY_TOGETHER && machine->max_gather && kernel_lanes == 1;
 
-	if (load->exchange_pages && (!machine->batched_flush || together)) {
-		split.nr_lanes = 1;
-		split.nr_copiers = most;
-		split.gather = most > 1 ? MAX(machine->max_gather, 1U) : 1;
-		return split;
-	}
-	split.nr_lanes = MAX(lanes, lanes_for(load->exchange_pages, LANE_MIN_EXCHANGE_PAGES, most));
-	/* Every lane should find a chunk. */
-	share = power_of_two_below(load->exchange_pages * PAGE_BYTES / split.nr_lanes);
-	split.chunk_bytes =
-		MAX(MIN(split.chunk_bytes, share), MIN(MIN_CHUNK_BYTES, machine->max_chunk_bytes));
-	return split;
-}
-
-unsigned int policy_next_gather(const struct policy_machine *machine, unsigned int gather,
-				uint64_t stall_ns)
-{
-	/* The time grows with the number. One odd chunk must not swing it. */
-	uint64_t next = gather * machine->stall_bound_ns / MAX(stall_ns, 1U);
-
-	next = MIN(MAX(next, gather / 2), (uint64_t)gather + 2);
-	return (unsigned int)MAX(MIN(next, (uint64_t)machine->max_gather), 1U);
+	/* If MOVE flushes TLBs page by page, several lanes interrupt each other all the time. */
+	if (load->exchange_pages && (!machine->batched_flush || together))
+		return policy_split_together(machine, max_workers);
+	return policy_split_apart(machine, load, kernel_lanes, max_workers);
 }
 
 bool policy_worth_sampling(const struct policy_machine *machine, uint64_t exchange_pages)
 {
 	return machine->batched_flush && machine->max_gather && machine->nr_workers > 1 &&
-	       exchange_pages >= TELLING_PAGES;
+	       exchange_pages >= SAMPLE_MIN_PAGES;
+}
+
+/* ---- sizes ---- */
+
+unsigned int policy_next_gather(const struct policy_machine *machine, unsigned int gather,
+				uint64_t stall_ns)
+{
+	/* The stall grows in proportion to the number of chunks. */
+	uint64_t next = gather * machine->stall_bound_ns / MAX(stall_ns, 1U);
+
+	/* An outlier halves the number or adds two, at most. */
+	next = MIN(MAX(next, gather / 2), (uint64_t)gather + 2);
+	return (unsigned int)MAX(MIN(next, (uint64_t)machine->max_gather), 1U);
 }
 
 uint64_t policy_next_chunk(const struct policy_machine *machine, uint64_t chunk_bytes,
 			   uint64_t stall_ns)
 {
-	uint64_t least =
+	uint64_t min_bytes =
 		machine->stall_bound_ns < SHORT_BOUND_NS ? FLOOR_CHUNK_BYTES : MIN_CHUNK_BYTES;
-	uint64_t floor = MIN(least, machine->max_chunk_bytes);
+	uint64_t floor = MIN(min_bytes, machine->max_chunk_bytes);
 
-	/* Between twice and a quarter of the bound it stays as it is. */
+	/* Stalls between a quarter of the bound and twice the bound do not change the size. */
 	if (stall_ns > 2 * machine->stall_bound_ns && chunk_bytes > floor)
 		return chunk_bytes / 2;
 	if (stall_ns < machine->stall_bound_ns / 4 && chunk_bytes < machine->max_chunk_bytes)
@@ -145,10 +238,10 @@ unsigned int policy_slice_pages(uint64_t page_ns, bool awaited, unsigned int max
 
 uint64_t policy_page_ns(uint64_t page_ns, unsigned int nr_pages, uint64_t call_ns)
 {
-	uint64_t seen = call_ns / MAX(nr_pages, 1U) + 1;
+	uint64_t sample = call_ns / MAX(nr_pages, 1U) + 1;
 
-	if (nr_pages < SLICE_TELLING_PAGES)
+	if (nr_pages < SLICE_SAMPLE_MIN_PAGES)
 		return page_ns;
-	/* One odd call must not swing it: halve or double at most. */
-	return page_ns ? MIN(MAX(seen, page_ns / 2), page_ns * 2) : seen;
+	/* An outlier halves or doubles the estimate at most. */
+	return page_ns ? MIN(MAX(sample, page_ns / 2), page_ns * 2) : sample;
 }

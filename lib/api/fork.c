@@ -58,7 +58,7 @@ static void forget_parent(void)
 	}
 	contexts = NULL;
 	pagemap_forget();
-	claims_forget();
+	claim_forget_all();
 	atomic_store(&contexts_lock.word, 0);
 	atomic_store(here, 1);
 }

@@ -206,7 +206,7 @@ static void set_up(struct ferry *ferry, const struct ferry_options *options)
 	ferry->machine.batched_unmap = kernel_since(version, 6, 3);
 	ferry->machine.max_gather = MIN(ferry->engine->hold, (uint32_t)LANE_PARCELS);
 	atomic_store(&ferry->gather, GATHER_START);
-	exchange_modes_init(ferry);
+	exchange_mode_init(ferry);
 	ferry->machine.max_chunk_bytes = options->chunk_bytes ? options->chunk_bytes : HUGE_BYTES;
 	ferry->machine.stall_bound_ns =
 		options->stall_bound_ns ? options->stall_bound_ns : STALL_BOUND_NS;

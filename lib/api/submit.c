@@ -145,7 +145,7 @@ static int make_status(struct ferry_job *job, int *user_status)
 
 static int build(struct ferry_job *job, const struct ferry_request *request)
 {
-	int flags = mpol_flags(request->flags);
+	int flags = slice_mpol_flags(request->flags);
 	int err = process_check(request->pid, flags);
 
 	if (err)
@@ -153,9 +153,9 @@ static int build(struct ferry_job *job, const struct ferry_request *request)
 	job->pid = request->pid;
 	job->own_process = is_own_process(request->pid);
 	job->flags = request->flags;
-	job->asked_mover = request->mover;
-	job->asked_workers = request->nr_workers;
-	job->asked_chunk_bytes = request->chunk_bytes;
+	job->requested_mover = request->mover;
+	job->requested_workers = request->nr_workers;
+	job->requested_chunk_bytes = request->chunk_bytes;
 	job->max_bytes_per_s = request->max_bytes_per_s;
 	if (request->deadline_ns)
 		job->deadline_ns = job->submit_ns + request->deadline_ns;

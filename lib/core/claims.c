@@ -1,59 +1,61 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A page that is out looks absent to move_pages(2), and two jobs must not take the same page out.
- * So jobs of this process whose addresses overlap wait for each other if one of them exchanges.
- * A job that waits holds no worker: it is delayed until its claim is granted.
+ * The list of claims. Two jobs must not take out the same page, and a page in flight looks absent
+ * to move_pages(2). So a job waits for an older job if their addresses overlap and one of the two
+ * exchanges.
  */
 #include "base/futex.h"
 #include "lib/core/claims.h"
 
 static struct futex_lock claims_lock;
-static struct ferry_job *newest; /* of all that hold a claim or wait for one, in their order */
-static _Atomic uint64_t exchange_begun;
+static struct ferry_job *latest_claim; /* the head of the list: granted or waiting */
+static _Atomic uint64_t nr_exchanges_begun;
 static atomic_uint nr_exchanging;
 
-static bool overlaps(uintptr_t low_a, uintptr_t high_a, uintptr_t low_b, uintptr_t high_b)
+static bool claim_ranges_overlap(uintptr_t low_a, uintptr_t high_a, uintptr_t low_b,
+				 uintptr_t high_b)
 {
 	return low_a < high_b && low_b < high_a;
 }
 
-static bool conflicts(const struct ferry_job *a, const struct ferry_job *b)
+static bool claim_conflicts(const struct ferry_job *a, const struct ferry_job *b)
 {
-	return overlaps(a->low, a->high, b->exchange_low, b->exchange_high) ||
-	       overlaps(b->low, b->high, a->exchange_low, a->exchange_high);
+	return claim_ranges_overlap(a->low, a->high, b->exchange_low, b->exchange_high) ||
+	       claim_ranges_overlap(b->low, b->high, a->exchange_low, a->exchange_high);
 }
 
-/* Callers of the functions below hold the lock. */
+/* ---- under claims_lock ---- */
 
-static void list_add(struct ferry_job *job)
+static void claim_list_add(struct ferry_job *job)
 {
-	job->claim.older = newest;
+	job->claim.older = latest_claim;
 	job->claim.newer = NULL;
-	if (newest)
-		newest->claim.newer = job;
-	newest = job;
+	if (latest_claim)
+		latest_claim->claim.newer = job;
+	latest_claim = job;
 	job->claim.listed = true;
 }
 
-static void list_remove(struct ferry_job *job)
+static void claim_list_remove(struct ferry_job *job)
 {
 	struct claim *claim = &job->claim;
 
-	*(claim->newer ? &claim->newer->claim.older : &newest) = claim->older;
+	*(claim->newer ? &claim->newer->claim.older : &latest_claim) = claim->older;
 	if (claim->older)
 		claim->older->claim.newer = claim->newer;
 	claim->listed = false;
 }
 
 /*
- * Jobs that overlap run in the order in which they came. So a job waits for the newest of those in
- * its way: one that waits itself, mostly, and most releases let one job go on and disturb no other.
+ * Jobs that conflict run in the order in which they came, so a job waits for the latest older job
+ * that it conflicts with. That job usually waits as well. Jobs thus form a queue, and a release
+ * usually wakes one job only.
  */
-static void grant_or_wait(struct ferry_job *job)
+static void claim_grant_or_wait(struct ferry_job *job)
 {
 	struct ferry_job *other = job->claim.older;
 
-	while (other && !conflicts(job, other))
+	while (other && !claim_conflicts(job, other))
 		other = other->claim.older;
 	job->claim.blocker = other;
 	if (other) {
@@ -62,13 +64,13 @@ static void grant_or_wait(struct ferry_job *job)
 		return;
 	}
 	job->claim.granted = true;
-	if (job->exchange_low < job->exchange_high) {
+	if (job_exchanges(job)) {
 		atomic_fetch_add(&nr_exchanging, 1);
-		atomic_fetch_add(&exchange_begun, 1);
+		atomic_fetch_add(&nr_exchanges_begun, 1);
 	}
 }
 
-static void stop_waiting(struct ferry_job *job)
+static void claim_stop_waiting(struct ferry_job *job)
 {
 	struct ferry_job **link;
 
@@ -80,7 +82,7 @@ static void stop_waiting(struct ferry_job *job)
 	job->claim.blocker = NULL;
 }
 
-static void wake_waiters(struct ferry_job *job)
+static void claim_wake_waiters(struct ferry_job *job)
 {
 	struct ferry_job *waiter = job->claim.waiters;
 
@@ -88,14 +90,14 @@ static void wake_waiters(struct ferry_job *job)
 	while (waiter) {
 		struct ferry_job *next = waiter->claim.next_waiter;
 
-		grant_or_wait(waiter);
+		claim_grant_or_wait(waiter);
 		if (waiter->claim.granted)
 			crew_delay(waiter->ferry->crew, &waiter->task, 0);
 		waiter = next;
 	}
 }
 
-/* Callers of the functions below do not. */
+/* ---- the interface ---- */
 
 bool claim_acquire(struct ferry_job *job)
 {
@@ -105,8 +107,8 @@ bool claim_acquire(struct ferry_job *job)
 		return true;
 	futex_lock(&claims_lock);
 	if (!job->claim.listed) {
-		list_add(job);
-		grant_or_wait(job);
+		claim_list_add(job);
+		claim_grant_or_wait(job);
 	}
 	granted = job->claim.granted;
 	futex_unlock(&claims_lock);
@@ -119,19 +121,19 @@ void claim_release(struct ferry_job *job)
 		return;
 	futex_lock(&claims_lock);
 	if (job->claim.listed) {
-		stop_waiting(job);
-		list_remove(job);
-		if (job->claim.granted && job->exchange_low < job->exchange_high)
+		claim_stop_waiting(job);
+		claim_list_remove(job);
+		if (job->claim.granted && job_exchanges(job))
 			atomic_fetch_sub(&nr_exchanging, 1);
 		job->claim.granted = false;
-		wake_waiters(job);
+		claim_wake_waiters(job);
 	}
 	futex_unlock(&claims_lock);
 }
 
 uint64_t claim_generation(void)
 {
-	return atomic_load(&exchange_begun);
+	return atomic_load(&nr_exchanges_begun);
 }
 
 bool claim_any(void)
@@ -139,9 +141,9 @@ bool claim_any(void)
 	return atomic_load(&nr_exchanging) != 0;
 }
 
-void claims_forget(void)
+void claim_forget_all(void)
 {
-	newest = NULL;
+	latest_claim = NULL;
 	atomic_store(&claims_lock.word, 0);
 	atomic_store(&nr_exchanging, 0);
 }

@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Claims: jobs of the process whose pages overlap don't run at once if one of them exchanges. A
- * job that finds others in its way waits in line, without a thread: it is delayed (crew_delay)
- * until the last of them releases its claim.
+ * Claims order the jobs of this process. Two jobs whose pages overlap do not run at the same time
+ * if one of them exchanges. A job that has to wait for others holds no thread: crew_delay() keeps
+ * it until they have released their claims.
  */
 #ifndef FERRY_CLAIMS_H
 #define FERRY_CLAIMS_H
 
 #include "lib/core/job.h"
 
-/* True: the job has its claim. False: it is in line. May be asked again at any time. */
+/*
+ * True: the job has its claim. False: it is in the queue, and the end of its delay says that it has
+ * been granted the claim. May be called again at any time.
+ */
 bool claim_acquire(struct ferry_job *job);
 void claim_release(struct ferry_job *job);
 
-/* Changes whenever a job that exchanges gets its claim. */
+/* A number that changes each time that a job that exchanges is granted its claim. */
 uint64_t claim_generation(void);
-/* Has a job that exchanges its claim just now? */
+/* True if a job that exchanges holds its claim now. */
 bool claim_any(void);
 
-/* In a forked child: no job of the parent's is in its way. */
-void claims_forget(void);
+/* Drops all claims in a forked child: the parent's jobs do not run there. */
+void claim_forget_all(void);
 
 #endif

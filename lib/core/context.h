@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The context: what all requests of a struct ferry share. In vault memory. */
+/*
+ * struct ferry, the context: what all requests that a program makes on it share. Lives in vault
+ * memory.
+ */
 #ifndef FERRY_CONTEXT_H
 #define FERRY_CONTEXT_H
 
@@ -30,32 +33,33 @@ struct ferry {
 	struct memory_blocks blocks;
 	struct crew *crew;
 	struct engine *engine;
-	const struct copy_kernel *cpu_copy; /* copies what the engine leaves */
+	const struct copy_kernel *cpu_copy; /* copies what the engine did not copy */
 	struct policy_machine machine;
 	bool boost; /* workers and watcher run at a higher priority */
 	uint64_t prefill_bytes;
-	int vmstat_fd;
+	int vmstat_fd; /* for nodes_migration_stamp() */
 
 	/* the exchange mover */
-	int uffd; /* -1: there is none */
+	int uffd; /* -1: the exchange mover is off */
 	struct uffd_caps caps;
 	struct watcher *watcher;
 	struct pools pools;
 	atomic_bool fresh_frames; /* FERRY_OPEN_FRESH_FRAMES */
 	atomic_bool mthp;         /* the machine may have folios between 4 KiB and 2 MiB */
 	_Atomic uint64_t mthp_checked_ns;
-	struct gate move_gate; /* passed around each UFFDIO_MOVE; shut while events are handled */
-	struct gate in_flight_gate; /* passed while pages are in flight; shut during a fork */
+	struct gate move_gate; /* lanes are inside during UFFDIO_MOVE; shut to handle events */
+	struct gate
+		in_flight_gate; /* lanes are inside while they have pages in flight; shut to fork */
 	struct inflight_limit inflight_limit;
-	struct futex_lock runs_lock; /* held to register and unregister runs */
+	struct futex_lock runs_lock; /* held while runs are registered and unregistered */
 	unsigned int nr_registered;  /* (runs_lock) jobs whose runs are registered */
 
-	/* what jobs teach the next ones */
+	/* learned from the jobs so far */
 	atomic_uint gather;       /* parcels in flight per lane that keep the stall bound */
-	_Atomic uint64_t page_ns; /* what the kernel mover takes for a page; 0 unknown */
-	_Atomic uint64_t contended_until_ns; /* CPUs are short */
-	_Atomic uint64_t contended_for_ns;   /* the last span of contended_until_ns */
-	struct pace modes[2]; /* (stats_lock) together or apart, for small and huge pages */
+	_Atomic uint64_t page_ns; /* per page of the kernel mover; 0: unknown */
+	_Atomic uint64_t contended_until_ns; /* CPUs are taken to be contended until then */
+	_Atomic uint64_t contended_for_ns;   /* the length of the latest such period */
+	struct pace mode_pace[2]; /* (stats_lock) of enum policy_mode, for small and huge pages */
 
 	struct futex_lock stats_lock;
 	struct tally totals;
@@ -65,13 +69,16 @@ struct ferry {
 	_Atomic uint64_t idle_since_ns;
 
 	unsigned int nr_lanes;
-	struct lane *lanes; /* one per worker, and the last one for callers that help */
+	struct lane *lanes; /* one per worker; the last one is for a caller that helps */
 	size_t lanes_bytes;
-	struct futex_lock caller_lane;
+	struct futex_lock caller_lane; /* held by the caller that uses the last lane */
 
-	struct ferry *next; /* all contexts of the process, for fork */
-	atomic_bool forked; /* this is a forked child's copy of its parent's context */
+	struct ferry *next; /* in the list of all contexts of the process, for fork */
+	atomic_bool forked; /* a forked child's copy of the parent's context */
 };
+
+/* Opens the pool of small frames of a node. False: no page is exchanged to or from that node. */
+bool context_has_pool(struct ferry *ferry, int node);
 
 /* Adds a job's tally to the totals that ferry_get_stats reports. */
 void context_add_tally(struct ferry *ferry, const struct tally *tally);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Whether the workers of a job exchange together or apart: learned from the jobs before it. */
+/*
+ * Chooses the exchange mode of a job, enum policy_mode, and learns from jobs that have ended which
+ * mode is the faster one on this machine: separately for small and for huge pages.
+ */
 #ifndef FERRY_EXCHANGE_MODE_H
 #define FERRY_EXCHANGE_MODE_H
 
@@ -8,11 +11,14 @@
 struct ferry;
 struct ferry_job;
 
-void exchange_modes_init(struct ferry *ferry);
+void exchange_mode_init(struct ferry *ferry);
 
-/* The way for a job that is being planned; notes in it whether its time is to be learned from. */
+/*
+ * The mode for a job that is being planned. Stores in the job what exchange_mode_note() needs, and
+ * whether the mode may be learned from the time that the job takes.
+ */
 enum policy_mode exchange_mode_choose(struct ferry_job *job, uint64_t exchange_pages);
-/* The job has ended. */
+/* Learns from a job that has ended. */
 void exchange_mode_note(struct ferry_job *job);
 
 #endif

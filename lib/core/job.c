@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* What the movers and the parts that run a job need to know about it. */
 #include <errno.h>
 
 #include "base/clock.h"

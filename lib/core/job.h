@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A job: a request in flight. It lies in vault memory, as does all that hangs on it. */
+/*
+ * A job is a request in progress: its pages, its plan and its account. The job and all that it
+ * points to live in vault memory.
+ */
 #ifndef FERRY_JOB_H
 #define FERRY_JOB_H
 
@@ -13,14 +16,16 @@
 #include "policy/policy.h"
 
 /*
- * Pages are worked on in address order. A position counts in that order; status arrays are in the
- * caller's. job_index() leads from one to the other.
+ * A part of a job that one mover moves: pages with consecutive positions.
+ *
+ * A position counts pages in the order in which they are worked on, which is address order. An
+ * index counts them in the order of the caller's arrays. job_index() converts a position.
  */
 struct segment {
 	uint64_t first_position;
 	uint64_t nr_pages;
 	uintptr_t addr; /* of the first page, if contiguous */
-	int node;       /* of all of them, if contiguous */
+	int node;       /* the destination of all pages, if contiguous */
 	uint8_t mover;  /* enum ferry_mover */
 	uint8_t reason; /* enum ferry_reason: why not the exchange mover */
 	bool contiguous;
@@ -32,6 +37,14 @@ struct segments {
 	size_t nr, room;
 };
 
+/* The place of a job among those that wait for each other. Protected by the lock of claims.c. */
+struct claim {
+	bool listed, granted;
+	struct ferry_job *older, *newer; /* in the list of all claims */
+	struct ferry_job *blocker;       /* the latest older job that conflicts */
+	struct ferry_job *waiters, *next_waiter;
+};
+
 struct ferry_job {
 	struct crew_task task;
 	struct ferry *ferry;
@@ -39,66 +52,61 @@ struct ferry_job {
 	/* the request */
 	int pid;
 	bool own_process;
-	bool exact;    /* answers as the system call: stop at the first failure */
-	bool one_node; /* exact: all go to the same, so the kernel would not stop between them */
-	bool serial;   /* pages named twice: in the caller's order, by one thread */
-	unsigned int flags;
-	enum ferry_mover asked_mover;
-	unsigned int asked_workers;
-	uint64_t asked_chunk_bytes;
+	bool exact;    /* answers as the system call does: stops at the first failure */
+	bool one_node; /* exact: one destination for all; the kernel does not stop between them */
+	bool serial;   /* a page is named twice: one thread moves in the caller's order */
+	unsigned int flags; /* FERRY_MOVE_* */
+	enum ferry_mover requested_mover;
+	unsigned int requested_workers;
+	uint64_t requested_chunk_bytes;
 	uint64_t nr_pages;
-	uint64_t nr_usable; /* entries before the first bad one; these are worked on */
-	uintptr_t *pages;   /* snapshot of a list, page-aligned; NULL: ranges */
+	uint64_t nr_usable; /* entries before the first bad one; only these are worked on */
+	uintptr_t *pages;   /* a list, copied and page-aligned; NULL: ranges */
 	int *nodes;
-	uint32_t *order;            /* positions → indexes; NULL: the same */
-	struct ferry_range *ranges; /* snapshot, page-aligned */
+	uint32_t *order;            /* the index of each position; NULL: they are equal */
+	struct ferry_range *ranges; /* copied and page-aligned */
 	size_t nr_ranges;
-	int *status; /* by index; NULL: nobody asked */
+	int *status; /* by index; NULL: not requested */
 	int *user_status;
+	uint64_t submit_ns, deadline_ns;
+	uint64_t max_bytes_per_s;
 
 	/* the plan */
 	struct segments segments;
 	struct policy_split split;
-	enum policy_mode mode; /* if it tells, or did: how its workers exchange */
-	bool huge;             /* it begins with a huge page */
-	bool worth_sampling;   /* the time it takes is worth remembering */
-	uint64_t stamp;        /* nodes_migration_stamp when it began */
-	uint64_t submit_ns, deadline_ns;
-	uint64_t max_bytes_per_s;
+	uintptr_t low, high;                   /* the bounds of all its addresses */
+	uintptr_t exchange_low, exchange_high; /* the bounds of those it may take out */
+	struct claim claim;
+
+	/* exchange_mode.c: set if worth_sampling */
+	bool worth_sampling; /* the mode may be learned from the time that the job takes */
+	bool exchanges_huge;
+	enum policy_mode mode;
 
 	/* the work */
 	struct futex_lock lock;
 	bool begun;
-	size_t cursor_segment;
-	uint64_t cursor_pages; /* of that segment, handed out */
+	uint64_t stamp;        /* nodes_migration_stamp() when it began */
+	size_t cursor_segment; /* the segment that is being handed out */
+	uint64_t cursor_pages; /* pages of that segment handed out so far */
 	_Atomic uint64_t nr_handed_out;
 	_Atomic uint64_t nr_done;
-	_Atomic uint64_t chunk_bytes; /* what its lanes begin with: what others have found best */
+	_Atomic uint64_t chunk_bytes; /* the size that its lanes begin with */
 	atomic_bool stop;
-	atomic_int error;    /* first thing that stopped it */
-	uint64_t nr_unmoved; /* exact: pages the kernel said it had not moved */
-	int exact_error;     /* exact: errno of the slice nearest the start */
+	atomic_int error;    /* of the first stop */
+	uint64_t nr_unmoved; /* exact: pages that the kernel reports as not moved */
+	int exact_error;     /* exact: the error of the slice nearest the start */
 	uint64_t exact_error_position;
-
-	/* claims.c */
-	uintptr_t low, high;                   /* all of its addresses */
-	uintptr_t exchange_low, exchange_high; /* those it may take out */
-	struct claim {
-		bool listed, granted;
-		struct ferry_job *older, *newer; /* in the list of all claims */
-		struct ferry_job *blocker;       /* the newest of the older ones in its way */
-		struct ferry_job *waiters, *next_waiter;
-	} claim;
 
 	/* the end */
 	struct tally tally;
 	uint64_t begin_ns, end_ns;
 	int event_fd;
 	atomic_bool result_ready;
-	atomic_uint ended; /* futex; the job may be freed */
+	atomic_uint ended; /* futex; once set, the job may be freed */
 };
 
-/* What a lane takes at a time. */
+/* What a lane works on at a time: a chunk to exchange, or a slice for the kernel mover. */
 struct unit {
 	const struct segment *segment;
 	uint64_t first_position;
@@ -110,21 +118,21 @@ static inline uint64_t job_index(const struct ferry_job *job, uint64_t position)
 	return job->order ? job->order[position] : position;
 }
 
-/* The address, and the destination, of the page at a position that lies in segment. */
+/* The address and the destination of the page at a position of the segment. */
 uintptr_t job_page(const struct ferry_job *job, const struct segment *segment, uint64_t position);
 int job_node(const struct ferry_job *job, const struct segment *segment, uint64_t position);
 
-/* Does it have pages for the exchange mover? */
+/* True if the plan has pages for the exchange mover. */
 static inline bool job_exchanges(const struct ferry_job *job)
 {
 	return job->exchange_low < job->exchange_high;
 }
 
-/* Ends it early: no unit is handed out any more. */
+/* Ends the job early: it hands out no more units. error: 0, or the error of the job. */
 void job_stop(struct ferry_job *job, int error);
-/* Stops it if its time is up. */
+/* Stops the job if its deadline has passed. */
 void job_check_deadline(struct ferry_job *job);
-/* Adds up what a lane has done. */
+/* Adds what a lane has done. */
 void job_add_tally(struct ferry_job *job, const struct tally *tally);
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* How a lane reports pages to its job. */
 #include "base/clock.h"
 #include "lib/core/job.h"
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The real system calls: where pages are, and moving a slice of them. */
+/*
+ * A slice: the arguments of one call of move_pages(2), and the ways to make that call.
+ */
 #ifndef FERRY_SLICE_H
 #define FERRY_SLICE_H
 
@@ -7,10 +9,13 @@
 #include "include/pageferry.h"
 #include "base/uapi.h"
 
-/* Pages per system call at most; a lane's scratch arrays hold as many. */
+/*
+ * The most pages of a slice, and of a lane's fallback. Increasing this makes fewer system calls for
+ * large jobs; decreasing it saves memory per lane.
+ */
 #define SLICE_MAX_PAGES 20480U
 
-/* Status of a page that nobody has settled yet; no errno and no node. */
+/* The status of a page that is not settled yet: neither a node nor an error number. */
 #define STATUS_UNSET INT32_MIN
 
 struct slice {
@@ -22,24 +27,25 @@ struct slice {
 	int status[SLICE_MAX_PAGES];
 };
 
-/* request_flags: FERRY_MOVE_… of a request. */
-static inline int mpol_flags(unsigned int request_flags)
+/* The flags of move_pages(2) for the FERRY_MOVE_* flags of a request. */
+static inline int slice_mpol_flags(unsigned int request_flags)
 {
 	return request_flags & FERRY_MOVE_ALL ? FERRY_MPOL_MF_MOVE_ALL : FERRY_MPOL_MF_MOVE;
 }
 
-/* Sets statuses to where the pages are now; STATUS_UNSET if that can't be told. */
-void slice_look(struct slice *slice);
+/* Sets each status to the node that the page is on now; all to STATUS_UNSET if the query fails. */
+void slice_query(struct slice *slice);
 
 /*
- * One call for the slice. As the kernel answers: 0, n > 0 pages not moved, -errno. Statuses that
- * the kernel did not write are STATUS_UNSET.
+ * Makes one call for the whole slice and returns the kernel's result: 0, the number of pages that
+ * were not moved, or a negative error number. A status that the kernel did not write is
+ * STATUS_UNSET.
  */
 long slice_move(struct slice *slice);
 
 /*
- * Moves what can be moved: goes on behind pages that fail, until every status is set. Returns the
- * number of system calls made.
+ * Moves every page that can be moved: it continues after pages that fail, until each status is set.
+ * Returns the number of system calls made.
  */
 unsigned int slice_move_all(struct slice *slice);
 

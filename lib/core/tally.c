@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* The sum of two accounts. */
 #include "lib/core/tally.h"
 
 void tally_add(struct tally *sum, const struct tally *part)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a lane has done for a job. The job adds up its lanes', the context its jobs'. */
+/*
+ * An account of pages, bytes and time. A lane keeps one for the job that it works on. A job adds up
+ * those of its lanes, a context those of its jobs. struct ferry_result explains the fields.
+ */
 #ifndef FERRY_TALLY_H
 #define FERRY_TALLY_H
 

@@ -29,7 +29,7 @@
 static void lane_adapt_chunk(struct lane *lane, unsigned int nr_pages, uint64_t stall_ns)
 {
 	const struct policy_machine *machine = &lane->ferry->machine;
-	uint64_t most = lane->job->asked_chunk_bytes;
+	uint64_t most = lane->job->requested_chunk_bytes;
 
 	if (lane->gather > 1 || cpu_pressure_nr_preempted() != lane->nr_preempted ||
 	    (nr_pages < PAGES_PER_HUGE && stall_ns <= machine->stall_bound_ns))
@@ -299,7 +299,8 @@ static enum ferry_reason stretch_send(struct lane *lane, const struct stretch *s
 
 static enum ferry_reason stretch_exchange(struct lane *lane, const struct stretch *stretch)
 {
-	if (stretch->nr_pages < MIN_PARCEL_PAGES && lane->job->asked_mover != FERRY_MOVER_EXCHANGE)
+	if (stretch->nr_pages < MIN_PARCEL_PAGES &&
+	    lane->job->requested_mover != FERRY_MOVER_EXCHANGE)
 		return FERRY_REASON_SHORT;
 	return stretch_send(lane, stretch);
 }

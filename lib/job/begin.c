@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* Claims, registrations and delays of a job. */
 #include "base/clock.h"
 #include "lib/core/claims.h"
 #include "lib/job/begin.h"
 #include "lib/job/runs.h"
 #include "lib/nodes/mthp.h"
 
-/* An administrator may switch them on at any time; looking costs some fifty system calls. */
-static void refresh_mthp(struct ferry *ferry)
+/*
+ * An administrator may enable mTHP at any time. The check costs some fifty system calls, so it is
+ * made once per second at most.
+ */
+static void context_refresh_mthp(struct ferry *ferry)
 {
 	uint64_t now = now_ns();
 
@@ -16,19 +20,20 @@ static void refresh_mthp(struct ferry *ferry)
 	atomic_store(&ferry->mthp, mthp_enabled());
 }
 
-static void prepare_exchange(struct ferry_job *job)
+static void job_prepare_exchange(struct ferry_job *job)
 {
 	if (job->ferry->nodes.nr_memory > 1)
 		job->stamp = nodes_migration_stamp(job->ferry->vmstat_fd);
-	refresh_mthp(job->ferry);
+	context_refresh_mthp(job->ferry);
 	runs_register(job);
 }
 
 /*
- * A cancel stops the job and then ends its delay, so a stop that this does not see comes with an
- * end of the delay that comes after it. The same holds for a claim that is granted.
+ * A cancel first stops the job and then ends its delay. So if this function does not see the stop,
+ * that end comes after the delay that this function sets. The same holds for a claim that is
+ * granted.
  */
-void job_rest(struct ferry_job *job, uint64_t until_ns)
+void job_delay(struct ferry_job *job, uint64_t until_ns)
 {
 	struct crew *crew = job->ferry->crew;
 
@@ -39,9 +44,9 @@ void job_rest(struct ferry_job *job, uint64_t until_ns)
 		crew_delay(crew, &job->task, 0);
 }
 
-void job_wait_for_claim(struct ferry_job *job)
+void job_delay_for_claim(struct ferry_job *job)
 {
-	job_rest(job, CREW_NEVER);
+	job_delay(job, CREW_NEVER);
 	if (claim_acquire(job))
 		crew_delay(job->ferry->crew, &job->task, 0);
 }
@@ -56,13 +61,13 @@ bool job_begin(struct ferry_job *job)
 
 		job_check_deadline(job);
 		if (granted && job_exchanges(job))
-			prepare_exchange(job);
+			job_prepare_exchange(job);
 		if (granted || atomic_load(&job->stop)) {
 			atomic_store(&job->chunk_bytes, job->split.chunk_bytes);
 			job->begin_ns = now_ns();
 			job->begun = true;
 		} else {
-			job_wait_for_claim(job);
+			job_delay_for_claim(job);
 		}
 	}
 	begun = job->begun;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* Allocates a job, starts it, ends it and frees it. */
 #include <errno.h>
 
 #include "base/clock.h"
@@ -13,8 +14,8 @@
 #include "lib/job/runs.h"
 #include "lib/job/worker.h"
 
-/* Status entries that nobody has set are the caller's still, or -ECANCELED. */
-static void write_user_status(struct ferry_job *job)
+/* Entries that are not set were not attempted. */
+static void job_write_user_status(struct ferry_job *job)
 {
 	for (uint64_t i = 0; i < job->nr_pages; i++)
 		if (job->status[i] == STATUS_UNSET)
@@ -22,7 +23,7 @@ static void write_user_status(struct ferry_job *job)
 	usermem_write(job->user_status, job->status, job->nr_pages * sizeof(int));
 }
 
-static void finish_job(struct ferry_job *job)
+static void job_finish(struct ferry_job *job)
 {
 	uint64_t one = 1;
 
@@ -32,7 +33,7 @@ static void finish_job(struct ferry_job *job)
 	job->tally.nr_failed += job->nr_usable - job->nr_handed_out;
 	job->tally.pages_by_reason[FERRY_REASON_STOPPED] += job->nr_usable - job->nr_handed_out;
 	if (job->user_status)
-		write_user_status(job);
+		job_write_user_status(job);
 	context_add_tally(job->ferry, &job->tally);
 	job->end_ns = now_ns();
 	exchange_mode_note(job);
@@ -47,9 +48,9 @@ static void finish_job(struct ferry_job *job)
 	futex_wake(&job->ended, UINT32_MAX);
 }
 
-static void job_done(struct crew_task *task)
+static void job_task_done(struct crew_task *task)
 {
-	finish_job(CONTAINER_OF(task, struct ferry_job, task));
+	job_finish(CONTAINER_OF(task, struct ferry_job, task));
 }
 
 int job_new(struct ferry *ferry, struct ferry_job **out)
@@ -62,8 +63,8 @@ int job_new(struct ferry *ferry, struct ferry_job **out)
 	*out = job;
 	(*out)->ferry = ferry;
 	(*out)->task.work = lane_work;
-	(*out)->task.done = job_done;
-	(*out)->task.bound = true; /* the scheduler wakes two on one CPU and leaves them there */
+	(*out)->task.done = job_task_done;
+	(*out)->task.bound = true; /* unbound, two workers may wake on one CPU and stay there */
 	(*out)->event_fd = -1;
 	(*out)->submit_ns = now_ns();
 	return 0;
@@ -88,9 +89,9 @@ void job_start(struct ferry_job *job)
 {
 	atomic_fetch_add(&job->ferry->nr_active_jobs, 1);
 	job->task.nr_wanted = job->split.nr_lanes;
-	/* Here, not in a lane: jobs that overlap run in the order in which they were submitted. */
+	/* Not in a lane, so that jobs that overlap run in the order in which they are submitted. */
 	if (!claim_acquire(job))
-		job_wait_for_claim(job);
+		job_delay_for_claim(job);
 	crew_post(job->ferry->crew, &job->task);
 }
 
@@ -101,8 +102,8 @@ void job_wait_end(struct ferry_job *job)
 }
 
 /*
- * The caller's stack and thread-local storage may be among the pages that are out, so it only helps
- * where none are. If it is busy in another call, the crew serves alone.
+ * The caller's stack and thread-local storage may be among the pages in flight, so the caller helps
+ * only with jobs that do not exchange. If another caller uses the lane, the crew works alone.
  */
 void job_run(struct ferry_job *job)
 {
@@ -121,5 +122,5 @@ void job_run(struct ferry_job *job)
 	else
 		lane_work(&job->task, CREW_CALLER);
 	futex_unlock(&ferry->caller_lane);
-	finish_job(job);
+	job_finish(job);
 }

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A job from its allocation to its end. */
+/* What lib/api calls to run a job: allocate, start, wait, free. */
 #ifndef FERRY_LIFECYCLE_H
 #define FERRY_LIFECYCLE_H
 
 #include "lib/core/job.h"
 
-/* Allocates an empty job; job_free takes half-built ones. 0 or -ENOMEM. */
+/* Allocates an empty job. 0 or -ENOMEM. */
 int __must_check job_new(struct ferry *ferry, struct ferry_job **out);
+/* Frees a job that has ended or was never started, however complete. NULL is ignored. */
 void job_free(struct ferry_job *job);
 
-/* Hands a planned job to the crew. */
+/* Passes a planned job to the crew and returns. */
 void job_start(struct ferry_job *job);
-/* Works on it in the calling thread too, if that is safe; returns when it has ended. */
+/*
+ * Runs a planned job and returns when it has ended. The calling thread works on it too, if that is
+ * safe.
+ */
 void job_run(struct ferry_job *job);
-/* Sleeps until it has ended. */
+/* Sleeps until the job has ended. */
 void job_wait_end(struct ferry_job *job);
 
 #endif

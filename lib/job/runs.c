@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * UFFDIO_MOVE takes pages out of any mapping. But a thread that accesses such a page waits for it
+ * only if the memory is registered with the userfaultfd.
+ */
 #include <errno.h>
 
 #include "lib/exchange/exchange.h"
@@ -27,8 +31,11 @@ void runs_register(struct ferry_job *job)
 	futex_unlock(&ferry->runs_lock);
 }
 
-/* A range in which something else has been mapped meanwhile is let go mapping by mapping. */
-static void unregister_run(struct ferry_job *job, uintptr_t start, uintptr_t end)
+/*
+ * If the program has mapped something else into the range, the kernel may refuse to unregister it
+ * as a whole. Then this unregisters mapping by mapping.
+ */
+static void run_unregister(struct ferry_job *job, uintptr_t start, uintptr_t end)
 {
 	struct mapping mapping;
 
@@ -54,9 +61,9 @@ void runs_unregister(struct ferry_job *job)
 		if (segment->mover != FERRY_MOVER_EXCHANGE)
 			continue;
 		watcher_note_grown(ferry, segment->addr, end);
-		unregister_run(job, segment->addr, end);
+		run_unregister(job, segment->addr, end);
 	}
-	/* While others run, pages of theirs may be out of where a stray range is now. */
+	/* Other jobs may have pages in flight in the moved ranges, so the last job does this. */
 	if (!--ferry->nr_registered)
 		watcher_unregister_moved(ferry);
 	futex_unlock(&ferry->runs_lock);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The runs of a job that exchanges are registered with the userfaultfd from its begin to its end.
- */
+/* Registers the runs of a job with the userfaultfd, from the job's begin to its end. */
 #ifndef FERRY_RUNS_H
 #define FERRY_RUNS_H
 
 #include "lib/core/job.h"
 
-/* A run that can't be registered becomes the kernel mover's. */
+/* A run that cannot be registered goes to the kernel mover. */
 void runs_register(struct ferry_job *job);
 void runs_unregister(struct ferry_job *job);
 

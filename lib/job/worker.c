@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What a worker does for a job: takes a unit (a chunk for the exchange mover, a slice for the
- * kernel mover), serves it, takes the next. Pages that can't be exchanged are gathered and go to
- * the kernel mover when nothing of this lane is out.
+ * A worker of a job gets a unit (a chunk for the exchange mover, a slice for the kernel mover),
+ * moves it, and gets the next one. Pages that cannot be exchanged are gathered; they go to the
+ * kernel mover while the lane has nothing in flight.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 #include "lib/job/worker.h"
 #include "lib/kernel/kernel_mover.h"
 
-static void serve(struct lane *lane, const struct unit *unit)
+static void lane_move_unit(struct lane *lane, const struct unit *unit)
 {
 	if (unit->segment->mover == FERRY_MOVER_EXCHANGE) {
 		chunk_move(lane, unit);
@@ -25,8 +25,8 @@ static void serve(struct lane *lane, const struct unit *unit)
 	fallback_move(lane);
 }
 
-/* When the job's cap allows more; 0: now. */
-static uint64_t throttled_until(struct ferry_job *job)
+/* The time at which the bandwidth cap of the job allows more; 0: now. */
+static uint64_t job_throttled_until(struct ferry_job *job)
 {
 	double bytes = (double)atomic_load(&job->nr_handed_out) * PAGE_BYTES;
 	uint64_t due_ns;
@@ -42,7 +42,7 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 	struct ferry_job *job = CONTAINER_OF(task, struct ferry_job, task);
 	struct ferry *ferry = job->ferry;
 	struct lane *lane = &ferry->lanes[MIN(worker, ferry->nr_lanes - 1)];
-	uint64_t cpu_ns = thread_cpu_ns(), rest_until_ns;
+	uint64_t cpu_ns = thread_cpu_ns(), delay_until_ns;
 	struct unit unit;
 
 	if (!job_begin(job))
@@ -54,10 +54,10 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 	lane->gather = MIN(atomic_load(&ferry->gather), job->split.gather);
 	for (;;) {
 		job_check_deadline(job);
-		rest_until_ns = throttled_until(job);
-		if (rest_until_ns || !dispatch_next_unit(job, lane, &unit))
+		delay_until_ns = job_throttled_until(job);
+		if (delay_until_ns || !dispatch_next_unit(job, lane, &unit))
 			break;
-		serve(lane, &unit);
+		lane_move_unit(lane, &unit);
 	}
 	lane_drain(lane);
 	lane_release_quarantine(lane);
@@ -65,7 +65,7 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 	job_add_tally(job, &lane->tally);
 	atomic_store(&job->chunk_bytes, lane->chunk_bytes);
 	lane->job = NULL;
-	if (rest_until_ns)
-		job_rest(job, rest_until_ns);
-	return rest_until_ns != 0;
+	if (delay_until_ns)
+		job_delay(job, delay_until_ns);
+	return delay_until_ns != 0;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* What has been settled is told to the job; what must go by the kernel mover is gathered and sent.
+/*
+ * Moves the pages in a lane's fallback and settles them. An exact job gets what the kernel answers;
+ * any other job continues after pages that cannot be moved.
  */
 #include <errno.h>
 
@@ -8,8 +10,11 @@
 #include "lib/kernel/thp_dedup.h"
 #include "lib/nodes/pagemap.h"
 
-/* Exact jobs: the call stopped. What else is under way is finished, nothing more is begun. */
-static void note_failure(struct ferry_job *job, uint64_t position, long ret)
+/*
+ * Exact jobs: notes the result of a call that did not move all its pages, and stops the job where
+ * the kernel would stop. Other lanes then finish their slices and begin no more.
+ */
+static void exact_note_failure(struct ferry_job *job, uint64_t position, long ret)
 {
 	futex_lock(&job->lock);
 	if (ret > 0) {
@@ -25,24 +30,24 @@ static void note_failure(struct ferry_job *job, uint64_t position, long ret)
 }
 
 /*
- * Where a huge page is named by several of its addresses, the kernel answers -EBUSY for some of
- * them, which ones depends on the order. So they are looked for again.
+ * If a huge page is named by several of its addresses, the kernel returns -EBUSY for some of them;
+ * for which ones depends on their order. Queries where those pages are, in case they have moved.
  */
-static void look_again(struct lane *lane)
+static void fallback_query_busy(struct lane *lane)
 {
 	struct slice *slice = &lane->slice;
 
 	if (!slice_fill_by_status(lane, -EBUSY))
 		return;
-	slice_look(slice);
+	slice_query(slice);
 	for (unsigned int i = 0; i < slice->nr_pages; i++)
 		if (slice->status[i] != slice->nodes[i])
 			slice->status[i] = -EBUSY;
 	slice_note_status(lane);
 }
 
-/* Exact jobs have no place in their result for pages that need not be moved. */
-static void move_exactly(struct lane *lane)
+/* The result of an exact job does not count pages in place, so `before` is not needed. */
+static void fallback_move_exact(struct lane *lane)
 {
 	struct fallback *left = &lane->fallback;
 	long ret;
@@ -54,11 +59,11 @@ static void move_exactly(struct lane *lane)
 	lane->tally.nr_calls++;
 	slice_note_status(lane);
 	if (ret)
-		note_failure(lane->job, left->positions[0], ret);
-	look_again(lane);
+		exact_note_failure(lane->job, left->positions[0], ret);
+	fallback_query_busy(lane);
 }
 
-static void move_all(struct lane *lane)
+static void fallback_move_all(struct lane *lane)
 {
 	struct slice *slice = &lane->slice;
 	bool own = lane->job->own_process;
@@ -73,13 +78,13 @@ static void move_all(struct lane *lane)
 		lane->tally.nr_calls += slice_move_all(slice);
 		slice_note_status(lane);
 	}
-	look_again(lane);
+	fallback_query_busy(lane);
 	if (!own && lane->dedup.pagemap_fd >= 0)
 		sys(SYS_close, lane->dedup.pagemap_fd);
 }
 
-/* Adds up pages that have been through the kernel. */
-static void tally_slice(struct lane *lane)
+/* Accounts for the pages and settles them. */
+static void fallback_tally(struct lane *lane)
 {
 	const struct fallback *left = &lane->fallback;
 	struct tally *tally = &lane->tally;
@@ -104,7 +109,7 @@ static void tally_slice(struct lane *lane)
 	lane_note_done(lane, left->nr);
 }
 
-static bool any_failed(const struct fallback *left)
+static bool fallback_any_failed(const struct fallback *left)
 {
 	for (unsigned int i = 0; i < left->nr; i++)
 		if (left->status[i] < 0)
@@ -112,7 +117,7 @@ static bool any_failed(const struct fallback *left)
 	return false;
 }
 
-static void note_pace(struct ferry *ferry, unsigned int nr_pages, uint64_t call_ns)
+static void context_note_page_ns(struct ferry *ferry, unsigned int nr_pages, uint64_t call_ns)
 {
 	uint64_t page_ns = atomic_load_explicit(&ferry->page_ns, memory_order_relaxed);
 
@@ -120,7 +125,6 @@ static void note_pace(struct ferry *ferry, unsigned int nr_pages, uint64_t call_
 			      memory_order_relaxed);
 }
 
-/* Sends the gathered pages through the kernel mover. Nothing of this lane may be out. */
 void fallback_move(struct lane *lane)
 {
 	struct fallback *left = &lane->fallback;
@@ -130,16 +134,16 @@ void fallback_move(struct lane *lane)
 	if (!left->nr)
 		return;
 	lane->slice.pid = job->pid;
-	lane->slice.flags = mpol_flags(job->flags);
+	lane->slice.flags = slice_mpol_flags(job->flags);
 	start_ns = now_ns();
 	if (job->exact)
-		move_exactly(lane);
+		fallback_move_exact(lane);
 	else
-		move_all(lane);
-	note_pace(lane->ferry, left->nr, now_ns() - start_ns);
-	if (!job->exact && job->flags & FERRY_MOVE_STOP && any_failed(left))
+		fallback_move_all(lane);
+	context_note_page_ns(lane->ferry, left->nr, now_ns() - start_ns);
+	if (!job->exact && job->flags & FERRY_MOVE_STOP && fallback_any_failed(left))
 		job_stop(job, -EBUSY);
-	tally_slice(lane);
+	fallback_tally(lane);
 	left->nr = 0;
 }
 

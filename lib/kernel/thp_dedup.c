@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* Entries of the slice, and the pages of the fallback that they stand for. */
 #include "lib/core/job.h"
 #include "lib/kernel/thp_dedup.h"
 #include "lib/nodes/pagemap.h"
 #include "lib/nodes/page_nodes.h"
 
-/* Rows of pages that are shorter are not worth a system call for each. */
-#define MIN_ROW_PAGES 32
+/*
+ * slice_find_nodes() uses page frames only if all pages lie in runs of at least this many. It reads
+ * them with one system call per run, while a query is one call for the whole slice. Increasing this
+ * queries more often; decreasing it makes more system calls for pages that are scattered.
+ */
+#define MIN_FRAME_RUN_PAGES 32
 
-static void name(struct lane *lane, unsigned int first, unsigned int nr)
+/* Adds an entry for nr pages of the fallback. */
+static void slice_add(struct lane *lane, unsigned int first, unsigned int nr)
 {
 	struct slice *slice = &lane->slice;
 	unsigned int at = slice->nr_pages++;
@@ -22,16 +28,16 @@ void slice_fill(struct lane *lane)
 {
 	lane->slice.nr_pages = 0;
 	for (unsigned int i = 0; i < lane->fallback.nr; i++)
-		name(lane, i, 1);
+		slice_add(lane, i, 1);
 }
 
-static bool is_huge(const struct lane *lane, unsigned int first)
+static bool fallback_seems_huge(const struct lane *lane, unsigned int first)
 {
 	return pagemap_seems_huge_of(lane->dedup.pagemap_fd, lane->fallback.pages[first]);
 }
 
-/* All pages of a huge page's place, one after the other, for one node? */
-static bool names_all_of_it(const struct fallback *left, unsigned int first)
+/* True if this page and the next 511 are the 2 MiB of a huge page, with one destination. */
+static bool fallback_has_whole_huge(const struct fallback *left, unsigned int first)
 {
 	uintptr_t addr = left->pages[first];
 
@@ -50,8 +56,10 @@ void slice_fill_deduped(struct lane *lane)
 
 	lane->slice.nr_pages = 0;
 	for (unsigned int i = 0, nr; i < left->nr; i += nr) {
-		nr = names_all_of_it(left, i) && is_huge(lane, i) ? PAGES_PER_HUGE : 1;
-		name(lane, i, nr);
+		nr = fallback_has_whole_huge(left, i) && fallback_seems_huge(lane, i)
+			     ? PAGES_PER_HUGE
+			     : 1;
+		slice_add(lane, i, nr);
 	}
 }
 
@@ -60,12 +68,12 @@ bool slice_fill_by_status(struct lane *lane, int status)
 	lane->slice.nr_pages = 0;
 	for (unsigned int i = 0; i < lane->fallback.nr; i++)
 		if (lane->fallback.status[i] == status)
-			name(lane, i, 1);
+			slice_add(lane, i, 1);
 	return lane->slice.nr_pages;
 }
 
-/* How many pages of the slice, from this one on, follow each other in memory. */
-static unsigned int nr_in_row(const struct slice *slice, unsigned int first)
+/* The number of entries, from this one on, that are consecutive pages; 512 at most. */
+static unsigned int slice_run_pages(const struct slice *slice, unsigned int first)
 {
 	uintptr_t addr = (uintptr_t)slice->pages[first];
 	unsigned int nr = 1;
@@ -76,15 +84,14 @@ static unsigned int nr_in_row(const struct slice *slice, unsigned int first)
 	return nr;
 }
 
-/* False: the kernel is to be asked, for they can't be told, or lie so scattered that it's quicker.
- */
-static bool by_frames(struct lane *lane)
+/* False: page frames do not tell the nodes, or the pages are too scattered. */
+static bool slice_find_nodes_by_frame(struct lane *lane)
 {
 	struct slice *slice = &lane->slice;
 
 	for (unsigned int i = 0, nr; i < slice->nr_pages; i += nr) {
-		nr = nr_in_row(slice, i);
-		if (nr < MIN_ROW_PAGES ||
+		nr = slice_run_pages(slice, i);
+		if (nr < MIN_FRAME_RUN_PAGES ||
 		    page_nodes_by_frame(&lane->ferry->blocks, lane->dedup.pagemap_fd,
 					(uintptr_t)slice->pages[i], nr, slice->status + i))
 			return false;
@@ -94,11 +101,11 @@ static bool by_frames(struct lane *lane)
 
 void slice_find_nodes(struct lane *lane)
 {
-	if (!by_frames(lane))
-		slice_look(&lane->slice);
+	if (!slice_find_nodes_by_frame(lane))
+		slice_query(&lane->slice);
 }
 
-static void note(struct lane *lane, int *out)
+static void slice_note(struct lane *lane, int *out)
 {
 	for (unsigned int i = 0; i < lane->slice.nr_pages; i++)
 		for (unsigned int k = 0; k < lane->dedup.nr[i]; k++)
@@ -107,12 +114,12 @@ static void note(struct lane *lane, int *out)
 
 void slice_note_before(struct lane *lane)
 {
-	note(lane, lane->fallback.before);
+	slice_note(lane, lane->fallback.before);
 }
 
 void slice_note_status(struct lane *lane)
 {
-	note(lane, lane->fallback.status);
+	slice_note(lane, lane->fallback.status);
 }
 
 void slice_note_status_deduped(struct lane *lane)
@@ -120,8 +127,8 @@ void slice_note_status_deduped(struct lane *lane)
 	struct slice *slice = &lane->slice;
 
 	for (unsigned int i = 0; i < slice->nr_pages; i++)
-		if (lane->dedup.nr[i] > 1 &&
-		    (slice->status[i] != slice->nodes[i] || !is_huge(lane, lane->dedup.first[i])))
+		if (lane->dedup.nr[i] > 1 && (slice->status[i] != slice->nodes[i] ||
+					      !fallback_seems_huge(lane, lane->dedup.first[i])))
 			slice->status[i] = STATUS_UNSET;
 	slice_note_status(lane);
 }

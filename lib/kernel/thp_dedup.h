@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How gathered pages are named to the kernel. A huge page of which every small page is asked for is
- * named once: for each further name the kernel would look it up again, to find it busy.
+ * Fills a lane's slice from its fallback, and takes the results back.
+ *
+ * If the fallback has all small pages of a huge page, the slice may have one entry for them. For
+ * each further address the kernel would look up the huge page again, only to find it busy.
  */
 #ifndef FERRY_THP_DEDUP_H
 #define FERRY_THP_DEDUP_H
 
 #include "lib/core/context.h"
 
-/* The slice names every page. */
+/* One entry for every page. */
 void slice_fill(struct lane *lane);
-/* The slice names every small page, and every whole huge page once. */
+/* One entry for every whole huge page, and for every other page. */
 void slice_fill_deduped(struct lane *lane);
-/* The slice names each page that has this status. False: there are none. */
+/* One entry for each page that has this status. False: there is none. */
 bool slice_fill_by_status(struct lane *lane, int status);
 
-/* Sets the slice's statuses to where its pages are now; STATUS_UNSET if that can't be told. */
+/* As slice_query(), but faster where page frames tell the node. */
 void slice_find_nodes(struct lane *lane);
 
-/* What the slice's statuses tell of gathered pages: where they were, or what became of them. */
+/* Copies the statuses of the slice to the fallback, as `before` or as `status`. */
 void slice_note_before(struct lane *lane);
 void slice_note_status(struct lane *lane);
-/* The latter, but pages of huge pages that may have come apart are STATUS_UNSET. */
+/* As slice_note_status(), but pages of huge pages that may have been split get STATUS_UNSET. */
 void slice_note_status_deduped(struct lane *lane);
 
 #endif

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * From a request to segments: the pages in address order, cut into runs of one mapping and one
- * destination, each with its mover. Whatever is too short, foreign or strange goes to the kernel
- * mover, gathered in loose segments.
+ * The plan of a job. Pages are put into address order, and consecutive pages with one destination
+ * are cut into runs of one mapping. Each run becomes a segment with its mover. Runs that are too
+ * short to look at their mapping become loose segments, which the kernel mover moves.
  */
 #include <errno.h>
 
 #include "base/sort.h"
 #include "base/vault.h"
+#include "lib/core/exchange_mode.h"
+#include "lib/nodes/pagemap.h"
 #include "lib/plan/plan.h"
 #include "lib/plan/segments.h"
-#include "lib/nodes/pagemap.h"
-#include "lib/core/exchange_mode.h"
 
 /* ---- address order ---- */
 
-static bool names_twice(const struct ferry_job *job)
+static bool plan_names_page_twice(const struct ferry_job *job)
 {
 	for (uint64_t i = 1; i < job->nr_usable; i++)
 		if (job->pages[job->order[i]] == job->pages[job->order[i - 1]])
@@ -23,7 +23,7 @@ static bool names_twice(const struct ferry_job *job)
 	return false;
 }
 
-static int sort_list(struct ferry_job *job)
+static int plan_sort_list(struct ferry_job *job)
 {
 	int err;
 
@@ -32,8 +32,8 @@ static int sort_list(struct ferry_job *job)
 		return 0;
 	}
 	err = pages_order(job->pages, job->nr_usable, job->nr_pages, &job->order);
-	if (!err && job->order && names_twice(job)) {
-		/* The last entry of a page decides: only the caller's order will do. */
+	if (!err && job->order && plan_names_page_twice(job)) {
+		/* The last entry of a page decides where it goes: keep the caller's order. */
 		job->serial = true;
 		vault_free(job->order, job->nr_pages * sizeof(*job->order));
 		job->order = NULL;
@@ -44,16 +44,21 @@ static int sort_list(struct ferry_job *job)
 /* ---- runs ---- */
 
 /*
- * How much of the calling thread's stack is left alone, above and below where it is now. The rest
- * of a stack is memory like any other, and so is what the kernel has merged it with.
+ * The kernel mover moves this much of the calling thread's stack, above and below the current
+ * frame. The rest of a stack is exchanged as any other memory is, and so is memory that the kernel
+ * has merged into the same mapping. Increasing this exchanges less memory near stacks; decreasing
+ * it may take out stack that the thread uses during the call.
  */
 #define STACK_MARGIN_BYTES (1UL << 20)
 
-/* Is addr in that part? *stop: no further than to where the answer changes. */
-static bool in_stack(uintptr_t addr, uintptr_t *stop)
+/*
+ * True if addr is in that part of the stack. Reduces *stop to the next address at which the answer
+ * changes.
+ */
+static bool plan_in_stack(uintptr_t addr, uintptr_t *stop)
 {
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-	/* Whole huge pages, of which a run can't have a part. */
+	/* Whole huge pages, because a run cannot contain part of one. */
 	uintptr_t low = ALIGN_DOWN(here - STACK_MARGIN_BYTES, HUGE_BYTES);
 	uintptr_t high = ALIGN_UP(here + STACK_MARGIN_BYTES, HUGE_BYTES);
 
@@ -64,78 +69,90 @@ static bool in_stack(uintptr_t addr, uintptr_t *stop)
 	return addr >= low && addr < high;
 }
 
-/*
- * Where a run to be exchanged has to stop so that it ends between huge pages: to register a part of
- * one splits it. *part: the run begins with such a part, which the kernel mover moves whole.
- */
-static uintptr_t stop_between_huge(uintptr_t addr, uintptr_t stop, bool *part)
+/* Describes the run that begins at addr, and reduces *stop to its end. */
+static struct policy_run plan_describe_run(const struct ferry_job *job, uintptr_t addr,
+					   bool has_pool, uintptr_t *stop)
 {
-	uintptr_t first = ALIGN_DOWN(addr, HUGE_BYTES), last = ALIGN_DOWN(stop, HUGE_BYTES);
+	struct policy_run run = {.own_process = job->own_process};
+	struct mapping mapping;
 
-	*part = (first != addr || stop - addr < HUGE_BYTES) && pagemap_is_huge(first);
-	if (*part)
-		return MIN(stop, first + HUGE_BYTES);
-	return last != stop && last > addr && pagemap_is_huge(last) ? last : stop;
+	if (has_pool && !mapping_find(addr, &mapping)) {
+		bool covers = mapping.start <= addr;
+
+		*stop = MIN(*stop, covers ? mapping.end : mapping.start);
+		run.exchangeable = covers && mapping.exchangeable;
+	}
+	if (run.exchangeable)
+		run.protected_by_us =
+			plan_in_stack(addr, stop) || vault_overlaps((void *)addr, *stop - addr);
+	run.nr_pages = (*stop - addr) / PAGE_BYTES;
+	return run;
 }
 
-static const struct policy_choice kernel_moves_whole = {FERRY_MOVER_KERNEL, FERRY_REASON_REFUSED};
-
-/* Consecutive pages with one destination, perhaps over several mappings. */
-static int plan_run(struct ferry_job *job, uint64_t position, uintptr_t addr, uint64_t nr_pages,
-		    int node)
+/*
+ * Registration of part of a huge page with the userfaultfd splits it. So a run that begins with
+ * such a part is reduced to it, for the kernel mover, which moves the huge page as a whole. Any
+ * other run is reduced to end between huge pages. True: the run begins with part of a huge page.
+ */
+static bool plan_split_huge(uintptr_t addr, uintptr_t *stop)
 {
-	const struct policy_machine *machine = &job->ferry->machine;
+	uintptr_t first = ALIGN_DOWN(addr, HUGE_BYTES), last = ALIGN_DOWN(*stop, HUGE_BYTES);
+
+	if ((first != addr || *stop - addr < HUGE_BYTES) && pagemap_is_huge(first)) {
+		*stop = MIN(*stop, first + HUGE_BYTES);
+		return true;
+	}
+	if (last != *stop && last > addr && pagemap_is_huge(last))
+		*stop = last;
+	return false;
+}
+
+/* Chooses the mover of the run that begins at addr, and reduces *stop to the run's end. */
+static struct policy_choice plan_choose_mover(const struct ferry_job *job, uintptr_t addr,
+					      bool has_pool, uintptr_t *stop)
+{
+	struct policy_run run = plan_describe_run(job, addr, has_pool, stop);
+	struct policy_choice choice =
+		policy_mover(&job->ferry->machine, &run, job->requested_mover);
+
+	if (choice.mover == FERRY_MOVER_EXCHANGE && plan_split_huge(addr, stop))
+		return (struct policy_choice){FERRY_MOVER_KERNEL, FERRY_REASON_REFUSED};
+	return choice;
+}
+
+/* Consecutive pages with one destination, in one or more mappings. */
+static int plan_range(struct ferry_job *job, uint64_t position, uintptr_t addr, uint64_t nr_pages,
+		      int node)
+{
 	uintptr_t end = addr + nr_pages * PAGE_BYTES;
-	bool has_pool =
-		job->own_process && machine->exchange && pools_get(&job->ferry->pools, node, false);
+	bool has_pool = job->own_process && job->ferry->machine.exchange &&
+			context_has_pool(job->ferry, node);
 	int err = 0;
 
 	while (!err && addr < end) {
-		struct mapping mapping = {.start = addr, .end = end};
-		struct policy_run run = {.own_process = job->own_process};
-		struct policy_choice choice;
-		struct segment segment;
 		uintptr_t stop = end;
-
-		if (has_pool && !mapping_find(addr, &mapping)) {
-			bool covers = mapping.start <= addr;
-
-			stop = MIN(end, covers ? mapping.end : mapping.start);
-			run.exchangeable = covers && mapping.exchangeable;
-		}
-		run.protected_by_us = run.exchangeable && in_stack(addr, &stop);
-		run.protected_by_us |=
-			run.exchangeable && vault_overlaps((void *)addr, stop - addr);
-		run.nr_pages = (stop - addr) / PAGE_BYTES;
-		choice = policy_mover(machine, &run, job->asked_mover);
-		if (choice.mover == FERRY_MOVER_EXCHANGE) {
-			bool part;
-
-			stop = stop_between_huge(addr, stop, &part);
-			run.nr_pages = (stop - addr) / PAGE_BYTES;
-			if (part)
-				choice = kernel_moves_whole;
-		}
-		if (choice.mover == FERRY_MOVER_EXCHANGE && !has_pool)
-			choice = (struct policy_choice){FERRY_MOVER_KERNEL, FERRY_REASON_NO_FRAMES};
-		segment = (struct segment){
+		struct policy_choice choice = plan_choose_mover(job, addr, has_pool, &stop);
+		struct segment segment = {
 			.first_position = position,
-			.nr_pages = run.nr_pages,
+			.nr_pages = (stop - addr) / PAGE_BYTES,
 			.addr = addr,
 			.node = node,
 			.mover = (uint8_t)choice.mover,
 			.reason = (uint8_t)choice.reason,
 			.contiguous = choice.mover == FERRY_MOVER_EXCHANGE || !job->pages,
 		};
+
 		err = segments_add(&job->segments, &segment);
-		position += run.nr_pages;
+		position += segment.nr_pages;
 		addr = stop;
 	}
 	return err;
 }
 
-static int add_loose(struct ferry_job *job, uint64_t position, uint64_t nr_pages,
-		     enum ferry_reason reason)
+/* ---- lists and ranges ---- */
+
+static int plan_add_loose(struct ferry_job *job, uint64_t position, uint64_t nr_pages,
+			  enum ferry_reason reason)
 {
 	struct segment segment = {
 		.first_position = position,
@@ -147,7 +164,8 @@ static int add_loose(struct ferry_job *job, uint64_t position, uint64_t nr_pages
 	return segments_add(&job->segments, &segment);
 }
 
-static uint64_t run_length(const struct ferry_job *job, uint64_t from)
+/* The number of consecutive pages with one destination, from this position on. */
+static uint64_t plan_range_pages(const struct ferry_job *job, uint64_t from)
 {
 	uint64_t first = job_index(job, from), at = from + 1;
 
@@ -161,32 +179,32 @@ static uint64_t run_length(const struct ferry_job *job, uint64_t from)
 	return at - from;
 }
 
-/* Why no run of this job can be exchanged, whatever it looks like. */
-static enum ferry_reason never_exchanged(const struct ferry_job *job)
+/* Why the exchange mover can move no page of this job at all; FERRY_REASON_NONE: it may be able. */
+static enum ferry_reason plan_never_exchanged(const struct ferry_job *job)
 {
 	struct policy_run run = {
 		.own_process = job->own_process, .nr_pages = UINT64_MAX, .exchangeable = true};
 
-	return policy_mover(&job->ferry->machine, &run, job->asked_mover).reason;
+	return policy_mover(&job->ferry->machine, &run, job->requested_mover).reason;
 }
 
 static int plan_list(struct ferry_job *job)
 {
-	unsigned int min_run = job->asked_mover == FERRY_MOVER_EXCHANGE
+	unsigned int min_run = job->requested_mover == FERRY_MOVER_EXCHANGE
 				       ? 1
 				       : policy_min_run_pages(&job->ferry->machine);
-	enum ferry_reason never = never_exchanged(job);
-	int err = sort_list(job);
+	enum ferry_reason never = plan_never_exchanged(job);
+	int err = plan_sort_list(job);
 
 	if (!err && (never || job->serial))
-		return add_loose(job, 0, job->nr_usable, never ? never : FERRY_REASON_SHORT);
+		return plan_add_loose(job, 0, job->nr_usable, never ? never : FERRY_REASON_SHORT);
 	for (uint64_t at = 0; !err && at < job->nr_usable;) {
-		uint64_t nr = run_length(job, at), index = job_index(job, at);
+		uint64_t nr = plan_range_pages(job, at), index = job_index(job, at);
 
 		if (nr < min_run)
-			err = add_loose(job, at, nr, FERRY_REASON_SHORT);
+			err = plan_add_loose(job, at, nr, FERRY_REASON_SHORT);
 		else
-			err = plan_run(job, at, job->pages[index], nr, job->nodes[index]);
+			err = plan_range(job, at, job->pages[index], nr, job->nodes[index]);
 		at += nr;
 	}
 	return err;
@@ -201,15 +219,65 @@ static int plan_ranges(struct ferry_job *job)
 		const struct ferry_range *range = &job->ranges[i];
 		uint64_t nr = range->len_bytes / PAGE_BYTES;
 
-		err = plan_run(job, position, (uintptr_t)range->addr, nr, range->node);
+		err = plan_range(job, position, (uintptr_t)range->addr, nr, range->node);
 		position += nr;
 	}
 	return err;
 }
 
+/* ---- workers ---- */
+
+static bool plan_begins_huge(const struct ferry_job *job)
+{
+	uintptr_t first = job_page(job, &job->segments.at[0], 0);
+
+	return job->own_process ? pagemap_seems_huge_of(pagemap_own(), first)
+				: pagemap_seems_huge_in(job->pid, first);
+}
+
+/* True if the list may name huge pages by one address each, judging by its first two entries. */
+static bool plan_names_huge_once(const struct ferry_job *job)
+{
+	return job->pages && job->nr_usable > 1 &&
+	       job->pages[job_index(job, 0)] >> HUGE_SHIFT !=
+		       job->pages[job_index(job, 1)] >> HUGE_SHIFT;
+}
+
+static void plan_add_pages(const struct ferry_job *job, struct policy_load *load)
+{
+	for (size_t i = 0; i < job->segments.nr; i++) {
+		const struct segment *segment = &job->segments.at[i];
+
+		if (segment->mover == FERRY_MOVER_EXCHANGE)
+			load->exchange_pages += segment->nr_pages;
+		else
+			load->kernel_pages += segment->nr_pages;
+	}
+}
+
+static struct policy_load plan_load(struct ferry_job *job)
+{
+	struct policy_load load = {
+		.requested_workers = job->serial ? 1 : job->requested_workers,
+		.own_process = job->own_process,
+	};
+	bool names_huge_once = plan_names_huge_once(job);
+
+	plan_add_pages(job, &load);
+	/* plan_begins_huge() makes system calls: call it only if the answer matters. */
+	load.kernel_huge = load.kernel_pages &&
+			   (names_huge_once || !job->ferry->machine.batched_unmap) &&
+			   plan_begins_huge(job);
+	if (load.kernel_huge && names_huge_once)
+		load.kernel_pages *= PAGES_PER_HUGE;
+	load.mode = exchange_mode_choose(job, load.exchange_pages);
+	return load;
+}
+
 /* ---- the whole ---- */
 
-static void note_extent(struct ferry_job *job)
+/* The bounds of the job's addresses, for claims. */
+static void plan_note_bounds(struct ferry_job *job)
 {
 	job->low = UINTPTR_MAX;
 	job->exchange_low = UINTPTR_MAX;
@@ -226,58 +294,24 @@ static void note_extent(struct ferry_job *job)
 		job->exchange_low = MIN(job->exchange_low, start);
 		job->exchange_high = MAX(job->exchange_high, end);
 	}
+	/* The first and the last page of a segment are no bounds if it is not in address order. */
 	if (job->serial) {
 		job->low = 0;
 		job->high = UINTPTR_MAX;
 	}
 }
 
-/* Does it begin with a huge page? */
-static bool begins_huge(const struct ferry_job *job)
-{
-	uintptr_t first = job_page(job, &job->segments.at[0], 0);
-
-	return job->own_process ? pagemap_seems_huge_of(pagemap_own(), first)
-				: pagemap_seems_huge_in(job->pid, first);
-}
-
-/* One address for each, by the look of the first two? */
-static bool names_each_once(const struct ferry_job *job)
-{
-	return job->pages && job->nr_usable > 1 &&
-	       job->pages[job_index(job, 0)] >> HUGE_SHIFT !=
-		       job->pages[job_index(job, 1)] >> HUGE_SHIFT;
-}
-
 int job_plan(struct ferry_job *job)
 {
-	struct policy_load load = {.asked_workers = job->serial ? 1 : job->asked_workers,
-				   .own_process = job->own_process};
+	struct policy_load load;
 	int err = job->pages ? plan_list(job) : plan_ranges(job);
-	bool each_once;
 
 	if (err)
 		return err;
-	for (size_t i = 0; i < job->segments.nr; i++) {
-		const struct segment *segment = &job->segments.at[i];
-
-		if (segment->mover == FERRY_MOVER_EXCHANGE)
-			load.exchange_pages += segment->nr_pages;
-		else
-			load.kernel_pages += segment->nr_pages;
-	}
-	/* To look costs system calls: only where the answer matters. */
-	each_once = names_each_once(job);
-	load.kernel_huge = load.kernel_pages && (each_once || !job->ferry->machine.batched_unmap) &&
-			   begins_huge(job);
-	if (load.kernel_huge && each_once)
-		load.kernel_pages *= PAGES_PER_HUGE;
-	load.mode = exchange_mode_choose(job, load.exchange_pages);
+	load = plan_load(job);
 	job->split = policy_split(&job->ferry->machine, &load);
-	if (job->serial)
-		job->split.nr_lanes = 1;
-	if (job->asked_chunk_bytes)
-		job->split.chunk_bytes = job->asked_chunk_bytes;
-	note_extent(job);
+	if (job->requested_chunk_bytes)
+		job->split.chunk_bytes = job->requested_chunk_bytes;
+	plan_note_bounds(job);
 	return 0;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Makes the plan of a job: the order of its pages, its segments, and how workers share it. */
 #ifndef FERRY_PLAN_H
 #define FERRY_PLAN_H
 
 #include "lib/core/job.h"
 
 /*
- * From a request to segments: sorts the job's pages, cuts them into segments with a mover each, and
- * decides how many threads share the job. 0 or -ENOMEM.
+ * Sorts the pages of the job, cuts them into segments with a mover each, and chooses the number of
+ * workers. 0 or -ENOMEM.
  */
 int __must_check job_plan(struct ferry_job *job);
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* A growing array of segments, in vault memory. */
 #include <string.h>
 
 #include "base/vault.h"
@@ -20,8 +21,8 @@ static int segments_grow(struct segments *segments)
 	return 0;
 }
 
-/* Loose pages of the same reason that follow each other become one segment. */
-static bool joins_last(const struct segments *segments, const struct segment *segment)
+/* Consecutive pages that are not contiguous become one segment if their reason is the same. */
+static bool segments_extends_last(const struct segments *segments, const struct segment *segment)
 {
 	const struct segment *last = segments->nr ? &segments->at[segments->nr - 1] : NULL;
 
@@ -32,7 +33,7 @@ static bool joins_last(const struct segments *segments, const struct segment *se
 
 int segments_add(struct segments *segments, const struct segment *segment)
 {
-	if (joins_last(segments, segment)) {
+	if (segments_extends_last(segments, segment)) {
 		segments->at[segments->nr - 1].nr_pages += segment->nr_pages;
 		return 0;
 	}

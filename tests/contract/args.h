@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Arguments that are odd or wrong: the order of checks, each errno, arrays that end early. */
+/* Unusual and invalid arguments: the order of checks, each errno, arrays that end early. */
 #ifndef CONTRACT_ARGS_H
 #define CONTRACT_ARGS_H
 
@@ -10,7 +10,7 @@
 
 struct arg_case {
 	const char *name;
-	/* Changes a request of NR_ARG ordinary pages, in place on node 0. */
+	/* Changes a request for NR_ARG ordinary pages that are on their destination, node 0. */
 	void (*change)(struct scene *s);
 	bool needs_far;
 };
@@ -29,36 +29,36 @@ static const struct arg_case arg_cases[] = {
 	CASE("flags: 8", flags_eight),
 	CASE("flags: sign bit", flags_sign),
 	CASE("flags: all bits", flags_all_bits),
-	CASE("flags come before the pid", flags_and_pid),
+	CASE("flags are checked before the pid", flags_and_pid),
 	CASE("flags are checked with count 0", flags_and_count_0),
-	CASE("flags come before privilege", flags_bad_by_nobody),
-	CASE("MOVE_ALL by nobody", move_all_by_nobody),
-	CASE("privilege comes before the pid", move_all_by_nobody_bad_pid),
-	CASE("privilege is checked with count 0", move_all_by_nobody_count_0),
-	CASE("privilege is checked in a query", move_all_query_by_nobody),
+	CASE("flags are checked before privilege", flags_bad_unprivileged),
+	CASE("MOVE_ALL, unprivileged", move_all_unprivileged),
+	CASE("privilege is checked before the pid", move_all_unprivileged_bad_pid),
+	CASE("privilege is checked with count 0", move_all_unprivileged_count_0),
+	CASE("privilege is checked in a query", move_all_query_unprivileged),
 	CASE("pid -1", pid_minus_1),
 	CASE("pid INT_MIN", pid_lowest),
-	CASE("pid of nobody", pid_unused),
-	CASE("pid is checked with count 0", pid_unused_count_0),
+	CASE("unused pid", pid_unused),
+	CASE("unused pid, count 0", pid_unused_count_0),
 	CASE("own pid", pid_self),
-	CASE("own pid, unprivileged", pid_self_nobody),
-	CASE("init, unprivileged", pid_init_nobody),
-	CASE("init, unprivileged, query", pid_init_nobody_query),
-	CASE("init, unprivileged, count 0", pid_init_nobody_count_0),
+	CASE("own pid, unprivileged", pid_self_unprivileged),
+	CASE("init, unprivileged", pid_init_unprivileged),
+	CASE("init, unprivileged, query", pid_init_unprivileged_query),
+	CASE("init, unprivileged, count 0", pid_init_unprivileged_count_0),
 	CASE("init, query", pid_init_query),
 	CASE("kernel thread", pid_kthread),
 	CASE("kernel thread, count 0", pid_kthread_count_0),
-	CASE("kernel thread, unprivileged", pid_kthread_nobody),
-	CASE("kernel thread comes before the nodes", node_bad_of_kthread),
+	CASE("kernel thread, unprivileged", pid_kthread_unprivileged),
+	CASE("kernel thread is checked before the nodes", node_bad_of_kthread),
 	CASE("zombie", pid_zombie),
 	CASE("own thread's id", pid_thread),
 	CASE("same user's process", pid_same_user),
-	CASE("same user's process that isn't dumpable", pid_undumpable),
+	CASE("same user's process that is not dumpable", pid_undumpable),
 	CASE("count 0, all NULL", count_0_all_null),
 	CASE("count 0, bad pointers", count_0_bad_pointers),
 	CASE("count 1", count_1),
 	CASE("count ULONG_MAX", count_max),
-	CASE("count whose bytes wrap", count_wraps_bytes),
+	CASE("count whose size in bytes overflows", count_wraps_bytes),
 	CASE("count with the top bit", count_sign),
 	CASE("pages NULL", pages_null),
 	CASE("pages bad", pages_bad),
@@ -93,25 +93,25 @@ static const struct arg_case arg_cases[] = {
 	CASE("node 1023", node_1023),
 	CASE("node 1024", node_1024),
 	CASE("node INT_MAX", node_highest),
-	CASE("bad node behind a bad page", node_bad_behind_bad_page),
+	CASE("bad node after a bad page", node_bad_behind_bad_page),
 	CASE("bad node at a bad page", node_bad_at_bad_page),
 	CASE("bad node before the end of pages", node_bad_before_end_of_pages),
-	CASE("bad node behind the end of pages", node_bad_behind_end_of_pages),
+	CASE("bad node after the end of pages", node_bad_behind_end_of_pages),
 	CASE("bad node and bad status", node_bad_and_status_bad),
 	FAR("nodes alternate", node_alternates),
-	FAR("far, near, far, absent", node_far_then_absent),
+	FAR("far and near nodes, then an absent one", node_far_then_absent),
 	FAR("all far, pages end early", all_far_pages_end),
 	FAR("all far, status ends early", all_far_status_ends),
 	FAR("node outside the cpuset", cpuset_self),
 	FAR("node outside the other process's cpuset", cpuset_other),
 };
 
-static void set_args(struct scene *s, const void *arg)
+static void arg_case_run(struct scene *s, const void *arg)
 {
 	const struct arg_case *c = arg;
 
 	scene_alloc_arrays(s);
-	scene_add_good(s, NR_ARG, 0);
+	scene_add_touched(s, NR_ARG, 0);
 	scene_finish(s);
 	s->flags = MPOL_MF_MOVE;
 	s->answer->nr = NR_ARG;
@@ -133,7 +133,7 @@ static void test_args(struct answer *answers)
 			tap_skip("no second node", "%s", arg_cases[i].name);
 			continue;
 		}
-		ok = run_both(set_args, &arg_cases[i], answers, &skip);
+		ok = run_both(arg_case_run, &arg_cases[i], answers, &skip);
 		if (skip)
 			tap_skip(skip, "%s", arg_cases[i].name);
 		else

@@ -7,7 +7,7 @@
 
 #include "tests/contract/args_process.h"
 
-#define ENDS_AT 512 /* entries before an array that ends early does so */
+#define ENDS_AT 512 /* entries of an array that ends early */
 #define NR_ARG  600
 
 static void *const bad_pointer = (void *)8;
@@ -75,8 +75,8 @@ static void status_kernel(struct scene *s)
 	s->status = (void *)0xffffffff81000000;
 }
 
-/* A copy of the array whose entry ENDS_AT lies behind the end of the mapping. */
-static void *ending_copy(struct scene *s, const void *from, size_t entry_bytes)
+/* A copy of the array in which the mapping ends before entry ENDS_AT. */
+static void *scene_copy_ending(struct scene *s, const void *from, size_t entry_bytes)
 {
 	size_t len = ALIGN_UP(ENDS_AT * entry_bytes, PAGE_BYTES);
 	char *p = map_at(s, len + PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_POPULATE);
@@ -89,17 +89,17 @@ static void *ending_copy(struct scene *s, const void *from, size_t entry_bytes)
 
 static void pages_end(struct scene *s)
 {
-	s->pages = ending_copy(s, s->real_pages, sizeof(void *));
+	s->pages = scene_copy_ending(s, s->real_pages, sizeof(void *));
 }
 
 static void nodes_end(struct scene *s)
 {
-	s->nodes = ending_copy(s, s->real_nodes, sizeof(int));
+	s->nodes = scene_copy_ending(s, s->real_nodes, sizeof(int));
 }
 
 static void status_ends(struct scene *s)
 {
-	s->real_status = ending_copy(s, s->real_status, sizeof(int));
+	s->real_status = scene_copy_ending(s, s->real_status, sizeof(int));
 	s->status = s->real_status;
 	s->answer->nr = ENDS_AT;
 }
@@ -122,7 +122,7 @@ static void pages_end_query(struct scene *s)
 	s->nodes = NULL;
 }
 
-/* A query stores statuses by chunks: this end lies inside one. */
+/* A query stores statuses in chunks. Here the array ends inside a chunk. */
 static void pages_end_odd_query(struct scene *s)
 {
 	pages_end_query(s);
@@ -163,7 +163,7 @@ static void status_read_only(struct scene *s)
 
 static void pages_unreadable(struct scene *s)
 {
-	s->pages = ending_copy(s, s->real_pages, sizeof(void *));
+	s->pages = scene_copy_ending(s, s->real_pages, sizeof(void *));
 	mprotect((void *)ALIGN_DOWN((uintptr_t)s->pages, PAGE_BYTES), PAGE_BYTES, PROT_NONE);
 }
 
@@ -181,7 +181,7 @@ static void status_misaligned(struct scene *s)
 		memcpy(&s->real_status[i], &(int){UNTOUCHED}, sizeof(int));
 }
 
-/* One array for both, as programs have it. */
+/* Programs use one array for both. */
 static void status_is_nodes(struct scene *s)
 {
 	memcpy(s->real_status, s->real_nodes, NR_ARG * sizeof(int));

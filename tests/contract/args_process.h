@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Changes to a request: flags, and whose pages. */
+/* Changes to a request: flags, and the process that owns the pages. */
 #ifndef CONTRACT_ARGS_PROCESS_H
 #define CONTRACT_ARGS_PROCESS_H
 
@@ -39,33 +39,33 @@ static void flags_and_count_0(struct scene *s)
 	s->count = 0;
 }
 
-static void flags_bad_by_nobody(struct scene *s)
+static void flags_bad_unprivileged(struct scene *s)
 {
 	s->flags = BAD_FLAGS | MPOL_MF_MOVE_ALL;
 	become_nobody();
 }
 
-static void move_all_by_nobody(struct scene *s)
+static void move_all_unprivileged(struct scene *s)
 {
 	s->flags = MPOL_MF_MOVE_ALL;
 	become_nobody();
 }
 
-static void move_all_by_nobody_bad_pid(struct scene *s)
+static void move_all_unprivileged_bad_pid(struct scene *s)
 {
-	move_all_by_nobody(s);
+	move_all_unprivileged(s);
 	s->pid = -1;
 }
 
-static void move_all_by_nobody_count_0(struct scene *s)
+static void move_all_unprivileged_count_0(struct scene *s)
 {
-	move_all_by_nobody(s);
+	move_all_unprivileged(s);
 	s->count = 0;
 }
 
-static void move_all_query_by_nobody(struct scene *s)
+static void move_all_query_unprivileged(struct scene *s)
 {
-	move_all_by_nobody(s);
+	move_all_unprivileged(s);
 	s->nodes = NULL;
 }
 
@@ -92,27 +92,27 @@ static void pid_unused_count_0(struct scene *s)
 	s->count = 0;
 }
 
-static void pid_self_nobody(struct scene *s)
+static void pid_self_unprivileged(struct scene *s)
 {
 	become_nobody();
 	s->pid = getpid();
 }
 
-static void pid_init_nobody(struct scene *s)
+static void pid_init_unprivileged(struct scene *s)
 {
 	become_nobody();
 	s->pid = 1;
 }
 
-static void pid_init_nobody_query(struct scene *s)
+static void pid_init_unprivileged_query(struct scene *s)
 {
-	pid_init_nobody(s);
+	pid_init_unprivileged(s);
 	s->nodes = NULL;
 }
 
-static void pid_init_nobody_count_0(struct scene *s)
+static void pid_init_unprivileged_count_0(struct scene *s)
 {
-	pid_init_nobody(s);
+	pid_init_unprivileged(s);
 	s->count = 0;
 }
 
@@ -141,7 +141,7 @@ static void pid_kthread_count_0(struct scene *s)
 	s->count = 0;
 }
 
-static void pid_kthread_nobody(struct scene *s)
+static void pid_kthread_unprivileged(struct scene *s)
 {
 	pid_kthread(s);
 	become_nobody();
@@ -158,7 +158,7 @@ static void pid_zombie(struct scene *s)
 	s->pid = pid;
 }
 
-static void *tell_tid(void *arg)
+static void *thread_store_tid(void *arg)
 {
 	atomic_int *tid = arg;
 
@@ -173,21 +173,21 @@ static void pid_thread(struct scene *s)
 	static atomic_int tid;
 	pthread_t thread;
 
-	if (pthread_create(&thread, NULL, tell_tid, &tid))
+	if (pthread_create(&thread, NULL, thread_store_tid, &tid))
 		scene_must(s, NULL, "pthread_create");
 	while (!tid)
 		sched_yield();
 	s->pid = tid;
 }
 
-static void be_nobody(void *arg __maybe_unused)
+static void helper_become_nobody(void *arg __maybe_unused)
 {
 	become_nobody();
 }
 
 static void pid_same_user(struct scene *s)
 {
-	s->pid = scene_fork(s, be_nobody, NULL);
+	s->pid = scene_fork(s, helper_become_nobody, NULL);
 	become_nobody();
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Every kind of page that move_pages(2) has an answer for. */
+/* One case for each kind of page that move_pages(2) treats differently. */
 #ifndef CONTRACT_KINDS_H
 #define CONTRACT_KINDS_H
 
@@ -12,13 +12,13 @@
 
 struct kind {
 	const char *name;
-	/* Adds entries of the kind, wanted on node. */
+	/* Adds entries of the kind, with this destination. */
 	void (*add)(struct scene *s, int node);
 };
 
 static void add_touched(struct scene *s, int node)
 {
-	scene_add_good(s, 3, node);
+	scene_add_touched(s, 3, node);
 }
 
 static void add_untouched(struct scene *s, int node)
@@ -58,7 +58,7 @@ static void add_duplicates(struct scene *s, int node)
 	scene_add(s, p + 1, node);
 }
 
-/* There and back within one request. */
+/* The same page to one node and to another, in both orders. */
 static void add_there_and_back(struct scene *s, int node)
 {
 	char *p = map_touched(s, 2);
@@ -201,7 +201,7 @@ static void add_thp_all_pages(struct scene *s, int node)
 		scene_add(s, p + i * PAGE_BYTES, node);
 }
 
-/* Six of them, one address each: of heads and of tails. Returns the last. */
+/* Six huge pages by one address each, some in the head, some in a tail. Returns the last one. */
 static char *add_huge_list(struct scene *s, int node)
 {
 	char *p = NULL;
@@ -240,7 +240,7 @@ static void add_huge_and_one_twice(struct scene *s, int node)
 static void add_huge_and_small(struct scene *s, int node)
 {
 	add_huge_list(s, node);
-	scene_add_good(s, 1, node);
+	scene_add_touched(s, 1, node);
 }
 
 static void add_huge_and_absent(struct scene *s, int node)
@@ -283,7 +283,7 @@ static void add_shared_by_fork(struct scene *s, int node)
 
 	madvise(p + 3 * PAGE_BYTES, PAGE_BYTES, MADV_DONTFORK);
 	scene_fork(s, NULL, NULL);
-	p[PAGE_BYTES] = 2; /* own copy again */
+	p[PAGE_BYTES] = 2; /* a copy of its own again */
 	for (int i = 0; i < 4; i++)
 		scene_add(s, p + i * PAGE_BYTES, node);
 }
@@ -299,7 +299,7 @@ static void add_was_shared(struct scene *s, int node)
 		scene_add(s, p + i * PAGE_BYTES, node);
 }
 
-/* A pipe holds the page: it can't be migrated. */
+/* A pipe refers to the page, so the kernel cannot migrate it. */
 static void add_held_by_pipe(struct scene *s, int node)
 {
 	char *p = map_touched(s, 3);
@@ -316,12 +316,12 @@ static char in_bss[3 * PAGE_BYTES];
 
 static void add_own_image(struct scene *s, int node)
 {
-	/* Deep enough to be a page that was not there before. */
+	/* Deep enough for a page that has not been touched before. */
 	char *on_stack = __builtin_alloca(256 << 10);
 
 	memset(in_bss, 1, sizeof(in_bss));
 	memset(on_stack, 1, PAGE_BYTES);
-	(void)*(volatile char *)printf; /* its page is there */
+	(void)*(volatile char *)printf; /* touches its page */
 	scene_add(s, in_bss + PAGE_BYTES, node);
 	scene_add(s, on_stack, node);
 	scene_add(s, (void *)add_own_image, node);
@@ -337,7 +337,7 @@ static void add_kernel_made(struct scene *s, int node)
 
 	if (!vdso)
 		scene_must(s, NULL, "no vdso");
-	now_ns(); /* the library asks too, and touches these pages */
+	now_ns(); /* the library reads the clock as well, which touches these pages */
 	scene_add(s, vdso, node);
 	scene_add(s, vdso - PAGE_BYTES, node);
 }
@@ -362,7 +362,7 @@ static void add_grows_down(struct scene *s, int node)
 	scene_add(s, p - 10 * PAGE_BYTES, node);
 }
 
-static long nr_merged(void)
+static long ksm_nr_merged(void)
 {
 	FILE *f = fopen("/proc/self/ksm_merging_pages", "re");
 	long nr = 0;
@@ -374,9 +374,9 @@ static long nr_merged(void)
 	return nr;
 }
 
-static bool ksm_runs; /* for as long as the tests take */
+static bool ksm_runs; /* KSM runs during the tests */
 
-/* step: how the content of one differs from that of the next. */
+/* step: by how much the content of one page differs from that of the next. */
 static void add_ksm(struct scene *s, int node, int step)
 {
 	char *p = map_pages(s, 4);
@@ -394,7 +394,7 @@ static void add_mergeable(struct scene *s, int node)
 	add_ksm(s, node, 1);
 }
 
-/* One frame with several users, which moves for MPOL_MF_MOVE_ALL only. */
+/* One frame with several users, which only MPOL_MF_MOVE_ALL moves. */
 static void add_merged(struct scene *s, int node)
 {
 	long nr = 0;
@@ -404,7 +404,7 @@ static void add_merged(struct scene *s, int node)
 		scene_skip(s, "KSM does not run");
 	for (int i = 0; i < 2000 && nr < 4 && !s->answer->skip[0]; i++) {
 		usleep(10000);
-		nr = nr_merged();
+		nr = ksm_nr_merged();
 	}
 	if (nr < 4)
 		scene_must(s, NULL, "KSM merges nothing");
@@ -439,11 +439,11 @@ static const struct kind kinds[] = {
 	{"pages never touched", add_untouched},
 	{"the zero page", add_zero_page},
 	{"unaligned addresses", add_unaligned},
-	{"the same page again", add_duplicates},
-	{"there and back", add_there_and_back},
+	{"the same page twice", add_duplicates},
+	{"one page to different nodes", add_there_and_back},
 	{"unmapped pages", add_unmapped},
 	{"kernel, vsyscall and non-canonical addresses", add_impossible},
-	{"PROT_NONE and the like", add_protected},
+	{"PROT_NONE and other protections", add_protected},
 	{"mlocked pages", add_locked},
 	{"file pages", add_file},
 	{"shared memory", add_shm},
@@ -451,17 +451,17 @@ static const struct kind kinds[] = {
 	{"a THP's head and tails", add_thp},
 	{"all pages of a THP", add_thp_all_pages},
 	{"huge pages by one address each", add_huge_pages},
-	{"huge pages, the last first", add_huge_backwards},
+	{"huge pages in reverse order", add_huge_backwards},
 	{"huge pages, one named twice", add_huge_and_one_twice},
 	{"huge pages and a small one", add_huge_and_small},
 	{"huge pages and one never touched", add_huge_and_absent},
 	{"huge pages, some of them shared", add_huge_some_shared},
 	{"huge pages to different nodes", add_huge_to_many_nodes},
-	{"huge pages, one to a node that is none", add_huge_to_a_bad_node},
+	{"huge pages, one to an invalid node", add_huge_to_a_bad_node},
 	{"the huge zero page", add_huge_zero_page},
 	{"pages shared after fork", add_shared_by_fork},
-	{"pages that were shared once", add_was_shared},
-	{"a page held by a pipe", add_held_by_pipe},
+	{"pages shared after fork, child has exited", add_was_shared},
+	{"a page that a pipe refers to", add_held_by_pipe},
 	{"stack, text, bss, heap and the arrays themselves", add_own_image},
 	{"vdso and vvar", add_kernel_made},
 	{"MADV_DONTNEED and MADV_FREE", add_discarded},

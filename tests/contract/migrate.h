@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* migrate_pages(2): arguments, and pages that go from one set of nodes to another. */
+/* migrate_pages(2): its arguments, and pages that move from one set of nodes to another. */
 #ifndef CONTRACT_MIGRATE_H
 #define CONTRACT_MIGRATE_H
 
@@ -8,9 +8,9 @@
 #define MASK_WORDS (MAX_NODES / 64)
 #define ALL_BITS   (MAX_NODES + 1)
 
-enum who { SELF, OWN_PID, NO_PID, MINUS_1, INIT, KTHREAD, HELPER };
+enum process { SELF, OWN_PID, NO_PID, MINUS_1, INIT, KTHREAD, HELPER };
 
-/* Masks by their first word; BAD stands for a bad pointer, NULL_MASK for NULL. */
+/* A mask is given by its first word. BAD is an invalid pointer, NULL_MASK is NULL. */
 #define BAD       0xbadUL
 #define NULL_MASK 0xdeadUL
 #define NODE(n)   (1UL << (n))
@@ -18,7 +18,7 @@ enum who { SELF, OWN_PID, NO_PID, MINUS_1, INIT, KTHREAD, HELPER };
 
 struct migrate_case {
 	const char *name;
-	enum who who;
+	enum process process;
 	unsigned long maxnode;
 	unsigned long from, to;
 	bool unprivileged, shared, needs_far;
@@ -27,12 +27,12 @@ struct migrate_case {
 static const struct migrate_case migrate_cases[] = {
 	{"0 to 0", SELF, ALL_BITS, 1, 1, false, false, false},
 	{"0 to 0, own pid", OWN_PID, ALL_BITS, 1, 1, false, false, false},
-	{"0 to 0, nobody", SELF, ALL_BITS, 1, 1, true, false, false},
+	{"0 to 0, unprivileged", SELF, ALL_BITS, 1, 1, true, false, false},
 	{"to an absent node", SELF, ALL_BITS, 1, NODE(40), false, false, false},
 	{"to absent and present nodes", SELF, ALL_BITS, 1, NODE(40) | 1, false, false, false},
-	{"to the empty set", SELF, ALL_BITS, 1, 0, false, false, false},
+	{"to no node", SELF, ALL_BITS, 1, 0, false, false, false},
 	{"to NULL", SELF, ALL_BITS, 1, NULL_MASK, false, false, false},
-	{"from the empty set", SELF, ALL_BITS, 0, 1, false, false, false},
+	{"from no node", SELF, ALL_BITS, 0, 1, false, false, false},
 	{"from NULL", SELF, ALL_BITS, NULL_MASK, 1, false, false, false},
 	{"from an absent node", SELF, ALL_BITS, NODE(40), 1, false, false, false},
 	{"maxnode 0", SELF, 0, 1, 1, false, false, false},
@@ -47,24 +47,24 @@ static const struct migrate_case migrate_cases[] = {
 	{"bad to and bad pid", MINUS_1, ALL_BITS, 1, BAD, false, false, false},
 	{"pid -1", MINUS_1, ALL_BITS, 1, 1, false, false, false},
 	{"no such pid", NO_PID, ALL_BITS, 1, 1, false, false, false},
-	{"no such pid, empty to", NO_PID, ALL_BITS, 1, 0, false, false, false},
+	{"no such pid, to no node", NO_PID, ALL_BITS, 1, 0, false, false, false},
 	{"kernel thread", KTHREAD, ALL_BITS, 1, 1, false, false, false},
-	{"kernel thread, nobody", KTHREAD, ALL_BITS, 1, 1, true, false, false},
-	{"init, nobody", INIT, ALL_BITS, 1, 1, true, false, false},
-	{"init, nobody, empty to", INIT, ALL_BITS, 1, 0, true, false, false},
+	{"kernel thread, unprivileged", KTHREAD, ALL_BITS, 1, 1, true, false, false},
+	{"init, unprivileged", INIT, ALL_BITS, 1, 1, true, false, false},
+	{"init, unprivileged, to no node", INIT, ALL_BITS, 1, 0, true, false, false},
 	{"another process", HELPER, ALL_BITS, 1, 1, false, false, false},
 	{"near to far", SELF, ALL_BITS, 1, F, false, false, true},
 	{"near to far, own pid", OWN_PID, ALL_BITS, 1, F, false, false, true},
-	{"near to far, nobody", SELF, ALL_BITS, 1, F, true, false, true},
+	{"near to far, unprivileged", SELF, ALL_BITS, 1, F, true, false, true},
 	{"both to far", SELF, ALL_BITS, F | 1, F, false, false, true},
 	{"swap", SELF, ALL_BITS, F | 1, F | 1, false, false, true},
 	{"near to both", SELF, ALL_BITS, 1, F | 1, false, false, true},
 	{"near to far, shared pages", SELF, ALL_BITS, 1, F, false, true, true},
-	{"near to far, shared pages, nobody", SELF, ALL_BITS, 1, F, true, true, true},
+	{"near to far, shared pages, unprivileged", SELF, ALL_BITS, 1, F, true, true, true},
 	{"near to far, another process", HELPER, ALL_BITS, 1, F, false, false, true},
 };
 
-static const unsigned long *mask_arg(struct scene *s, unsigned long word)
+static const unsigned long *migrate_mask(struct scene *s, unsigned long word)
 {
 	unsigned long *mask;
 
@@ -77,8 +77,8 @@ static const unsigned long *mask_arg(struct scene *s, unsigned long word)
 	return mask;
 }
 
-static void ask_migrate(struct scene *s, unsigned long maxnode, const unsigned long *from,
-			const unsigned long *to)
+static void scene_call_migrate_pages(struct scene *s, unsigned long maxnode,
+				     const unsigned long *from, const unsigned long *to)
 {
 	struct answer *a = s->answer;
 	struct ferry *ferry;
@@ -95,17 +95,17 @@ static void ask_migrate(struct scene *s, unsigned long maxnode, const unsigned l
 	ferry_close(ferry);
 }
 
-static void fill_in_helper(void *arg)
+static void scene_fill_in_helper(void *arg)
 {
 	struct scene *s = arg;
 
-	scene_add_good(s, NR_ARG, 0);
+	scene_add_touched(s, NR_ARG, 0);
 }
 
-static void set_migrate(struct scene *s, const void *arg)
+static void migrate_case_run(struct scene *s, const void *arg)
 {
 	const struct migrate_case *c = arg;
-	const unsigned long *from = mask_arg(s, c->from), *to = mask_arg(s, c->to);
+	const unsigned long *from = migrate_mask(s, c->from), *to = migrate_mask(s, c->to);
 	struct scene *shared = map_shared(s, sizeof(*s));
 	const int pids[] = {
 		[SELF] = 0,     [OWN_PID] = getpid(), [NO_PID] = 0x7ffffffe,
@@ -114,26 +114,26 @@ static void set_migrate(struct scene *s, const void *arg)
 
 	scene_alloc_arrays(s);
 	*shared = *s;
-	if (c->who == HELPER) {
-		shared->pid = scene_fork(s, fill_in_helper, shared);
+	if (c->process == HELPER) {
+		shared->pid = scene_fork(s, scene_fill_in_helper, shared);
 		shared->helpers[shared->nr_helpers++] = shared->pid;
 	} else {
-		fill_in_helper(shared);
-		shared->pid = pids[c->who];
+		scene_fill_in_helper(shared);
+		shared->pid = pids[c->process];
 	}
 	*s = *shared;
 	if (c->shared)
 		scene_fork(s, NULL, NULL);
 	scene_finish(s);
-	if (c->who == KTHREAD)
+	if (c->process == KTHREAD)
 		pid_kthread(s);
 	if (c->unprivileged)
 		become_nobody();
-	ask_migrate(s, c->maxnode, from, to);
-	if (c->who != HELPER)
+	scene_call_migrate_pages(s, c->maxnode, from, to);
+	if (c->process != HELPER)
 		s->pid = 0;
 	scene_record(s, (unsigned int)s->count);
-	/* What is left in place besides our pages differs from process to process. */
+	/* How many other pages stay in place differs from process to process. */
 	if (s->answer->ret > 0)
 		s->answer->ret = 0;
 }
@@ -151,7 +151,7 @@ static void test_migrate(struct answer *answers)
 			tap_skip("no second node", "migrate_pages: %s", c->name);
 			continue;
 		}
-		ok = run_both(set_migrate, c, answers, &skip);
+		ok = run_both(migrate_case_run, c, answers, &skip);
 		if (skip)
 			tap_skip(skip, "migrate_pages: %s", c->name);
 		else

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Each kind of page in each mode of the call: alone, and amid many ordinary pages. */
+/* Each kind of page in each mode of the call: alone, and among many ordinary pages. */
 #ifndef CONTRACT_MOVES_H
 #define CONTRACT_MOVES_H
 
 #include "tests/contract/compare.h"
 #include "tests/contract/kinds.h"
 
-#define NR_AMID 600 /* ordinary pages on either side: enough for the library's own way */
+#define NR_AROUND \
+	600 /* ordinary pages before and after: enough for the library to plan the request */
 
 enum target { TO_NONE, TO_NEAR, TO_FAR, TO_BARE };
 
@@ -15,7 +16,7 @@ struct mode {
 	enum target target; /* TO_NONE: a query */
 	int flags;
 	bool unprivileged;
-	bool other_process; /* asked by another process about this one */
+	bool other_process; /* the pages are those of another process */
 };
 
 static const struct mode modes[] = {
@@ -24,11 +25,11 @@ static const struct mode modes[] = {
 	{"MOVE, in place", TO_NEAR, MPOL_MF_MOVE, false, false},
 	{"flags 0, in place", TO_NEAR, 0, false, false},
 	{"MOVE_ALL, in place", TO_NEAR, MPOL_MF_MOVE_ALL, false, false},
-	{"MOVE by nobody, in place", TO_NEAR, MPOL_MF_MOVE, true, false},
+	{"MOVE, unprivileged, in place", TO_NEAR, MPOL_MF_MOVE, true, false},
 	{"MOVE of another process, in place", TO_NEAR, MPOL_MF_MOVE, false, true},
 	{"MOVE, far", TO_FAR, MPOL_MF_MOVE, false, false},
 	{"MOVE | MOVE_ALL, far", TO_FAR, MPOL_MF_MOVE | MPOL_MF_MOVE_ALL, false, false},
-	{"MOVE by nobody, far", TO_FAR, MPOL_MF_MOVE, true, false},
+	{"MOVE, unprivileged, far", TO_FAR, MPOL_MF_MOVE, true, false},
 	{"MOVE of another process, far", TO_FAR, MPOL_MF_MOVE, false, true},
 	{"MOVE to a node without CPUs", TO_BARE, MPOL_MF_MOVE, false, false},
 };
@@ -36,7 +37,7 @@ static const struct mode modes[] = {
 struct move_case {
 	const struct kind *kind;
 	const struct mode *mode;
-	unsigned int nr_amid;
+	unsigned int nr_around;
 };
 
 static inline void scene_alloc_arrays(struct scene *s)
@@ -55,7 +56,7 @@ static inline void scene_finish(struct scene *s)
 		s->real_status[i] = UNTOUCHED;
 }
 
-/* Asks where the pages are now, and hands the entries over. */
+/* Queries where the pages are now, and stores the entries in the answer. */
 static inline void scene_record(struct scene *s, unsigned int nr)
 {
 	struct answer *a = s->answer;
@@ -73,13 +74,13 @@ static int target_node(const struct scene *s, enum target target)
 	return target == TO_FAR ? s->node_far : target == TO_BARE ? s->node_bare : 0;
 }
 
-static void build(struct scene *s, const struct move_case *c)
+static void scene_build(struct scene *s, const struct move_case *c)
 {
 	int node = target_node(s, c->mode->target);
 
-	scene_add_good(s, c->nr_amid, node);
+	scene_add_touched(s, c->nr_around, node);
 	c->kind->add(s, node);
-	scene_add_good(s, c->nr_amid, node);
+	scene_add_touched(s, c->nr_around, node);
 	scene_finish(s);
 }
 
@@ -88,35 +89,35 @@ struct foreign {
 	const struct move_case *move;
 };
 
-static void build_in_helper(void *arg)
+static void scene_build_in_helper(void *arg)
 {
 	struct foreign *foreign = arg;
 
-	build(foreign->scene, foreign->move);
+	scene_build(foreign->scene, foreign->move);
 }
 
-/* Another process builds it in its own memory; the scene and its arrays are shared with it. */
-static void build_elsewhere(struct scene *s, const struct move_case *c)
+/* A helper process builds the scene in its own memory, but shares the scene and its arrays. */
+static void scene_build_foreign(struct scene *s, const struct move_case *c)
 {
 	struct foreign foreign = {.scene = map_shared(s, sizeof(*s)), .move = c};
 	pid_t pid;
 
 	*foreign.scene = *s;
-	pid = scene_fork(s, build_in_helper, &foreign);
+	pid = scene_fork(s, scene_build_in_helper, &foreign);
 	foreign.scene->helpers[foreign.scene->nr_helpers++] = pid;
 	foreign.scene->pid = pid;
 	*s = *foreign.scene;
 }
 
-static void set_move(struct scene *s, const void *arg)
+static void move_case_run(struct scene *s, const void *arg)
 {
 	const struct move_case *c = arg;
 
 	scene_alloc_arrays(s);
 	if (c->mode->other_process)
-		build_elsewhere(s, c);
+		scene_build_foreign(s, c);
 	else
-		build(s, c);
+		scene_build(s, c);
 	if (c->mode->target == TO_NONE)
 		s->nodes = NULL;
 	s->flags = c->mode->flags;
@@ -141,12 +142,12 @@ static void test_moves(struct answer *answers)
 				tap_skip("no such node", "%s: %s", c.mode->name, c.kind->name);
 				continue;
 			}
-			for (c.nr_amid = 0; ok && !skip && c.nr_amid <= NR_AMID;
-			     c.nr_amid += NR_AMID) {
-				ok = run_both(set_move, &c, answers, &skip);
+			for (c.nr_around = 0; ok && !skip && c.nr_around <= NR_AROUND;
+			     c.nr_around += NR_AROUND) {
+				ok = run_both(move_case_run, &c, answers, &skip);
 				if (!ok)
-					tap_note("with %u ordinary pages on either side",
-						 c.nr_amid);
+					tap_note("with %u ordinary pages before and after",
+						 c.nr_around);
 			}
 			if (skip)
 				tap_skip(skip, "%s: %s", c.mode->name, c.kind->name);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Contract tests: the same request, on equal scenes, to the system call and to the library. Each
- * side runs in a process of its own, so that a scene may drop privileges, fork, or spoil memory.
+ * Contract tests make the same request to the system call and to the library, each on a scene of
+ * its own, and compare the answers. Each side runs in a process of its own, so that a scene may
+ * drop privileges, fork or corrupt memory.
  */
 #ifndef CONTRACT_SCENE_H
 #define CONTRACT_SCENE_H
@@ -27,41 +28,41 @@
 #define SCENE_BASE  ((char *)0x200000000000)
 #define UNTOUCHED   (-77) /* statuses hold this before the call */
 #define NOBODY      65534
-#define SIDE_S      120 /* a side that takes longer hangs */
+#define SIDE_S      120 /* the time after which a side is taken to hang */
 
 enum side { SIDE_KERNEL, SIDE_FERRY };
 
-/* What one side answered; lies in memory shared with the test. */
+/* The answer of one side, in memory shared with the test. */
 struct answer {
 	bool done;
-	char skip[80]; /* why the scene can't be set here; "" if it can */
+	char skip[80]; /* why the scene cannot be built here; "" if it can */
 	char bug[160]; /* an answer that contradicts itself */
 	long ret;
 	int err;
 	int old_hugepages;     /* to be restored if not negative */
 	unsigned int nr;       /* entries compared */
-	int nodes[MAX_PAGES];  /* wanted */
+	int nodes[MAX_PAGES];  /* destinations */
 	int status[MAX_PAGES]; /* stored by the call */
-	int where[MAX_PAGES];  /* by a fresh query after it; own pages only */
+	int where[MAX_PAGES];  /* by a query after the call; own pages only */
 };
 
 struct scene {
 	struct answer *answer;
 	enum side side;
-	/* The request as it will be made. */
+	/* the request */
 	int pid;
 	unsigned long count;
 	void **pages;
 	int *nodes; /* NULL: a query */
 	int *status;
 	int flags;
-	/* Where the entries really are, when pages, nodes or status point elsewhere. */
+	/* the valid arrays, even if pages, nodes or status point elsewhere */
 	void **real_pages;
 	int *real_nodes;
 	int *real_status;
-	/* The machine. */
+	/* the machine */
 	int node_far;  /* a second node that has memory; 0 if there is none */
-	int node_bare; /* one with memory and no CPU; 0 if there is none */
+	int node_bare; /* a node with memory and no CPU; 0 if there is none */
 	char *next_map;
 	pid_t helpers[MAX_HELPERS];
 	int nr_helpers;
@@ -74,7 +75,7 @@ static inline void scene_skip(struct scene *s, const char *why)
 	snprintf(s->answer->skip, sizeof(s->answer->skip), "%s", why);
 }
 
-/* Ends the side: the scene can't be set. */
+/* Returns p, but ends the side if p is NULL or MAP_FAILED: the scene cannot be built. */
 static inline void *scene_must(struct scene *s, void *p, const char *what)
 {
 	if (p == MAP_FAILED || !p) {
@@ -89,8 +90,8 @@ static inline void *scene_must(struct scene *s, void *p, const char *what)
 }
 
 /*
- * Memory far below where mmap(2) looks first, with a gap behind: what is unmapped there stays so,
- * whatever the library maps meanwhile.
+ * Maps memory far below the addresses that mmap(2) chooses, with a gap after it. Memory that the
+ * scene unmaps there stays unmapped, whatever the library maps.
  */
 static inline char *map_at(struct scene *s, size_t len, int prot, int flags)
 {
@@ -102,7 +103,7 @@ static inline char *map_at(struct scene *s, size_t len, int prot, int flags)
 	return p;
 }
 
-/* Stays shared with processes forked later. */
+/* Memory that stays shared with processes forked later. */
 static inline void *map_shared(struct scene *s, size_t len)
 {
 	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE,
@@ -135,7 +136,7 @@ static inline void scene_add(struct scene *s, void *page, int node)
 	s->count++;
 }
 
-static inline void scene_add_good(struct scene *s, unsigned int nr, int node)
+static inline void scene_add_touched(struct scene *s, unsigned int nr, int node)
 {
 	char *p = nr ? map_touched(s, nr) : NULL;
 
@@ -144,8 +145,8 @@ static inline void scene_add_good(struct scene *s, unsigned int nr, int node)
 }
 
 /*
- * A process that runs fn and then holds what it has until this one is gone. It watches a pipe: a
- * signal of parent's death does not pass between users.
+ * Forks a process that runs fn and then keeps its memory until the calling process has ended. It
+ * learns that from a pipe, because a parent-death signal is not sent if the users differ.
  */
 static inline pid_t fork_holder(void (*fn)(void *), void *arg)
 {
@@ -174,7 +175,7 @@ static inline pid_t fork_holder(void (*fn)(void *), void *arg)
 	return pid;
 }
 
-/* The same, for a scene. */
+/* As fork_holder(), but the process is a helper of the scene. */
 static inline pid_t scene_fork(struct scene *s, void (*fn)(void *), void *arg)
 {
 	pid_t pid = fork_holder(fn, arg);
@@ -185,7 +186,7 @@ static inline pid_t scene_fork(struct scene *s, void (*fn)(void *), void *arg)
 	return pid;
 }
 
-/* Memory comes from this node until reset with -1. */
+/* Allocates memory on this node from now on; -1 ends that. */
 static inline void prefer_node(int node)
 {
 	unsigned long mask[MAX_NODES / 64] = {0};
@@ -205,7 +206,7 @@ static inline void become_nobody(void)
 
 /* ---- the machine ---------------------------------------------------------------------------- */
 
-/* Whether node is in a list such as "0-1,3". */
+/* True if the file lists the node, as in "0-1,3". */
 static inline bool node_listed(const char *file, int node)
 {
 	char line[256] = "", *p = line;
@@ -244,7 +245,7 @@ static inline int find_node(bool with_cpu)
 	return 0;
 }
 
-/* Returns what it was before, or -1. */
+/* Returns the former number, or -1. */
 static inline int set_hugepages(int nr)
 {
 	FILE *f = fopen("/proc/sys/vm/nr_hugepages", "r+");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Equal requests to the system call and to the library must be answered equally. */
+/* Equal requests to the system call and to the library must have equal results. */
 #include "tests/contract/migrate.h"
 
 int main(void)
@@ -7,7 +7,7 @@ int main(void)
 	struct answer *answers = new_answers();
 
 #ifdef __SANITIZE_THREAD__
-	printf("1..0 # SKIP TSan does not live through the forks and mappings of the scenes\n");
+	printf("1..0 # SKIP TSan does not support the forks and mappings of the scenes\n");
 	return 0;
 #endif
 	tap_plan(NR_ARG_TESTS + NR_MOVE_TESTS + NR_MIGRATE_TESTS);

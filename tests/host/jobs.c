@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Jobs: what the header says of them, apart from the moving itself. */
+/* Jobs: errors, waiting, ends, accounts and statuses, as the public header describes them. */
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -24,14 +24,14 @@ static struct ferry_request request_of(const struct ferry_range *range)
 	return request;
 }
 
-static struct ferry_range whole(void)
+static struct ferry_range range_of_all(void)
 {
 	return (struct ferry_range){mem, LEN, some_node()};
 }
 
 /* ---- refusals ---- */
 
-static bool refused(const struct ferry_request *request, int error, const char *why)
+static bool request_is_refused(const struct ferry_request *request, int error, const char *why)
 {
 	struct ferry_job *job = (struct ferry_job *)1;
 	int err = ferry_submit(ferry, request, &job);
@@ -44,16 +44,16 @@ static bool refused(const struct ferry_request *request, int error, const char *
 	return false;
 }
 
-static bool refuses_bad_requests(void)
+static bool test_bad_requests(void)
 {
-	struct ferry_range range = whole(), two[2] = {range, range};
+	struct ferry_range range = range_of_all(), two[2] = {range, range};
 	const struct ferry_request good = request_of(&range);
 	struct ferry_request bad;
 	void *pages[1] = {mem};
 	int nodes[1] = {some_node()}, far[1] = {1000};
 	bool ok = true;
 
-#define REFUSED(error, change) (bad = good, change, ok &= refused(&bad, error, #change))
+#define REFUSED(error, change) (bad = good, change, ok &= request_is_refused(&bad, error, #change))
 	REFUSED(EINVAL, bad.size = 0);
 	REFUSED(EINVAL, bad.flags = 1U << 30);
 	REFUSED(EINVAL, bad.nr_ranges = 0);
@@ -77,13 +77,13 @@ static bool refuses_bad_requests(void)
 	return ok;
 }
 
-static bool knows_sizes(void)
+static bool test_struct_sizes(void)
 {
 	struct {
 		struct ferry_request request;
 		uint64_t newer;
 	} big = {.request = request_of(NULL)};
-	struct ferry_range range = whole();
+	struct ferry_range range = range_of_all();
 	struct ferry_job *job;
 	struct {
 		struct ferry_result result;
@@ -95,7 +95,7 @@ static bool knows_sizes(void)
 	big.request.ranges = &range;
 	big.request.size = sizeof(big);
 	big.newer = 1;
-	ok = refused(&big.request, E2BIG, "a member from the future");
+	ok = request_is_refused(&big.request, E2BIG, "a member that the library does not know");
 	big.newer = 0;
 	if (ferry_submit(ferry, &big.request, &job))
 		return false;
@@ -114,14 +114,14 @@ static bool knows_sizes(void)
 
 /* ---- the end of a job ---- */
 
-static bool readable(int fd, int timeout_ms)
+static bool fd_is_readable(int fd, int timeout_ms)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
 
 	return poll(&poll_fd, 1, timeout_ms) == 1;
 }
 
-static bool all_settled(int otherwise)
+static bool statuses_are_settled(int otherwise)
 {
 	for (size_t i = 0; i < NR_PAGES; i++)
 		if (status[i] != some_node() && status[i] != otherwise)
@@ -129,9 +129,9 @@ static bool all_settled(int otherwise)
 	return true;
 }
 
-static bool says_when_it_ends(void)
+static bool test_end(void)
 {
-	struct ferry_range range = whole();
+	struct ferry_range range = range_of_all();
 	struct ferry_request request = request_of(&range);
 	struct ferry_result result = FERRY_RESULT_INIT;
 	struct ferry_job *job;
@@ -140,17 +140,17 @@ static bool says_when_it_ends(void)
 	request.status = memset(status, 0x55, sizeof(status));
 	if (ferry_submit(ferry, &request, &job))
 		return false;
-	ok = readable(ferry_job_fd(job), 60000);
+	ok = fd_is_readable(ferry_job_fd(job), 60000);
 	ok &= !ferry_job_wait(job, WAIT_NS) && !ferry_job_wait(job, 0);
 	ok &= !ferry_job_result(job, &result) && adds_up(&result) && !result.error;
 	ferry_job_close(job);
-	return ok && all_settled(some_node()) && result.nr_pages == NR_PAGES;
+	return ok && statuses_are_settled(some_node()) && result.nr_pages == NR_PAGES;
 }
 
-/* Slow enough to be looked at: a MiB a second. */
-static struct ferry_job *slow_job(uint64_t deadline_ns)
+/* Slow enough to be observed: 1 MiB per second. */
+static struct ferry_job *submit_slow_job(uint64_t deadline_ns)
 {
-	struct ferry_range range = whole();
+	struct ferry_range range = range_of_all();
 	struct ferry_request request = request_of(&range);
 	struct ferry_job *job;
 
@@ -162,13 +162,13 @@ static struct ferry_job *slow_job(uint64_t deadline_ns)
 	return ferry_submit(ferry, &request, &job) ? NULL : job;
 }
 
-static bool ends_early(struct ferry_job *job, int error)
+static bool job_ends_early(struct ferry_job *job, int error)
 {
 	struct ferry_result result = FERRY_RESULT_INIT;
 	bool ok = !ferry_job_wait(job, WAIT_NS) && !ferry_job_result(job, &result) &&
 		  result.error == error && adds_up(&result) && result.nr_failed &&
 		  result.pages_by_reason[FERRY_REASON_STOPPED] == result.nr_failed &&
-		  all_settled(-ECANCELED);
+		  statuses_are_settled(-ECANCELED);
 
 	if (!ok)
 		print_result(&result);
@@ -176,27 +176,27 @@ static bool ends_early(struct ferry_job *job, int error)
 	return ok;
 }
 
-static bool can_be_cancelled(void)
+static bool test_cancel(void)
 {
-	struct ferry_job *job = slow_job(0);
+	struct ferry_job *job = submit_slow_job(0);
 	struct ferry_result result = FERRY_RESULT_INIT;
 	bool ok = job && ferry_job_wait(job, 0) == -ETIMEDOUT &&
 		  ferry_job_wait(job, 1000000) == -ETIMEDOUT &&
-		  ferry_job_result(job, &result) == -EBUSY && !readable(ferry_job_fd(job), 0);
+		  ferry_job_result(job, &result) == -EBUSY && !fd_is_readable(ferry_job_fd(job), 0);
 
 	ferry_job_cancel(job);
 	ferry_job_cancel(job);
-	return ends_early(job, -ECANCELED) && ok;
+	return job_ends_early(job, -ECANCELED) && ok;
 }
 
-static bool has_a_deadline(void)
+static bool test_deadline(void)
 {
-	return ends_early(slow_job(50000000), -ETIMEDOUT);
+	return job_ends_early(submit_slow_job(50000000), -ETIMEDOUT);
 }
 
-static bool keeps_to_its_cap(void)
+static bool test_bandwidth_cap(void)
 {
-	struct ferry_job *job = slow_job(0);
+	struct ferry_job *job = submit_slow_job(0);
 	uint64_t start_ns = test_now_ns(), last = 0;
 	bool ok = true;
 
@@ -206,7 +206,7 @@ static bool keeps_to_its_cap(void)
 
 		usleep(10000);
 		ferry_job_progress(job, &progress);
-		/* Each lane may be a chunk ahead; the clock is read last, so it errs upwards. */
+		/* Each lane may be a chunk ahead. The clock is read last: `most` is not too low. */
 		most = (uint64_t)((double)(test_now_ns() - start_ns) / 1e9 * (1 << 20)) + 4 * 65536;
 		ok &= progress.nr_done >= last && progress.nr_done <= progress.nr_pages &&
 		      progress.nr_done * PAGE_BYTES <= most;
@@ -216,22 +216,22 @@ static bool keeps_to_its_cap(void)
 	return ok && is_intact(mem, LEN, 3);
 }
 
-static bool close_ends_it(void)
+static bool test_close(void)
 {
-	struct ferry_job *job = slow_job(0);
+	struct ferry_job *job = submit_slow_job(0);
 
 	if (!job)
 		return false;
 	ferry_job_close(job);
 	ferry_job_close(NULL);
-	return all_settled(-ECANCELED);
+	return statuses_are_settled(-ECANCELED);
 }
 
-/* What waits for pages of a slow job hears of its own deadline and of a cancel all the same. */
-static bool waiting_jobs_end(void)
+/* A job that waits for the pages of another one still ends at its deadline, or if cancelled. */
+static bool test_waiting_jobs_end(void)
 {
-	struct ferry_job *slow = slow_job(0), *late, *unwanted;
-	struct ferry_range range = whole();
+	struct ferry_job *slow = submit_slow_job(0), *late, *unwanted;
+	struct ferry_range range = range_of_all();
 	struct ferry_request request = request_of(&range);
 	bool ok;
 
@@ -250,8 +250,8 @@ static bool waiting_jobs_end(void)
 	return ok;
 }
 
-/* Slow enough never to end by itself here. */
-static struct ferry_job *endless_job(char *addr, size_t len_bytes)
+/* So slow that it does not end by itself during the test. */
+static struct ferry_job *submit_endless_job(char *addr, size_t len_bytes)
 {
 	struct ferry_range range = {addr, len_bytes, some_node()};
 	struct ferry_request request = request_of(&range);
@@ -262,16 +262,16 @@ static struct ferry_job *endless_job(char *addr, size_t len_bytes)
 	return ferry_submit(ferry, &request, &job) ? NULL : job;
 }
 
-static bool has_ended(struct ferry_job *job)
+static bool job_has_ended(struct ferry_job *job)
 {
 	return !ferry_job_wait(job, 0);
 }
 
 /*
- * More jobs than workers are held back by their caps, or stand in line for the pages of one that
- * is: another job is moved all the same.
+ * More jobs than there are workers wait: for their bandwidth caps, or for the pages of such a job.
+ * Another job still runs.
  */
-static bool waiting_jobs_hold_nobody(void)
+static bool test_waiting_jobs_hold_no_worker(void)
 {
 	enum { NR = 24, SHARE = LEN / (NR + 1) / PAGE_BYTES * PAGE_BYTES };
 	struct ferry_range rest = {mem + NR * SHARE, SHARE, some_node()};
@@ -281,7 +281,7 @@ static bool waiting_jobs_hold_nobody(void)
 	bool ok = true;
 
 	for (size_t i = 0; i < NR; i++)
-		if (!(slow[i] = endless_job(mem + i * SHARE, SHARE)) ||
+		if (!(slow[i] = submit_endless_job(mem + i * SHARE, SHARE)) ||
 		    ferry_submit(ferry, &in_line, &waiting[i]))
 			return false;
 	if (ferry_submit(ferry, &request, &job))
@@ -289,9 +289,9 @@ static bool waiting_jobs_hold_nobody(void)
 	ok = !ferry_job_wait(job, WAIT_NS);
 	ferry_job_close(job);
 	for (size_t i = 0; i < NR; i++)
-		ok &= !has_ended(slow[i]) && !has_ended(waiting[i]);
+		ok &= !job_has_ended(slow[i]) && !job_has_ended(waiting[i]);
 	ferry_job_cancel(waiting[NR / 2]);
-	ok &= !ferry_job_wait(waiting[NR / 2], WAIT_NS) && !has_ended(waiting[0]);
+	ok &= !ferry_job_wait(waiting[NR / 2], WAIT_NS) && !job_has_ended(waiting[0]);
 	for (size_t i = 0; i < NR; i++)
 		ferry_job_close(slow[i]);
 	for (size_t i = 0; i < NR; i++) {
@@ -305,10 +305,10 @@ static bool waiting_jobs_hold_nobody(void)
 	return ok && is_intact(mem, LEN, 3);
 }
 
-/* In a context that knows nothing of this machine's speed yet: it begins with small slices. */
-static bool stops_at_a_failure(void)
+/* In a new context, which does not know the speed of the machine and begins with small slices. */
+static bool test_stop_at_failure(void)
 {
-	struct ferry_range range = whole();
+	struct ferry_range range = range_of_all();
 	struct ferry_request request = request_of(&range);
 	struct ferry_result result = FERRY_RESULT_INIT;
 	struct ferry *fresh = open_context(NULL);
@@ -333,8 +333,8 @@ static bool stops_at_a_failure(void)
 	return ok;
 }
 
-/* A list in falling order, every other page, with a hole: statuses are in its order. */
-static bool takes_lists(void)
+/* A list in descending order, every other page, with a hole. Statuses are in the list's order. */
+static bool test_list(void)
 {
 	enum { NR = 2048 };
 	static void *pages[NR];
@@ -366,7 +366,7 @@ static bool takes_lists(void)
 	return ok && result.nr_failed == 1;
 }
 
-static bool takes_nothing(void)
+static bool test_no_pages(void)
 {
 	struct ferry_range range = {mem, 0, some_node()};
 	struct ferry_request request = request_of(&range);
@@ -382,7 +382,7 @@ static bool takes_nothing(void)
 	return ok;
 }
 
-static void *many(void *arg)
+static void *submit_many(void *arg)
 {
 	struct ferry_job *jobs[50];
 	intptr_t bad = 0;
@@ -405,33 +405,33 @@ static void *many(void *arg)
 	return (void *)bad;
 }
 
-static void take_bytes(void *arg, const char *name, uint64_t value)
+static void counter_store_bytes(void *arg, const char *name, uint64_t value)
 {
 	if (!strcmp(name, "bytes"))
 		*(uint64_t *)arg = value;
 }
 
-/* A total that somebody looks at meanwhile only grows. */
-static bool counters_only_grow(void)
+/* A total that is read while jobs run never decreases. */
+static bool counters_only_increase(void)
 {
 	uint64_t before = 0, now = 0;
 	bool ok = true;
 
 	for (int i = 0; i < 1000 && ok; i++) {
-		ok = !ferry_engine_counters(ferry, take_bytes, &now) && now >= before;
+		ok = !ferry_engine_counters(ferry, counter_store_bytes, &now) && now >= before;
 		before = now;
 	}
 	return ok;
 }
 
-static bool many_at_once(void)
+static bool test_concurrent_jobs(void)
 {
 	pthread_t threads[4];
 	bool ok;
 
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		pthread_create(&threads[i], NULL, many, (void *)i);
-	ok = counters_only_grow();
+		pthread_create(&threads[i], NULL, submit_many, (void *)i);
+	ok = counters_only_increase();
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
 		void *bad;
 
@@ -442,25 +442,25 @@ static bool many_at_once(void)
 }
 
 struct null_counts {
-	uint64_t descriptors, left_bytes;
+	uint64_t descriptors, cpu_bytes;
 };
 
-static void take_count(void *arg, const char *name, uint64_t value)
+static void counter_store_null(void *arg, const char *name, uint64_t value)
 {
 	struct null_counts *counts = arg;
 
 	if (!strcmp(name, "descriptors"))
 		counts->descriptors = value;
 	else if (!strcmp(name, "fallback.null.bytes"))
-		counts->left_bytes = value;
+		counts->cpu_bytes = value;
 }
 
-/* A device that copies nothing leaves everything to the CPU: the two accounts are of the same. */
-static bool engine_counts_agree(void)
+/* If the device copies nothing, the CPU copies everything: both accounts must agree. */
+static bool test_engine_counters(void)
 {
 	struct ferry_options options = FERRY_OPTIONS_INIT;
 	struct ferry_result result = FERRY_RESULT_INIT;
-	struct ferry_range range = whole();
+	struct ferry_range range = range_of_all();
 	struct ferry_request request = request_of(&range);
 	struct null_counts counts = {0};
 	struct ferry *null;
@@ -472,11 +472,11 @@ static bool engine_counts_agree(void)
 		return false;
 	ok = !ferry_submit(null, &request, &job);
 	ok = ok && !ferry_job_wait(job, WAIT_NS) && !ferry_job_result(job, &result) &&
-	     !ferry_engine_counters(null, take_count, &counts);
-	tap_note("%lu descriptors, %lu bytes left to the CPU; the job says %lu",
-		 (unsigned long)counts.descriptors, (unsigned long)counts.left_bytes,
+	     !ferry_engine_counters(null, counter_store_null, &counts);
+	tap_note("%lu descriptors, %lu bytes copied by the CPU, %lu by the job's result",
+		 (unsigned long)counts.descriptors, (unsigned long)counts.cpu_bytes,
 		 (unsigned long)result.bytes_by_cpu);
-	ok &= counts.left_bytes == result.bytes_by_cpu && !result.bytes_by_engine &&
+	ok &= counts.cpu_bytes == result.bytes_by_cpu && !result.bytes_by_engine &&
 	      !counts.descriptors == !result.bytes_by_cpu;
 	ferry_job_close(job);
 	ferry_close(null);
@@ -487,20 +487,20 @@ static const struct {
 	const char *name;
 	bool (*run)(void);
 } tests[] = {
-	{"bad requests are refused, each with its error", refuses_bad_requests},
-	{"structures of other versions", knows_sizes},
-	{"eventfd, wait, result and statuses at the end", says_when_it_ends},
-	{"cancel", can_be_cancelled},
-	{"deadline", has_a_deadline},
-	{"bandwidth cap and progress", keeps_to_its_cap},
-	{"close while it runs", close_ends_it},
-	{"deadline and cancel of jobs that wait for another", waiting_jobs_end},
-	{"jobs that wait leave the workers to others", waiting_jobs_hold_nobody},
-	{"FERRY_MOVE_STOP", stops_at_a_failure},
-	{"a list, in its own order", takes_lists},
-	{"no pages at all", takes_nothing},
-	{"many at once", many_at_once},
-	{"the engine's counters and the job's agree", engine_counts_agree},
+	{"bad requests are refused, each with its error", test_bad_requests},
+	{"structures of newer and older versions", test_struct_sizes},
+	{"eventfd, wait, result and statuses at the end", test_end},
+	{"cancel", test_cancel},
+	{"deadline", test_deadline},
+	{"bandwidth cap and progress", test_bandwidth_cap},
+	{"close a running job", test_close},
+	{"deadline and cancel of jobs that wait for another", test_waiting_jobs_end},
+	{"jobs that wait hold no worker", test_waiting_jobs_hold_no_worker},
+	{"FERRY_MOVE_STOP", test_stop_at_failure},
+	{"a list in descending order", test_list},
+	{"no pages at all", test_no_pages},
+	{"concurrent jobs", test_concurrent_jobs},
+	{"the counters of engine and job agree", test_engine_counters},
 };
 
 int main(void)

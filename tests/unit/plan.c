@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Planning without a userfaultfd: order, doubles, and how segments cover the pages. */
+/* Plans without the exchange mover: the order of pages, duplicates, and coverage by segments. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
@@ -7,7 +7,7 @@
 #include "lib/job/lifecycle.h"
 #include "lib/plan/plan.h"
 
-static struct ferry *new_ferry(void)
+static struct ferry *ferry_new(void)
 {
 	struct ferry *ferry;
 
@@ -18,7 +18,7 @@ static struct ferry *new_ferry(void)
 	return ferry;
 }
 
-static struct ferry_job *new_list(struct ferry *ferry, uint64_t nr)
+static struct ferry_job *job_new_list(struct ferry *ferry, uint64_t nr)
 {
 	struct ferry_job *job;
 
@@ -30,8 +30,8 @@ static struct ferry_job *new_list(struct ferry *ferry, uint64_t nr)
 	return job;
 }
 
-/* Every position lies in exactly one segment, in order. */
-static void check_cover(const struct ferry_job *job)
+/* Segments are in order, and each position is in exactly one of them. */
+static void check_coverage(const struct ferry_job *job)
 {
 	uint64_t next = 0;
 
@@ -43,7 +43,7 @@ static void check_cover(const struct ferry_job *job)
 	cr_assert_eq(next, job->nr_usable);
 }
 
-static uintptr_t page_at(const struct ferry_job *job, uint64_t position)
+static uintptr_t job_page_at(const struct ferry_job *job, uint64_t position)
 {
 	const struct segment *segment = job->segments.at;
 
@@ -54,12 +54,12 @@ static uintptr_t page_at(const struct ferry_job *job, uint64_t position)
 
 Test(plan, lists_are_worked_on_in_address_order)
 {
-	struct ferry *ferry = new_ferry();
+	struct ferry *ferry = ferry_new();
 
 	srand(4);
 	for (int round = 0; round < 200; round++) {
 		uint64_t nr = 1 + (uint64_t)rand() % 3000;
-		struct ferry_job *job = new_list(ferry, nr);
+		struct ferry_job *job = job_new_list(ferry, nr);
 		unsigned int shift = (unsigned int)rand() % 30;
 		bool *seen = calloc(nr, sizeof(bool));
 
@@ -69,16 +69,16 @@ Test(plan, lists_are_worked_on_in_address_order)
 		for (uint64_t i = 0; i < nr; i++)
 			job->pages[i] &= (1ULL << 47) - PAGE_BYTES;
 		cr_assert_eq(job_plan(job), 0);
-		check_cover(job);
+		check_coverage(job);
 		for (uint64_t at = 0; at < nr; at++) {
 			uint64_t index = job_index(job, at);
 
 			cr_assert_lt(index, nr);
 			cr_assert_not(seen[index]);
 			seen[index] = true;
-			cr_assert_eq(page_at(job, at), job->pages[index]);
+			cr_assert_eq(job_page_at(job, at), job->pages[index]);
 			if (at && !job->serial)
-				cr_assert_gt(page_at(job, at), page_at(job, at - 1));
+				cr_assert_gt(job_page_at(job, at), job_page_at(job, at - 1));
 			if (job->serial)
 				cr_assert_eq(index, at);
 		}
@@ -90,8 +90,8 @@ Test(plan, lists_are_worked_on_in_address_order)
 
 Test(plan, a_page_named_twice_keeps_the_callers_order)
 {
-	struct ferry *ferry = new_ferry();
-	struct ferry_job *job = new_list(ferry, 100);
+	struct ferry *ferry = ferry_new();
+	struct ferry_job *job = job_new_list(ferry, 100);
 
 	for (uint64_t i = 0; i < 100; i++) {
 		job->pages[i] = (1000 - i) * PAGE_BYTES;
@@ -101,9 +101,9 @@ Test(plan, a_page_named_twice_keeps_the_callers_order)
 	cr_assert_eq(job_plan(job), 0);
 	cr_assert(job->serial);
 	cr_assert_eq(job->split.nr_lanes, 1);
-	check_cover(job);
+	check_coverage(job);
 	for (uint64_t i = 0; i < 100; i++) {
-		cr_assert_eq(page_at(job, i), job->pages[i]);
+		cr_assert_eq(job_page_at(job, i), job->pages[i]);
 		cr_assert_eq(job_node(job, job->segments.at, i), (int)i);
 	}
 	job_free(job);
@@ -112,7 +112,7 @@ Test(plan, a_page_named_twice_keeps_the_callers_order)
 
 Test(plan, ranges_follow_each_other)
 {
-	struct ferry *ferry = new_ferry();
+	struct ferry *ferry = ferry_new();
 	struct ferry_job *job;
 
 	cr_assert_eq(job_new(ferry, &job), 0);
@@ -123,13 +123,13 @@ Test(plan, ranges_follow_each_other)
 	job->ranges[2] = (struct ferry_range){(void *)0x200000000000, 600 * PAGE_BYTES, 2};
 	job->nr_pages = job->nr_usable = 605;
 	cr_assert_eq(job_plan(job), 0);
-	check_cover(job);
-	cr_assert_eq(page_at(job, 4), 0x700000004000);
-	cr_assert_eq(page_at(job, 5), 0x200000000000);
-	cr_assert_eq(page_at(job, 604), 0x200000000000 + 599 * PAGE_BYTES);
+	check_coverage(job);
+	cr_assert_eq(job_page_at(job, 4), 0x700000004000);
+	cr_assert_eq(job_page_at(job, 5), 0x200000000000);
+	cr_assert_eq(job_page_at(job, 604), 0x200000000000 + 599 * PAGE_BYTES);
 	cr_assert_eq(job->low, 0x200000000000);
 	cr_assert_eq(job->high, 0x700000005000);
-	cr_assert_geq(job->exchange_low, job->exchange_high, "nothing to take out");
+	cr_assert_geq(job->exchange_low, job->exchange_high, "the exchange mover is off");
 	job_free(job);
 	vault_free(ferry, sizeof(*ferry));
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The policy's rules: properties that hold whatever its numbers are. */
+/* The rules of the policy: properties that hold for any values of its constants. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "policy/policy.h"
 
-static struct policy_machine machine_of(unsigned int nr_workers, bool batched_flush)
+static struct policy_machine machine_new(unsigned int nr_workers, bool batched_flush)
 {
 	return (struct policy_machine){
 		.nr_workers = nr_workers,
@@ -17,15 +17,15 @@ static struct policy_machine machine_of(unsigned int nr_workers, bool batched_fl
 	};
 }
 
-static struct policy_run good_run(uint64_t nr_pages)
+static struct policy_run run_exchangeable(uint64_t nr_pages)
 {
 	return (struct policy_run){.nr_pages = nr_pages, .own_process = true, .exchangeable = true};
 }
 
-Test(policy, mover_by_what_the_run_is)
+Test(policy, the_first_obstacle_is_the_reason)
 {
-	struct policy_machine machine = machine_of(4, true);
-	struct policy_run run = good_run(1 << 20);
+	struct policy_machine machine = machine_new(4, true);
+	struct policy_run run = run_exchangeable(1 << 20);
 
 	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_AUTO).mover, FERRY_MOVER_EXCHANGE);
 	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_KERNEL).reason, FERRY_REASON_ASKED);
@@ -42,16 +42,16 @@ Test(policy, mover_by_what_the_run_is)
 		     FERRY_REASON_FOREIGN);
 }
 
-Test(policy, short_runs_go_to_the_kernel_unless_asked_otherwise)
+Test(policy, short_runs_go_to_the_kernel_mover_unless_requested_otherwise)
 {
 	for (int batched = 0; batched < 2; batched++) {
-		struct policy_machine machine = machine_of(4, batched);
-		unsigned int least = policy_min_run_pages(&machine);
-		struct policy_run run = good_run(least);
+		struct policy_machine machine = machine_new(4, batched);
+		unsigned int min = policy_min_run_pages(&machine);
+		struct policy_run run = run_exchangeable(min);
 
 		cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_AUTO).mover,
 			     FERRY_MOVER_EXCHANGE);
-		run = good_run(least - 1);
+		run = run_exchangeable(min - 1);
 		cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_AUTO).reason,
 			     FERRY_REASON_SHORT);
 		cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_EXCHANGE).mover,
@@ -62,7 +62,7 @@ Test(policy, short_runs_go_to_the_kernel_unless_asked_otherwise)
 Test(policy, a_reason_goes_with_the_kernel_mover_only)
 {
 	for (int bits = 0; bits < 64; bits++) {
-		struct policy_machine machine = machine_of(4, bits & 1);
+		struct policy_machine machine = machine_new(4, bits & 1);
 		struct policy_run run = {
 			.nr_pages = bits & 2 ? 5 : 5000,
 			.own_process = bits & 4,
@@ -71,9 +71,9 @@ Test(policy, a_reason_goes_with_the_kernel_mover_only)
 		};
 
 		machine.exchange = bits & 32;
-		for (int asked = 0; asked < FERRY_NR_MOVERS; asked++) {
+		for (int mover = 0; mover < FERRY_NR_MOVERS; mover++) {
 			struct policy_choice choice =
-				policy_mover(&machine, &run, (enum ferry_mover)asked);
+				policy_mover(&machine, &run, (enum ferry_mover)mover);
 
 			cr_assert(choice.mover == FERRY_MOVER_KERNEL ||
 				  choice.mover == FERRY_MOVER_EXCHANGE);
@@ -83,16 +83,16 @@ Test(policy, a_reason_goes_with_the_kernel_mover_only)
 	}
 }
 
-Test(policy, hands_within_what_there_is)
+Test(policy, the_split_is_within_its_limits)
 {
 	srand(3);
 	for (int round = 0; round < 5000; round++) {
 		struct policy_machine machine =
-			machine_of(1 + (unsigned int)rand() % 63, rand() & 1);
+			machine_new(1 + (unsigned int)rand() % 63, rand() & 1);
 		struct policy_load load = {
 			.exchange_pages = (uint64_t)rand() % (1ULL << rand() % 30),
 			.kernel_pages = (uint64_t)rand() % (1ULL << rand() % 30),
-			.asked_workers = (unsigned int)rand() % 80,
+			.requested_workers = (unsigned int)rand() % 80,
 			.mode = (enum policy_mode)(rand() % 2),
 		};
 		struct policy_split split;
@@ -104,11 +104,12 @@ Test(policy, hands_within_what_there_is)
 		cr_assert_leq(split.nr_lanes, machine.nr_workers);
 		cr_assert_geq(split.nr_copiers, 1);
 		cr_assert_leq(split.nr_copiers, machine.nr_workers);
-		if (load.asked_workers)
-			cr_assert_leq(MAX(split.nr_lanes, split.nr_copiers), load.asked_workers);
+		if (load.requested_workers)
+			cr_assert_leq(MAX(split.nr_lanes, split.nr_copiers),
+				      load.requested_workers);
 		cr_assert_geq(split.gather, 1);
 		cr_assert_leq(split.gather, MAX(machine.max_gather, 1));
-		/* Several lanes that also copy together would be too many threads. */
+		/* Either several lanes, or several copiers for one lane. */
 		cr_assert(split.nr_lanes == 1 || (split.nr_copiers == 1 && split.gather == 1));
 		if (!load.exchange_pages)
 			continue;
@@ -120,7 +121,7 @@ Test(policy, hands_within_what_there_is)
 
 Test(policy, chunks_follow_the_stall_bound)
 {
-	struct policy_machine machine = machine_of(4, true);
+	struct policy_machine machine = machine_new(4, true);
 	uint64_t chunk = HUGE_BYTES;
 
 	for (int i = 0; i < 20; i++) {
@@ -137,42 +138,42 @@ Test(policy, chunks_follow_the_stall_bound)
 	cr_assert_eq(chunk, HUGE_BYTES);
 }
 
-Test(policy, slices_follow_the_time_of_a_page)
+Test(policy, slices_follow_the_time_per_page)
 {
 	unsigned int first = policy_slice_pages(0, true, 4096);
 
 	cr_assert_gt(first, 1);
 	cr_assert_lt(first, 4096);
 	cr_assert_eq(policy_slice_pages(10 * NS_PER_US, true, 4096), 2000);
-	cr_assert_eq(policy_slice_pages(10 * NS_PER_US, false, 1 << 20), 20000,
-		     "nobody waits for its end");
+	cr_assert_eq(policy_slice_pages(10 * NS_PER_US, false, 1 << 20), 20000, "not awaited");
 	cr_assert_eq(policy_slice_pages(1, false, 4096), 4096);
 	cr_assert_geq(policy_slice_pages(UINT64_MAX, true, 4096), 1);
 	cr_assert_eq(policy_slice_pages(UINT64_MAX, true, 1), 1);
 }
 
-Test(policy, the_time_of_a_page_is_learned_in_steps)
+Test(policy, the_time_per_page_changes_in_steps)
 {
 	uint64_t page_ns = policy_page_ns(0, 1024, 1024 * 2000);
 
 	cr_assert_geq(page_ns, 2000);
 	cr_assert_leq(page_ns, 2001);
-	cr_assert_eq(policy_page_ns(page_ns, 1, NS_PER_SEC), page_ns, "too short a call");
+	cr_assert_eq(policy_page_ns(page_ns, 1, NS_PER_SEC), page_ns, "a call of too few pages");
 	cr_assert_eq(policy_page_ns(page_ns, 1024, NS_PER_SEC), 2 * page_ns);
 	cr_assert_eq(policy_page_ns(page_ns, 1024, 1024), page_ns / 2);
 }
 
-Test(policy, page_by_page_flushes_want_one_lane)
+Test(policy, page_by_page_flushes_allow_one_lane)
 {
-	struct policy_machine machine = machine_of(8, false);
+	struct policy_machine machine = machine_new(8, false);
 	struct policy_load load = {.kernel_pages = 1 << 16, .own_process = true};
 
 	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 1);
 	load.own_process = false;
-	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8, "they interrupt nobody there");
+	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8,
+		     "flushes do not interrupt this process");
 	load.own_process = true;
 	load.kernel_huge = true;
-	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8, "flushes are few");
+	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8, "huge pages need few flushes");
 	load.kernel_huge = false;
 	machine.batched_unmap = true;
 	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8);
@@ -180,7 +181,7 @@ Test(policy, page_by_page_flushes_want_one_lane)
 
 Test(policy, together_one_lane_gathers_for_all)
 {
-	struct policy_machine machine = machine_of(8, true);
+	struct policy_machine machine = machine_new(8, true);
 	struct policy_load load = {.exchange_pages = 1 << 16, .mode = POLICY_TOGETHER};
 	struct policy_split split;
 
@@ -189,28 +190,29 @@ Test(policy, together_one_lane_gathers_for_all)
 	cr_assert_eq(split.nr_lanes, 1);
 	cr_assert_eq(split.nr_copiers, 8);
 	cr_assert_eq(split.gather, 16);
-	load.asked_workers = 1;
-	cr_assert_eq(policy_split(&machine, &load).gather, 1, "nobody to copy with");
-	load.asked_workers = 0;
+	load.requested_workers = 1;
+	cr_assert_eq(policy_split(&machine, &load).gather, 1, "no second worker to copy");
+	load.requested_workers = 0;
 	load.mode = POLICY_APART;
 	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8);
 	machine.max_gather = 0;
 	load.mode = POLICY_TOGETHER;
-	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8, "an engine that can't hold back");
+	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8,
+		     "the engine cannot hold batches back");
 }
 
-Test(policy, as_much_is_gathered_as_the_stall_bound_allows)
+Test(policy, gathering_follows_the_stall_bound)
 {
-	struct policy_machine machine = machine_of(4, true);
+	struct policy_machine machine = machine_new(4, true);
 	unsigned int gather = 1;
 
 	machine.max_gather = 32;
-	/* Each chunk takes an eighth of the bound. */
+	/* Each chunk takes an eighth of the stall bound. */
 	for (int i = 0; i < 50; i++)
 		gather = policy_next_gather(&machine, gather, gather * machine.stall_bound_ns / 8);
 	cr_assert_eq(gather, 8);
 	cr_assert_eq(policy_next_gather(&machine, 8, 100 * machine.stall_bound_ns), 4,
-		     "one odd time halves it at most");
+		     "an outlier halves it at most");
 	for (int i = 0; i < 50; i++)
 		gather = policy_next_gather(&machine, gather, 2 * machine.stall_bound_ns);
 	cr_assert_eq(gather, 1);
@@ -219,16 +221,16 @@ Test(policy, as_much_is_gathered_as_the_stall_bound_allows)
 	cr_assert_eq(gather, 32);
 }
 
-Test(policy, short_jobs_tell_nothing)
+Test(policy, short_jobs_are_not_sampled)
 {
-	struct policy_machine machine = machine_of(4, true);
+	struct policy_machine machine = machine_new(4, true);
 
 	machine.max_gather = 32;
 	cr_assert(!policy_worth_sampling(&machine, 1000));
 	cr_assert(policy_worth_sampling(&machine, 1 << 16));
 	machine.nr_workers = 1;
 	cr_assert(!policy_worth_sampling(&machine, 1 << 16));
-	machine = machine_of(4, false);
+	machine = machine_new(4, false);
 	machine.max_gather = 32;
 	cr_assert(!policy_worth_sampling(&machine, 1 << 16));
 }
