@@ -195,15 +195,12 @@ static int open_parts(struct ferry *ferry, const struct ferry_options *options)
 
 static void set_up(struct ferry *ferry, const struct ferry_options *options)
 {
-	int version[3];
-
 	ferry->machine.nr_workers = crew_nr_workers(ferry->crew);
 	inflight_limit_init(&ferry->inflight_limit, ferry->machine.nr_workers);
 	if (ferry->machine.exchange && ferry->boost)
 		crew_boost(ferry->crew);
 	ferry->machine.batched_flush = ferry->caps.batched_flush;
-	kernel_version(version);
-	ferry->machine.batched_unmap = kernel_since(version, 6, 3);
+	ferry->machine.batched_unmap = kernel_has(KERNEL_BATCHED_UNMAP);
 	ferry->machine.max_gather = MIN(ferry->engine->hold, (uint32_t)LANE_PARCELS);
 	atomic_store(&ferry->gather, GATHER_START);
 	exchange_modes_init(ferry);

@@ -19,7 +19,7 @@ struct uffd_caps {
 	enum uffd_lack lack;
 	int error;          /* the errno behind it, positive */
 	bool events_fork;   /* EVENT_FORK was granted */
-	bool batched_flush; /* MOVE flushes TLBs once per call (6.18) */
+	bool batched_flush; /* MOVE flushes TLBs once per call */
 	int kernel[3];      /* major, minor, patch */
 };
 
@@ -41,8 +41,5 @@ int __must_check uffd_copy_page(int fd, uintptr_t dst, uintptr_t src);
 int __must_check uffd_poison_page(int fd, uintptr_t dst);
 int uffd_zero_page(int fd, uintptr_t dst);
 int uffd_wake(int fd, uintptr_t start, size_t len_bytes);
-
-/* Is MOVE trusted in this kernel version? (stable fixes; see docs/architecture.md) */
-bool uffd_kernel_is_safe(const int version[3]);
 
 #endif
