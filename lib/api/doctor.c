@@ -11,6 +11,7 @@
 #include "include/pageferry.h"
 #include "lib/nodes/memory_blocks.h"
 #include "lib/core/slice.h"
+#include "lib/nodes/mappings.h"
 #include "lib/nodes/mthp.h"
 #include "lib/nodes/nodes.h"
 #include "lib/nodes/pagemap.h"
@@ -115,6 +116,8 @@ static int try_proc(void)
 	int err = pagemap_open();
 
 	if (!err)
+		err = mappings_open();
+	if (!err)
 		err = pagemap_kinds(ALIGN_DOWN((uintptr_t)&kinds, PAGE_BYTES), 1, &kinds);
 	if (!err)
 		err = mapping_find((uintptr_t)&mapping, &mapping);
@@ -147,10 +150,10 @@ static void check_mthp(const struct report *report)
 {
 	bool enabled = mthp_enabled();
 
-	say(report, "kernel/mthp", !enabled || mthp_can_tell(),
-	    !enabled          ? "no folios between 4 KiB and 2 MiB here"
-	    : mthp_can_tell() ? "folios between 4 KiB and 2 MiB go to the kernel mover whole"
-			      : "folios between 4 KiB and 2 MiB can't be told from small pages",
+	say(report, "kernel/mthp", !enabled || mthp_can_identify(),
+	    !enabled              ? "no folios between 4 KiB and 2 MiB here"
+	    : mthp_can_identify() ? "folios between 4 KiB and 2 MiB go to the kernel mover whole"
+				  : "folios between 4 KiB and 2 MiB can't be told from small pages",
 	    "grant CAP_SYS_ADMIN (for /proc/kpageflags); until then all but huge pages go to the "
 	    "kernel mover");
 }

@@ -13,6 +13,7 @@
 #include "base/vault.h"
 #include "lib/core/claims.h"
 #include "lib/api/fork.h"
+#include "lib/nodes/mappings.h"
 #include "lib/nodes/pagemap.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -58,6 +59,7 @@ static void forget_parent(void)
 	}
 	contexts = NULL;
 	pagemap_forget();
+	mappings_forget();
 	claims_forget();
 	atomic_store(&contexts_lock.word, 0);
 	atomic_store(here, 1);

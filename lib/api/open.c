@@ -14,6 +14,7 @@
 #include "lib/api/preload.h"
 #include "lib/core/context.h"
 #include "lib/exchange/exchange.h"
+#include "lib/nodes/mappings.h"
 #include "lib/nodes/mthp.h"
 #include "lib/api/options.h"
 #include "lib/nodes/pagemap.h"
@@ -147,7 +148,7 @@ static int open_lanes(struct ferry *ferry)
 /* What tells about pages. Where it can't be had, there are slower ways, and no exchange mover. */
 static void open_maps(struct ferry *ferry)
 {
-	if (pagemap_open())
+	if (pagemap_open() || mappings_open())
 		return;
 	mthp_open();
 	if (ferry->nodes.nr_memory == 1)

@@ -48,7 +48,7 @@ static void leave_out_mthp(uintptr_t addr, unsigned int nr_pages, struct page_ki
 {
 	struct mthp_map map;
 
-	if (mthp_survey(addr, nr_pages, &map))
+	if (mthp_scan(addr, nr_pages, &map))
 		map_set_range(&map.large, 0, nr_pages);
 	for (unsigned int i = 0; i < PAGE_MAP_WORDS; i++)
 		kinds->movable.word[i] &= ~map.large.word[i];

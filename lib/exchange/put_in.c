@@ -17,6 +17,7 @@
 #include "base/sys.h"
 #include "base/wait.h"
 #include "lib/core/context.h"
+#include "lib/nodes/mappings.h"
 #include "lib/nodes/pagemap.h"
 #include "lib/exchange/put_in.h"
 #include "base/uapi.h"

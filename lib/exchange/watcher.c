@@ -27,6 +27,7 @@
 #include "lib/exchange/exchange.h"
 #include "lib/exchange/parcels.h"
 #include "lib/exchange/watcher.h"
+#include "lib/nodes/mappings.h"
 #include "lib/nodes/pagemap.h"
 #include "base/uapi.h"
 

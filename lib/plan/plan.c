@@ -10,6 +10,7 @@
 #include "base/vault.h"
 #include "lib/plan/plan.h"
 #include "lib/plan/segments.h"
+#include "lib/nodes/mappings.h"
 #include "lib/nodes/pagemap.h"
 #include "lib/core/exchange_mode.h"
 
