@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What the way to the device costs: CPU time per 4 KiB descriptor prepared, submitted and reaped,
- * with a model that says yes at once and copies nothing; next to what the CPU needs to copy 4 KiB.
+ * The cost of the dsa engine: CPU time per 4 KiB descriptor that is prepared, submitted and reaped,
+ * on a model that completes at once and copies nothing; beside a CPU copy of 4 KiB.
  *
  *	dsa_path [batch_items]
  */
@@ -10,9 +10,9 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
-#include "engines/cpu/kernels.h"
-#include "engines/dsa/desc.h"
+#include "copy/kernels.h"
 #include "engines/engine.h"
+#include "hw/dsa/desc.h"
 
 #define NR_ROUNDS  20000
 #define NR_RUNS    5
@@ -22,7 +22,7 @@
 static struct engine_item items[MAX_ITEMS];
 static uint8_t *src, *dst;
 
-static void *map(size_t len_bytes)
+static void *map_area(size_t len_bytes)
 {
 	void *p = mmap(NULL, len_bytes, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -34,7 +34,7 @@ static void *map(size_t len_bytes)
 	return p;
 }
 
-/* One batch there and back; every descriptor must have been answered by the device. */
+/* Submits and reaps one batch; the device must have completed every descriptor. */
 static void round_trip(struct engine_channel *channel, uint32_t nr_items)
 {
 	const struct engine_ops *ops = channel->engine->ops;
@@ -103,8 +103,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "dsa_path: %s\n", why);
 		return 1;
 	}
-	src = map(AREA_BYTES);
-	dst = map(AREA_BYTES);
+	src = map_area(AREA_BYTES);
+	dst = map_area(AREA_BYTES);
 	for (uint32_t i = 0; i < nr_items; i++)
 		items[i] = (struct engine_item){.dst = dst + i * PAGE_BYTES,
 						.src = src + i * PAGE_BYTES,

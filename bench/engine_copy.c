@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The CPU engine against the best plain copy loop: as many threads, each pinned to a CPU of its
+ * The CPU engine beside the best plain copy loop, with as many threads, each pinned to a CPU of its
  * own, each with a share of the items, on the same touched memory. Engine and loops take turns
- * within one run; printed are medians and their ratio, which is what may be quoted.
+ * within one run. Reports medians and their ratio; only the ratio may be quoted.
  *
  *	engine_copy [ENGINE-PARAMS]
  */
@@ -14,8 +14,8 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
+#include "copy/kernels.h"
 #include "crew/crew.h"
-#include "engines/cpu/kernels.h"
 #include "engines/engine.h"
 
 #define AREA_BYTES  (128UL << 20)
@@ -27,7 +27,7 @@ struct shape {
 	const char *name;
 	size_t item_bytes;
 	size_t batch_bytes;
-	unsigned int nr_threads; /* of the plain loop: 1, or 0 for all CPUs */
+	unsigned int nr_threads; /* of the plain loop; 0: all CPUs */
 	bool scattered;
 	bool huge;
 };
@@ -63,7 +63,7 @@ static void copy_share(unsigned int thread)
 		loop.copy(items[i].dst, items[i].src, items[i].len_bytes);
 }
 
-static void pin(int cpu)
+static void pin_to_cpu(int cpu)
 {
 	cpu_set_t cpus;
 
@@ -76,7 +76,7 @@ static void *loop_main(void *arg)
 {
 	unsigned int thread = (unsigned int)(uintptr_t)arg;
 
-	pin(loop.cpus[thread]);
+	pin_to_cpu(loop.cpus[thread]);
 	for (;;) {
 		pthread_barrier_wait(&loop.barrier);
 		if (!loop.copy)
@@ -86,7 +86,7 @@ static void *loop_main(void *arg)
 	}
 }
 
-/* A single thread needs no gate: the caller is it. */
+/* A single thread, the caller, needs no gate. */
 static uint64_t time_loop(copy_fn copy, unsigned int nr_threads)
 {
 	uint64_t start;
@@ -118,7 +118,7 @@ static uint64_t time_engine(struct engine_channel *channel, size_t batch_items)
 	return now_ns() - start;
 }
 
-static void shuffle(size_t *order, size_t nr)
+static void shuffle_order(size_t *order, size_t nr)
 {
 	for (size_t i = 0; i < nr; i++)
 		order[i] = i;
@@ -138,8 +138,8 @@ static void lay_out(const struct shape *shape)
 	nr_items = AREA_BYTES / shape->item_bytes;
 	from = calloc(nr_items, sizeof(*from));
 	to = calloc(nr_items, sizeof(*to));
-	shuffle(from, nr_items);
-	shuffle(to, nr_items);
+	shuffle_order(from, nr_items);
+	shuffle_order(to, nr_items);
 	for (size_t i = 0; i < nr_items; i++)
 		items[i] = (struct engine_item){
 			.src = src + from[i] * shape->item_bytes,
@@ -150,7 +150,7 @@ static void lay_out(const struct shape *shape)
 	free(to);
 }
 
-static char *area(bool huge)
+static char *map_area(bool huge)
 {
 	char *addr = mmap(NULL, AREA_BYTES + HUGE_BYTES, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -179,7 +179,7 @@ static double median(const double *values)
 	return sorted[NR_ROUNDS / 2];
 }
 
-/* Rates of one round were taken within milliseconds, so a busy spell meets both sides. */
+/* The rates of one round are milliseconds apart, so that noise affects both. */
 static double median_ratio(const double *engine, const double *other)
 {
 	double ratios[NR_ROUNDS];
@@ -189,12 +189,12 @@ static double median_ratio(const double *engine, const double *other)
 	return median(ratios);
 }
 
-static double gbs(uint64_t ns)
+static double rate_gbs(uint64_t ns)
 {
 	return (double)AREA_BYTES / (double)ns;
 }
 
-static void measure(const struct shape *shape, struct engine_channel *channel)
+static void measure_shape(const struct shape *shape, struct engine_channel *channel)
 {
 	static double loops[MAX_LOOPS][NR_ROUNDS], engine[NR_ROUNDS];
 	unsigned int best = 0;
@@ -203,9 +203,10 @@ static void measure(const struct shape *shape, struct engine_channel *channel)
 	for (unsigned int round = 0; round < NR_ROUNDS; round++) {
 		for (unsigned int i = 0; i < nr_copy_kernels; i++)
 			if (copy_kernels[i].usable())
-				loops[i][round] =
-					gbs(time_loop(copy_kernels[i].copy, shape->nr_threads));
-		engine[round] = gbs(time_engine(channel, shape->batch_bytes / shape->item_bytes));
+				loops[i][round] = rate_gbs(
+					time_loop(copy_kernels[i].copy, shape->nr_threads));
+		engine[round] =
+			rate_gbs(time_engine(channel, shape->batch_bytes / shape->item_bytes));
 	}
 	for (unsigned int i = 1; i < nr_copy_kernels; i++)
 		if (copy_kernels[i].usable() && median(loops[i]) > median(loops[best]))
@@ -218,15 +219,15 @@ static void measure(const struct shape *shape, struct engine_channel *channel)
 static void measure_all(struct engine_channel *channel)
 {
 	for (int huge = 0; huge < 2; huge++) {
-		src = area(huge);
-		dst = area(huge);
+		src = map_area(huge);
+		dst = map_area(huge);
 		if (!src || !dst) {
 			fprintf(stderr, "engine_copy: out of memory\n");
 			exit(1);
 		}
 		for (size_t i = 0; i < ARRAY_SIZE(shapes); i++)
 			if (shapes[i].huge == huge)
-				measure(&shapes[i], channel);
+				measure_shape(&shapes[i], channel);
 		munmap(src, AREA_BYTES);
 		munmap(dst, AREA_BYTES);
 	}

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What the sdxi engine costs the CPU per descriptor: built, published, rung for and reaped, in
- * batches of 32. The function behind it completes at once without looking, so what is left is the
- * path; the strict model inside submit is shown next to it, and one CPU copy of 4 KiB.
+ * The cost of the sdxi engine: CPU time per descriptor that is built, published, announced by a
+ * doorbell and reaped, in batches of 32, with a function that completes at once; beside the strict
+ * model inside submit, and one CPU copy of 4 KiB.
  *
- * sdxi_path [ROUNDS]: the best of ROUNDS (default 20), since a neighbour only adds.
+ *	sdxi_path [ROUNDS]
+ *
+ * Reports the best of ROUNDS (default 20), since noise only adds.
  */
 #include <stdio.h>
 #include <stdlib.h>

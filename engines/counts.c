@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "engines/counts.h"
@@ -15,7 +16,7 @@ void counts_open(struct counts_sum *sum, struct counts *counts, _Atomic uint64_t
 	futex_unlock(&sum->lock);
 }
 
-static void add_up(uint64_t *total, const struct counts *counts, uint32_t nr)
+static void counts_sum_up(uint64_t *total, const struct counts *counts, uint32_t nr)
 {
 	for (uint32_t i = 0; i < nr; i++)
 		total[i] += atomic_load_explicit(&counts->values[i], memory_order_relaxed);
@@ -27,7 +28,7 @@ void counts_close(struct counts_sum *sum, struct counts *counts)
 	*(counts->prev ? &counts->prev->next : &sum->open) = counts->next;
 	if (counts->next)
 		counts->next->prev = counts->prev;
-	add_up(sum->closed, counts, sum->nr);
+	counts_sum_up(sum->closed, counts, sum->nr);
 	futex_unlock(&sum->lock);
 }
 
@@ -37,19 +38,26 @@ void counts_total(struct counts_sum *sum, uint64_t *total)
 	for (uint32_t i = 0; i < sum->nr; i++)
 		total[i] = sum->closed[i];
 	for (const struct counts *counts = sum->open; counts; counts = counts->next)
-		add_up(total, counts, sum->nr);
+		counts_sum_up(total, counts, sum->nr);
 	futex_unlock(&sum->lock);
 }
 
-void counts_report_fallbacks(const char *const *names, unsigned int nr, const uint64_t *items,
-			     const uint64_t *bytes, engine_counter_fn fn, void *arg)
+void counts_report(engine_counter_fn fn, void *arg, uint64_t value, const char *format, ...)
 {
-	char name[64];
+	char name[96];
+	va_list args;
 
-	for (unsigned int i = 0; i < nr; i++) {
-		snprintf(name, sizeof(name), "fallback.%s", names[i]);
-		fn(arg, name, items[i]);
-		snprintf(name, sizeof(name), "fallback.%s.bytes", names[i]);
-		fn(arg, name, bytes[i]);
+	va_start(args, format);
+	vsnprintf(name, sizeof(name), format, args);
+	va_end(args);
+	fn(arg, name, value);
+}
+
+void counts_report_fallbacks(const char *const *names, unsigned int nr_reasons,
+			     const uint64_t *totals, engine_counter_fn fn, void *arg)
+{
+	for (unsigned int i = 0; i < nr_reasons; i++) {
+		counts_report(fn, arg, totals[i], "fallback.%s", names[i]);
+		counts_report(fn, arg, totals[nr_reasons + i], "fallback.%s.bytes", names[i]);
 	}
 }

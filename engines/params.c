@@ -23,19 +23,19 @@ bool engine_param_next(const char **text, struct engine_param *param)
 	return true;
 }
 
-static bool is(const char *text, size_t len, const char *word)
+static bool text_is(const char *text, size_t len, const char *word)
 {
 	return strlen(word) == len && !memcmp(text, word, len);
 }
 
 bool engine_param_key(const struct engine_param *param, const char *key)
 {
-	return is(param->key, param->key_len, key);
+	return text_is(param->key, param->key_len, key);
 }
 
 bool engine_param_value(const struct engine_param *param, const char *value)
 {
-	return is(param->value, param->value_len, value);
+	return text_is(param->value, param->value_len, value);
 }
 
 bool engine_param_number(const struct engine_param *param, uint64_t min, uint64_t max,
@@ -53,6 +53,45 @@ bool engine_param_number(const struct engine_param *param, uint64_t min, uint64_
 	if (!param->value_len || number < min || number > max)
 		return false;
 	*out = number;
+	return true;
+}
+
+const struct engine_key *engine_key_find(const struct engine_key *keys, size_t nr_keys,
+					 const struct engine_param *param)
+{
+	for (size_t i = 0; i < nr_keys; i++)
+		if (engine_param_key(param, keys[i].name))
+			return &keys[i];
+	return NULL;
+}
+
+static void *key_member(void *options, const struct engine_key *key)
+{
+	return (char *)options + key->offset;
+}
+
+bool engine_set_u32(void *options, const struct engine_key *key, const struct engine_param *param)
+{
+	uint64_t number;
+
+	if (!engine_param_number(param, key->min, key->max, &number))
+		return false;
+	*(uint32_t *)key_member(options, key) = (uint32_t)number;
+	return true;
+}
+
+bool engine_set_u64(void *options, const struct engine_key *key, const struct engine_param *param)
+{
+	return engine_param_number(param, key->min, key->max, key_member(options, key));
+}
+
+bool engine_set_flag(void *options, const struct engine_key *key, const struct engine_param *param)
+{
+	uint64_t number = 1;
+
+	if (param->value_len && !engine_param_number(param, 0, 1, &number))
+		return false;
+	*(bool *)key_member(options, key) = number;
 	return true;
 }
 

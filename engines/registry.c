@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Which engines there are: a table, not constructors, so that a static link keeps them. */
+/* The engines: a table, not constructors, so that a static link keeps them. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@ const struct engine_ops *const engine_table[] = {
 	&dsa_engine_ops, &cpu_engine_ops, &fault_engine_ops, &sdxi_engine_ops, NULL,
 };
 
-static const char *after_colon(const char *spec, size_t *name_len)
+static const char *spec_params(const char *spec, size_t *name_len)
 {
 	const char *colon = strchr(spec, ':');
 
@@ -28,7 +28,7 @@ const struct engine_ops *engine_find(const char *spec, const char **params)
 {
 	size_t len;
 
-	*params = after_colon(spec, &len);
+	*params = spec_params(spec, &len);
 	for (unsigned int i = 0; engine_table[i]; i++) {
 		const struct engine_ops *ops = engine_table[i];
 
@@ -38,8 +38,8 @@ const struct engine_ops *engine_find(const char *spec, const char **params)
 	return NULL;
 }
 
-/* A shared object stays loaded for good: its threads or callbacks may outlive any handle. */
-static int load(const char *path, const struct engine_ops **out, char *why, size_t why_bytes)
+/* The shared object stays loaded: its threads or callbacks may outlive any handle. */
+static int plugin_load(const char *path, const struct engine_ops **out, char *why, size_t why_bytes)
 {
 	void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	const struct engine_ops *ops;
@@ -60,25 +60,26 @@ static int load(const char *path, const struct engine_ops **out, char *why, size
 	return 0;
 }
 
-static int open_by_ops(const struct engine_ops *ops, const char *params,
-		       const struct engine_env *env, struct engine **out, char *why,
-		       size_t why_bytes)
+static int ops_open(const struct engine_ops *ops, const char *params, const struct engine_env *env,
+		    struct engine **out, char *why, size_t why_bytes)
 {
+	struct engine_env full = {.crew = env ? env->crew : NULL, .open_inner = engine_open};
 	int err = ops->probe(params, why, why_bytes);
 
 	if (err)
 		return err;
-	return ops->open(env, params, out, why, why_bytes);
+	return ops->open(&full, params, out, why, why_bytes);
 }
 
-static int open_best(const struct engine_env *env, struct engine **out, char *why, size_t why_bytes)
+static int engine_open_best(const struct engine_env *env, struct engine **out, char *why,
+			    size_t why_bytes)
 {
 	int err = -ENOENT;
 
 	for (unsigned int i = 0; engine_table[i]; i++) {
 		if (engine_table[i]->priority < 0)
 			continue;
-		err = open_by_ops(engine_table[i], NULL, env, out, why, why_bytes);
+		err = ops_open(engine_table[i], NULL, env, out, why, why_bytes);
 		if (!err)
 			return 0;
 	}
@@ -95,16 +96,16 @@ int engine_open(const char *spec, const struct engine_env *env, struct engine **
 	if (why_bytes)
 		why[0] = '\0';
 	if (!spec || !strcmp(spec, "auto"))
-		return open_best(env, out, why, why_bytes);
+		return engine_open_best(env, out, why, why_bytes);
 
 	ops = engine_find(spec, &params);
 	if (!ops && spec[0] == '/') {
 		char path[4096];
 		int err;
 
-		params = after_colon(spec, &name_len);
+		params = spec_params(spec, &name_len);
 		snprintf(path, sizeof(path), "%.*s", (int)name_len, spec);
-		err = load(path, &ops, why, why_bytes);
+		err = plugin_load(path, &ops, why, why_bytes);
 		if (err)
 			return err;
 	}
@@ -114,7 +115,7 @@ int engine_open(const char *spec, const struct engine_env *env, struct engine **
 			 spec);
 		return -ENOENT;
 	}
-	return open_by_ops(ops, params, env, out, why, why_bytes);
+	return ops_open(ops, params, env, out, why, why_bytes);
 }
 
 const char *engine_cut_remedy(char *why)

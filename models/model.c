@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "models/model.h"
@@ -13,7 +11,7 @@
 #endif
 #endif
 
-/* The sanitizer sees through memcpy and memset but not through the instructions. */
+/* ThreadSanitizer instruments memcpy and memset, but not these instructions. */
 void model_copy(void *dst, const void *src, size_t len_bytes)
 {
 #if defined(__x86_64__) && !defined(MODEL_TSAN)
@@ -32,19 +30,27 @@ void model_fill(void *dst, uint8_t value, size_t len_bytes)
 #endif
 }
 
-static int parse_ppm(const char *text, const char *end, uint32_t *ppm)
+static bool parse_ppm(const char *text, const char *end, uint32_t *ppm)
 {
-	char *stop;
-	unsigned long value = strtoul(text, &stop, 10);
+	uint32_t value = 0;
 
-	if (stop == text || stop != end || value > MODEL_PPM)
-		return -EINVAL;
-	*ppm = (uint32_t)value;
-	return 0;
+	if (text == end)
+		return false;
+	for (; text < end; text++) {
+		unsigned int digit = (unsigned int)(*text - '0');
+
+		if (digit > 9)
+			return false;
+		value = value * 10 + digit;
+		if (value > MODEL_PPM)
+			return false;
+	}
+	*ppm = value;
+	return true;
 }
 
-static int parse_one(const char *word, const char *end, const char *const *names,
-		     const uint32_t *default_ppm, unsigned int nr_names, uint32_t *ppm)
+static bool parse_fault(const char *word, const char *end, const char *const *names,
+			const uint32_t *default_ppm, unsigned int nr_names, uint32_t *ppm)
 {
 	const char *colon = memchr(word, ':', (size_t)(end - word));
 	size_t len = (size_t)((colon ? colon : end) - word);
@@ -53,28 +59,29 @@ static int parse_one(const char *word, const char *end, const char *const *names
 		if (strlen(names[i]) != len || memcmp(names[i], word, len))
 			continue;
 		ppm[i] = default_ppm[i];
-		return colon ? parse_ppm(colon + 1, end, &ppm[i]) : 0;
+		return colon ? parse_ppm(colon + 1, end, &ppm[i]) : true;
 	}
-	return -EINVAL;
+	return false;
 }
 
-int model_parse_faults(const char *text, const char *const *names, const uint32_t *default_ppm,
-		       unsigned int nr_names, uint32_t *ppm, const char **bad)
+bool model_parse_faults(const char *text, size_t text_len, const char *const *names,
+			const uint32_t *default_ppm, unsigned int nr_names, uint32_t *ppm)
 {
-	if (!strcmp(text, "all")) {
+	const char *stop = text + text_len;
+
+	if (text_len == 3 && !memcmp(text, "all", 3)) {
 		for (unsigned int i = 0; i < nr_names; i++)
 			ppm[i] = default_ppm[i];
-		return 0;
+		return true;
 	}
 	for (;;) {
-		const char *end = text + strcspn(text, "+");
+		const char *plus = memchr(text, '+', (size_t)(stop - text));
+		const char *end = plus ? plus : stop;
 
-		if (parse_one(text, end, names, default_ppm, nr_names, ppm)) {
-			*bad = text;
-			return -EINVAL;
-		}
-		if (!*end)
-			return 0;
-		text = end + 1;
+		if (!parse_fault(text, end, names, default_ppm, nr_names, ppm))
+			return false;
+		if (!plus)
+			return true;
+		text = plus + 1;
 	}
 }

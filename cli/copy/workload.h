@@ -4,7 +4,7 @@
 #define MIGBENCH_COPY_WORKLOAD_H
 
 #include "cli/area/area.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "engines/engine.h"
 
 struct workload {

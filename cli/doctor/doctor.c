@@ -8,7 +8,7 @@
 #include "cli/doctor/doctor.h"
 #include "cli/machine/machine.h"
 #include "cli/report/report.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "engines/dsa/doctor.h"
 #include "pageferry.h"
 

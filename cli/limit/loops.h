@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "copy/kernels.h"
 #include "crew/placement.h"
-#include "engines/cpu/kernels.h"
 
 struct loops;
 

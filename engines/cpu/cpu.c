@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Copies by CPU. The submitting thread copies small batches itself; larger ones it posts to the
- * crew and works on too, so it is never slower for having helpers. Nothing is ever in flight when
- * submit returns: batches that more will follow are held back, untouched, until poll copies them
- * all at once.
+ * Copies by CPU. The submitting thread copies small batches alone; it shares larger ones with the
+ * crew. Nothing is in flight when submit returns: batches marked `more` are held back, untouched,
+ * until poll copies all of them at once.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -12,35 +11,35 @@
 #include "base/clock.h"
 #include "base/pace.h"
 #include "base/vault.h"
+#include "copy/kernels.h"
 #include "crew/crew.h"
 #include "engines/counts.h"
 #include "engines/cpu/grain.h"
-#include "engines/cpu/kernels.h"
 #include "engines/cpu/params.h"
 #include "engines/engine.h"
 
-/* Batches from there on, and from each power of two above, learn on their own. */
+/* Size classes, by powers of two from CPU_SPLIT_BYTES on; each learns by itself. */
 #define NR_PACES 5
 /*
- * What a thread takes at a time: an eighth of its share, so that nobody waits long at the end, but
- * enough to stream.
+ * A thread takes an eighth of its share at a time, so that the wait at the end is short, but not
+ * less than pays for streaming stores.
  */
 #define GRAINS_PER_THREAD 8
 #define GRAIN_MIN_BYTES   (64U << 10)
 #define GRAIN_MAX_BYTES   (256U << 10)
-/* Helpers that are woken once for so many batches cost next to nothing. */
+/* For this many batches the cost of waking helpers once is negligible. */
 #define HOLD_MAX 32
-/* Copy rates stop growing here (reference: eight threads over eight chiplets). */
+/* More threads do not copy faster (reference: eight threads over eight chiplets). */
 #define THREADS_DEFAULT 8
 #define BATCH_ITEMS     1024
 
 extern const struct engine_ops cpu_engine_ops;
 
-enum { WAY_SHARED, WAY_ALONE };
+enum { MODE_SHARED, MODE_ALONE };
 
 /*
- * A locked instruction would wait for the streaming stores before it, which a small batch would
- * feel: counted by channel.
+ * Counters are per channel, because a locked instruction would wait for the streaming stores before
+ * it, which costs a small batch much of its time.
  */
 enum cpu_count { CPU_ALONE, CPU_SHARED, CPU_HELPED, CPU_BYTES, NR_CPU_COUNTS };
 
@@ -54,8 +53,8 @@ static const char *const count_names[NR_CPU_COUNTS] = {
 struct cpu_engine {
 	struct engine engine;
 	struct crew *crew;
-	unsigned int nr_threads; /* the caller's included */
-	uint64_t split_bytes;    /* smaller batches are the caller's alone */
+	unsigned int nr_threads; /* including the caller */
+	uint64_t split_bytes;    /* the caller copies smaller batches alone */
 	const struct copy_kernel *kernel;
 	struct counts_sum counts;
 	uint64_t closed_counts[NR_CPU_COUNTS];
@@ -69,22 +68,22 @@ struct cpu_channel {
 	struct pace paces[NR_PACES]; /* by size */
 	struct engine_batch *held[HOLD_MAX];
 	uint32_t nr_held;
-	uint32_t nr_copied; /* of those held: poll hands them out */
+	uint32_t nr_copied; /* of those held: poll returns them */
 	uint32_t next_out;
 	/* what is being copied now */
 	struct engine_batch *const *batches;
 	uint32_t nr_batches;
 	uint32_t grain_bytes;
 	atomic_uint nr_helpers; /* workers that took a share of it */
-	/* The next byte nobody has taken, packed. */
+	/* The next byte to take, packed. */
 	__cacheline_aligned atomic_ullong cursor;
 };
 
-/* How a place is packed: an item has at most 2^30 bytes. */
+/* The packing of a place: an item has at most 2^30 bytes. */
 #define OFFSET_BITS 31
 #define ITEM_BITS   26
 
-static struct grain_at unpack(unsigned long long cursor)
+static struct grain_at cursor_unpack(unsigned long long cursor)
 {
 	return (struct grain_at){
 		.batch = (uint32_t)(cursor >> (OFFSET_BITS + ITEM_BITS)),
@@ -93,13 +92,14 @@ static struct grain_at unpack(unsigned long long cursor)
 	};
 }
 
-static unsigned long long pack(struct grain_at at)
+static unsigned long long cursor_pack(struct grain_at at)
 {
 	return (unsigned long long)at.batch << (OFFSET_BITS + ITEM_BITS) |
 	       (unsigned long long)at.item << OFFSET_BITS | at.offset_bytes;
 }
 
-static bool take_grain(struct cpu_channel *channel, struct grain_at *start, struct grain_at *end)
+static bool channel_take_grain(struct cpu_channel *channel, struct grain_at *start,
+			       struct grain_at *end)
 {
 	unsigned long long cursor = atomic_load_explicit(&channel->cursor, memory_order_relaxed);
 	struct grain_at next;
@@ -107,26 +107,27 @@ static bool take_grain(struct cpu_channel *channel, struct grain_at *start, stru
 	do {
 		const struct engine_batch *batch;
 
-		*start = unpack(cursor);
+		*start = cursor_unpack(cursor);
 		if (start->batch >= channel->nr_batches)
 			return false;
 		batch = channel->batches[start->batch];
 		*end = next = grain_end(batch, *start, channel->grain_bytes);
 		if (next.item == batch->nr_items)
 			next = (struct grain_at){.batch = start->batch + 1};
-	} while (!atomic_compare_exchange_weak_explicit(
-		&channel->cursor, &cursor, pack(next), memory_order_relaxed, memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(&channel->cursor, &cursor,
+							cursor_pack(next), memory_order_relaxed,
+							memory_order_relaxed));
 	return true;
 }
 
-static bool share(struct crew_task *task, unsigned int worker __maybe_unused)
+static bool channel_work(struct crew_task *task, unsigned int worker __maybe_unused)
 {
 	struct cpu_channel *channel = CONTAINER_OF(task, struct cpu_channel, task);
 	struct cpu_engine *cpu = CONTAINER_OF(channel->channel.engine, struct cpu_engine, engine);
 	struct grain_at start, end;
 	bool any = false;
 
-	while (take_grain(channel, &start, &end)) {
+	while (channel_take_grain(channel, &start, &end)) {
 		copy_grain(cpu->kernel, channel->batches[start.batch]->items, start, end);
 		any = true;
 	}
@@ -143,8 +144,8 @@ struct load {
 	uint64_t bytes;
 };
 
-static void copy_shared(struct cpu_engine *cpu, struct cpu_channel *channel,
-			const struct load *load)
+static void load_copy_shared(struct cpu_engine *cpu, struct cpu_channel *channel,
+			     const struct load *load)
 {
 	uint64_t grain = load->bytes / ((uint64_t)load->nr_threads * GRAINS_PER_THREAD);
 
@@ -163,14 +164,15 @@ static void copy_shared(struct cpu_engine *cpu, struct cpu_channel *channel,
 		counts_add(&channel->counts, CPU_HELPED, load->nr_batches);
 }
 
-static void copy_alone(struct cpu_engine *cpu, struct cpu_channel *channel, const struct load *load)
+static void load_copy_alone(struct cpu_engine *cpu, struct cpu_channel *channel,
+			    const struct load *load)
 {
 	for (uint32_t i = 0; i < load->nr_batches; i++)
 		copy_items(cpu->kernel, load->batches[i]->items, load->batches[i]->nr_items);
 	counts_add(&channel->counts, CPU_ALONE, load->nr_batches);
 }
 
-static struct pace *pace_of(struct cpu_channel *channel, uint64_t bytes)
+static struct pace *channel_pace(struct cpu_channel *channel, uint64_t bytes)
 {
 	unsigned int class = 0;
 
@@ -179,21 +181,22 @@ static struct pace *pace_of(struct cpu_channel *channel, uint64_t bytes)
 	return &channel->paces[class];
 }
 
-/* Alone or shared, whichever has been faster for loads of this size. */
-static void copy_paced(struct cpu_engine *cpu, struct cpu_channel *channel, const struct load *load)
+/* Alone or shared, whichever was faster for loads of this size. */
+static void load_copy_paced(struct cpu_engine *cpu, struct cpu_channel *channel,
+			    const struct load *load)
 {
-	struct pace *pace = pace_of(channel, load->bytes);
-	unsigned int way = pace_choose(pace);
+	struct pace *pace = channel_pace(channel, load->bytes);
+	unsigned int mode = pace_choose(pace);
 	uint64_t start = now_ns();
 
-	if (way == WAY_SHARED)
-		copy_shared(cpu, channel, load);
+	if (mode == MODE_SHARED)
+		load_copy_shared(cpu, channel, load);
 	else
-		copy_alone(cpu, channel, load);
-	pace_note(pace, way, load->bytes, now_ns() - start);
+		load_copy_alone(cpu, channel, load);
+	pace_note(pace, mode, load->bytes, now_ns() - start);
 }
 
-static void copy_load(struct cpu_engine *cpu, struct cpu_channel *channel,
+static void load_copy(struct cpu_engine *cpu, struct cpu_channel *channel,
 		      struct engine_batch *const *batches, uint32_t nr_batches)
 {
 	uint32_t asked = batches[0]->nr_threads;
@@ -206,11 +209,11 @@ static void copy_load(struct cpu_engine *cpu, struct cpu_channel *channel,
 	for (uint32_t i = 0; i < nr_batches; i++)
 		load.bytes += batches[i]->bytes;
 	if (load.nr_threads <= 1 || load.bytes < cpu->split_bytes || !crew_nr_idle(cpu->crew))
-		copy_alone(cpu, channel, &load);
+		load_copy_alone(cpu, channel, &load);
 	else if (nr_batches > 1)
-		copy_shared(cpu, channel, &load); /* who asked to gather knows that it pays */
+		load_copy_shared(cpu, channel, &load); /* gathered batches are large enough */
 	else
-		copy_paced(cpu, channel, &load);
+		load_copy_paced(cpu, channel, &load);
 	for (uint32_t b = 0; b < nr_batches; b++) {
 		for (uint32_t i = 0; i < batches[b]->nr_items; i++) {
 			batches[b]->items[i].state = ENGINE_COPIED;
@@ -229,7 +232,7 @@ static enum engine_verdict cpu_submit(struct engine_channel *base, struct engine
 		channel->held[channel->nr_held++] = batch;
 		return ENGINE_QUEUED;
 	}
-	copy_load(cpu, channel, &batch, 1);
+	load_copy(cpu, channel, &batch, 1);
 	return ENGINE_DONE;
 }
 
@@ -241,7 +244,7 @@ static uint32_t cpu_poll(struct engine_channel *base, uint64_t wait_ns __maybe_u
 	uint32_t nr = 0;
 
 	if (channel->nr_held && !channel->nr_copied) {
-		copy_load(cpu, channel, channel->held, channel->nr_held);
+		load_copy(cpu, channel, channel->held, channel->nr_held);
 		channel->nr_copied = channel->nr_held;
 		channel->next_out = 0;
 	}
@@ -261,7 +264,7 @@ static int cpu_channel_open(struct engine *engine, int near_node __maybe_unused,
 	if (vault_alloc(sizeof(*channel), (void **)&channel))
 		return -ENOMEM;
 	channel->channel.engine = engine;
-	channel->task.work = share;
+	channel->task.work = channel_work;
 	channel->task.bound = true;
 	counts_open(&cpu->counts, &channel->counts, channel->count_values);
 	*out = &channel->channel;
@@ -288,8 +291,8 @@ static int cpu_probe(const char *text, char *why, size_t why_bytes)
 	return cpu_params_parse(text, &params, why, why_bytes);
 }
 
-/* By default no more than there are CPUs: a helper without one is only waited for. */
-static unsigned int count_threads(const struct crew *crew, unsigned int asked)
+/* By default not more than CPUs: the others would wait for a helper without a CPU. */
+static unsigned int crew_count_threads(const struct crew *crew, unsigned int asked)
 {
 	if (!crew)
 		return 1;
@@ -318,7 +321,7 @@ static int cpu_open(const struct engine_env *env, const char *text, struct engin
 	cpu->engine.hold = HOLD_MAX;
 	counts_init(&cpu->counts, cpu->closed_counts, NR_CPU_COUNTS);
 	cpu->crew = env ? env->crew : NULL;
-	cpu->nr_threads = count_threads(cpu->crew, params.nr_threads);
+	cpu->nr_threads = crew_count_threads(cpu->crew, params.nr_threads);
 	cpu->split_bytes = params.split_bytes;
 	cpu->kernel = params.kernel ? params.kernel : copy_kernel_best(PAGE_BYTES, 1);
 	*out = &cpu->engine;

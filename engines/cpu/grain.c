@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "engines/cpu/grain.h"
 
-/* Larger items hide their latency themselves. */
+/* Larger items hide their latency by themselves. */
 #define IN_STEP_MAX_BYTES (8U << 10)
 
 struct grain_at grain_end(const struct engine_batch *batch, struct grain_at at, uint32_t room)
@@ -20,7 +20,7 @@ struct grain_at grain_end(const struct engine_batch *batch, struct grain_at at, 
 	return at;
 }
 
-static bool in_step(const struct engine_item *items)
+static bool items_fit_step(const struct engine_item *items)
 {
 	uint32_t len = items[0].len_bytes;
 
@@ -30,8 +30,9 @@ static bool in_step(const struct engine_item *items)
 	return len % CACHELINE == 0 && len <= IN_STEP_MAX_BYTES;
 }
 
-/* Items that go on where the one before ends, at both sides, are one to a kernel. */
-static uint32_t nr_adjoining(const struct engine_item *items, uint32_t nr_items, size_t *len_bytes)
+/* How many items continue where the one before ends, in source and destination. */
+static uint32_t items_nr_contiguous(const struct engine_item *items, uint32_t nr_items,
+				    size_t *len_bytes)
 {
 	uint32_t nr = 1;
 
@@ -46,7 +47,7 @@ void copy_items(const struct copy_kernel *kernel, const struct engine_item *item
 		uint32_t nr_items)
 {
 	while (nr_items) {
-		if (kernel->copy4 && nr_items >= 4 && in_step(items)) {
+		if (kernel->copy4 && nr_items >= 4 && items_fit_step(items)) {
 			char *const to[] = {items[0].dst, items[1].dst, items[2].dst, items[3].dst};
 			const char *const from[] = {items[0].src, items[1].src, items[2].src,
 						    items[3].src};
@@ -56,7 +57,7 @@ void copy_items(const struct copy_kernel *kernel, const struct engine_item *item
 			nr_items -= 4;
 		} else {
 			size_t len;
-			uint32_t nr = nr_adjoining(items, nr_items, &len);
+			uint32_t nr = items_nr_contiguous(items, nr_items, &len);
 
 			kernel->copy(items->dst, items->src, len);
 			items += nr;
@@ -65,8 +66,8 @@ void copy_items(const struct copy_kernel *kernel, const struct engine_item *item
 	}
 }
 
-static void copy_part(const struct copy_kernel *kernel, const struct engine_item *item,
-		      uint32_t start, uint32_t end)
+static void item_copy_part(const struct copy_kernel *kernel, const struct engine_item *item,
+			   uint32_t start, uint32_t end)
 {
 	kernel->copy((char *)item->dst + start, (const char *)item->src + start, end - start);
 }
@@ -75,15 +76,15 @@ void copy_grain(const struct copy_kernel *kernel, const struct engine_item *item
 		struct grain_at at, struct grain_at end)
 {
 	if (at.item == end.item) {
-		copy_part(kernel, &items[at.item], at.offset_bytes, end.offset_bytes);
+		item_copy_part(kernel, &items[at.item], at.offset_bytes, end.offset_bytes);
 		return;
 	}
 	if (at.offset_bytes) {
 		const struct engine_item *item = &items[at.item++];
 
-		copy_part(kernel, item, at.offset_bytes, item->len_bytes);
+		item_copy_part(kernel, item, at.offset_bytes, item->len_bytes);
 	}
 	copy_items(kernel, &items[at.item], end.item - at.item);
 	if (end.offset_bytes)
-		copy_part(kernel, &items[end.item], 0, end.offset_bytes);
+		item_copy_part(kernel, &items[end.item], 0, end.offset_bytes);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A grain is what a thread takes of a batch at a time: several items, or a part of one. */
+/* A grain is the part of a batch that a thread takes at a time: several items, or a part of one. */
 #ifndef FERRY_GRAIN_H
 #define FERRY_GRAIN_H
 
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "engines/engine.h"
 
 /* A place in a row of batches; ordered by batch, item and offset. */
@@ -14,15 +14,15 @@ struct grain_at {
 };
 
 /*
- * Where a grain from here ends: in the midst of a large item, or after as many as make it up, but
- * in the same batch.
+ * The end of a grain of `room` bytes from here: inside a large item, or after several small ones,
+ * but in the same batch.
  */
 struct grain_at grain_end(const struct engine_batch *batch, struct grain_at at, uint32_t room);
 
 void copy_grain(const struct copy_kernel *kernel, const struct engine_item *items,
 		struct grain_at at, struct grain_at end);
 
-/* All of them: small ones in step, four at a time, where the kernel can; adjoining ones as one. */
+/* Copies small items four at a time in step, if the kernel can, and contiguous items as one. */
 void copy_items(const struct copy_kernel *kernel, const struct engine_item *items,
 		uint32_t nr_items);
 

@@ -6,8 +6,8 @@
 #include "engines/cpu/params.h"
 #include "engines/params.h"
 
-static int parse_kernel(const struct engine_param *param, struct cpu_params *params, char *why,
-			size_t why_bytes)
+static int set_kernel(const struct engine_param *param, struct cpu_params *params, char *why,
+		      size_t why_bytes)
 {
 	for (unsigned int i = 0; i < nr_copy_kernels; i++) {
 		const struct copy_kernel *kernel = &copy_kernels[i];
@@ -31,33 +31,29 @@ static int parse_kernel(const struct engine_param *param, struct cpu_params *par
 	return engine_param_bad(param, "cpu", "unknown kernel", CPU_PARAMS_HELP, why, why_bytes);
 }
 
+static const struct engine_key numbers[] = {
+	{"threads", 1, PLACEMENT_MAX, engine_set_u32, offsetof(struct cpu_params, nr_threads)},
+	{"split", 0, UINT64_MAX, engine_set_u64, offsetof(struct cpu_params, split_bytes)},
+};
+
 int cpu_params_parse(const char *text, struct cpu_params *params, char *why, size_t why_bytes)
 {
 	struct engine_param param;
-	uint64_t number;
+	int err = 0;
 
 	*params = (struct cpu_params){.split_bytes = CPU_SPLIT_BYTES};
-	while (engine_param_next(&text, &param)) {
-		bool good = true;
+	while (!err && engine_param_next(&text, &param)) {
+		const struct engine_key *number =
+			engine_key_find(numbers, ARRAY_SIZE(numbers), &param);
 
-		if (engine_param_key(&param, "kernel")) {
-			int err = parse_kernel(&param, params, why, why_bytes);
-
-			if (err)
-				return err;
-		} else if (engine_param_key(&param, "threads")) {
-			good = engine_param_number(&param, 1, PLACEMENT_MAX, &number);
-			if (good)
-				params->nr_threads = (unsigned int)number;
-		} else if (engine_param_key(&param, "split")) {
-			good = engine_param_number(&param, 0, UINT64_MAX, &params->split_bytes);
-		} else {
-			return engine_param_bad(&param, "cpu", "unknown parameter", CPU_PARAMS_HELP,
-						why, why_bytes);
-		}
-		if (!good)
-			return engine_param_bad(&param, "cpu", "bad number in", CPU_PARAMS_HELP,
-						why, why_bytes);
+		if (engine_param_key(&param, "kernel"))
+			err = set_kernel(&param, params, why, why_bytes);
+		else if (!number)
+			err = engine_param_bad(&param, "cpu", "unknown parameter", CPU_PARAMS_HELP,
+					       why, why_bytes);
+		else if (!number->set(params, number, &param))
+			err = engine_param_bad(&param, "cpu", "bad number in", CPU_PARAMS_HELP, why,
+					       why_bytes);
 	}
-	return 0;
+	return err;
 }

@@ -3,23 +3,24 @@
 
 #include "base/clock.h"
 #include "base/vault.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
+#include "engines/device/sysfs.h"
 #include "engines/dsa/dsa.h"
 
-#define MAX_BATCHES 64 /* that one channel takes at a time */
+#define MAX_BATCHES 64 /* per channel at a time */
 #define MIN_OPS     8
 #define MAX_OPS     128
 
-#define MAX_CPU_PERCENT    50 /* that tuning goes up to */
+#define MAX_CPU_PERCENT    50 /* by tuning */
 #define MIN_ITEMS_TO_SHARE 4
 
-/* Hands out consecutive parts of one mapping; with base NULL it only adds up. */
+/* Hands out consecutive parts of one mapping; with base NULL it only sums up their sizes. */
 struct carve {
 	char *base;
 	size_t used;
 };
 
-static void *carve(struct carve *c, size_t bytes)
+static void *carve_part(struct carve *c, size_t bytes)
 {
 	size_t at = c->used;
 
@@ -27,7 +28,7 @@ static void *carve(struct carve *c, size_t bytes)
 	return c->base ? c->base + at : NULL;
 }
 
-static uint32_t descs_per_op(const struct dsa_engine *engine)
+static uint32_t engine_descs_per_op(const struct dsa_engine *engine)
 {
 	uint32_t most = 1;
 
@@ -38,36 +39,37 @@ static uint32_t descs_per_op(const struct dsa_engine *engine)
 	return most;
 }
 
-/* ch: the channel at the start of the mapping, or a stand-in while the mapping is being sized. */
-static void lay_out(const struct dsa_engine *engine, struct carve *c, struct dsa_channel *ch)
+/* ch: the channel at the start of the mapping, or a dummy to compute the size. */
+static void channel_lay_out(const struct dsa_engine *engine, struct carve *c,
+			    struct dsa_channel *ch)
 {
-	uint32_t op_descs = descs_per_op(engine);
+	uint32_t op_descs = engine_descs_per_op(engine);
 	uint32_t nr_ops = MAX(MIN(DSA_NR_DESCS / op_descs, (uint32_t)MAX_OPS), (uint32_t)MIN_OPS);
 
-	carve(c, sizeof(*ch));
+	carve_part(c, sizeof(*ch));
 	ch->nr_ops = nr_ops;
 	ch->op_descs = op_descs;
-	ch->stage = carve(c, DSA_STAGE * sizeof(*ch->stage));
-	ch->portals = carve(c, engine->nr_portals * sizeof(*ch->portals));
-	ch->pieces = carve(c, DSA_NR_PIECES * sizeof(*ch->pieces));
-	ch->free_pieces = carve(c, DSA_NR_PIECES * sizeof(uint32_t));
-	ch->requeued.index = carve(c, DSA_NR_PIECES * sizeof(uint32_t));
-	ch->free_ops = carve(c, nr_ops * sizeof(uint32_t));
-	ch->flying = carve(c, nr_ops * sizeof(uint32_t));
-	ch->ops = carve(c, nr_ops * sizeof(*ch->ops));
+	ch->stage = carve_part(c, DSA_STAGE * sizeof(*ch->stage));
+	ch->portals = carve_part(c, engine->nr_portals * sizeof(*ch->portals));
+	ch->pieces = carve_part(c, DSA_NR_PIECES * sizeof(*ch->pieces));
+	ch->free_pieces = carve_part(c, DSA_NR_PIECES * sizeof(uint32_t));
+	ch->requeued.index = carve_part(c, DSA_NR_PIECES * sizeof(uint32_t));
+	ch->free_ops = carve_part(c, nr_ops * sizeof(uint32_t));
+	ch->flying = carve_part(c, nr_ops * sizeof(uint32_t));
+	ch->ops = carve_part(c, nr_ops * sizeof(*ch->ops));
 	for (uint32_t i = 0; i < nr_ops; i++) {
 		struct dsa_op none, *op = c->base ? &ch->ops[i] : &none;
 
-		op->descs = carve(c, op_descs * sizeof(*op->descs));
-		op->crs = carve(c, (op_descs + 1) * sizeof(*op->crs));
-		op->pieces = carve(c, op_descs * sizeof(*op->pieces));
+		op->descs = carve_part(c, op_descs * sizeof(*op->descs));
+		op->crs = carve_part(c, (op_descs + 1) * sizeof(*op->crs));
+		op->pieces = carve_part(c, op_descs * sizeof(*op->pieces));
 	}
 }
 
-/* Devices in the destination's package serve it; if none is known to be there, all do. */
-static void choose_portals(struct dsa_channel *ch, int near_node)
+/* Prefers devices in the package of the destination; if none is known there, all are equal. */
+static void channel_choose_portals(struct dsa_channel *ch, int near_node)
 {
-	int package = dsa_node_package(near_node);
+	int package = device_node_package(near_node);
 	bool any_near = false;
 
 	ch->nr_portals = ch->engine->nr_portals;
@@ -93,7 +95,7 @@ int dsa_channel_open(struct engine *base, int near_node, struct engine_channel *
 	void *memory;
 	int err;
 
-	lay_out(engine, &c, &size_only);
+	channel_lay_out(engine, &c, &size_only);
 	err = vault_alloc(c.used, &memory);
 	if (err)
 		return err;
@@ -102,14 +104,14 @@ int dsa_channel_open(struct engine *base, int near_node, struct engine_channel *
 	ch->channel.engine = base;
 	ch->map_bytes = c.used;
 	c = (struct carve){.base = memory};
-	lay_out(engine, &c, ch);
+	channel_lay_out(engine, &c, ch);
 	ch->feeding_tail = &ch->feeding;
 	ch->done_tail = &ch->done;
 	for (uint32_t i = 0; i < DSA_NR_PIECES; i++)
 		ch->free_pieces[ch->nr_free_pieces++] = DSA_NR_PIECES - 1 - i;
 	for (uint32_t i = 0; i < ch->nr_ops; i++)
 		ch->free_ops[ch->nr_free_ops++] = ch->nr_ops - 1 - i;
-	choose_portals(ch, near_node);
+	channel_choose_portals(ch, near_node);
 	if (engine->options.cpu_percent != DSA_CPU_AUTO)
 		ch->cpu_percent = engine->options.cpu_percent;
 	counts_open(&engine->counts, &ch->counts, ch->count_values);
@@ -117,7 +119,7 @@ int dsa_channel_open(struct engine *base, int near_node, struct engine_channel *
 	return 0;
 }
 
-/* Memory that a hung device may still write to is given up rather than given back. */
+/* Leaks the memory if a hung device may still write to it. */
 void dsa_channel_close(struct engine_channel *base)
 {
 	struct dsa_channel *ch;
@@ -136,7 +138,7 @@ void dsa_channel_close(struct engine_channel *base)
 		vault_free(ch, ch->map_bytes);
 }
 
-static bool any_alive(const struct dsa_channel *ch)
+static bool channel_has_portal(const struct dsa_channel *ch)
 {
 	for (uint32_t i = 0; i < ch->nr_portals; i++)
 		if (!dsa_portal_is_dead(ch->portals[i].portal))
@@ -144,14 +146,14 @@ static bool any_alive(const struct dsa_channel *ch)
 	return false;
 }
 
-static uint32_t cpu_share(const struct dsa_channel *ch, const struct engine_batch *batch)
+static uint32_t batch_cpu_share(const struct dsa_channel *ch, const struct engine_batch *batch)
 {
 	if (batch->nr_items < MIN_ITEMS_TO_SHARE)
 		return 0;
 	return (uint32_t)((uint64_t)batch->nr_items * ch->cpu_percent / 100);
 }
 
-static void copy_by_cpu(struct dsa_channel *ch, struct engine_batch *batch, uint32_t nr_items)
+static void batch_copy_by_cpu(struct dsa_channel *ch, struct engine_batch *batch, uint32_t nr_items)
 {
 	uint64_t bytes = 0;
 
@@ -163,11 +165,11 @@ static void copy_by_cpu(struct dsa_channel *ch, struct engine_batch *batch, uint
 		item->detail = 0;
 		bytes += item->len_bytes;
 	}
-	dsa_count(ch, DSA_CTR_CPU_BYTES, bytes);
+	dsa_add(ch, DSA_CTR_CPU_BYTES, bytes);
 }
 
-/* Whoever had to wait for the other gets less next time. */
-static void tune_share(struct dsa_channel *ch)
+/* Shifts work from the slower to the faster of CPU and device. */
+static void channel_tune_cpu_share(struct dsa_channel *ch)
 {
 	bool device_busy = false;
 
@@ -186,23 +188,23 @@ enum engine_verdict dsa_submit(struct engine_channel *base, struct engine_batch 
 
 	if (!batch->nr_items)
 		return ENGINE_DONE;
-	if (!any_alive(ch)) {
+	if (!channel_has_portal(ch)) {
 		dsa_batch_declined(ch, batch);
 		return ENGINE_DONE;
 	}
 	if (ch->nr_batches == MAX_BATCHES)
 		return ENGINE_BUSY;
 	ch->nr_batches++;
-	nr_cpu = cpu_share(ch, batch);
+	nr_cpu = batch_cpu_share(ch, batch);
 	dsa_feed_batch(ch, batch, batch->nr_items - nr_cpu);
 	dsa_send_waiting(ch);
-	copy_by_cpu(ch, batch, nr_cpu);
+	batch_copy_by_cpu(ch, batch, nr_cpu);
 	if (ch->engine->options.cpu_percent == DSA_CPU_AUTO)
-		tune_share(ch);
+		channel_tune_cpu_share(ch);
 	return ENGINE_QUEUED;
 }
 
-static uint32_t collect(struct dsa_channel *ch, struct engine_batch **done, uint32_t max)
+static uint32_t channel_collect(struct dsa_channel *ch, struct engine_batch **done, uint32_t max)
 {
 	uint32_t nr = 0;
 
@@ -227,7 +229,7 @@ uint32_t dsa_poll(struct engine_channel *base, uint64_t wait_ns, struct engine_b
 	for (;;) {
 		dsa_reap(ch);
 		dsa_send_waiting(ch);
-		nr = collect(ch, done, max);
+		nr = channel_collect(ch, done, max);
 		if (nr || !ch->nr_batches || !wait_ns)
 			break;
 		started_ns = started_ns ? started_ns : now_ns();

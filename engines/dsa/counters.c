@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The engine's counters by name, and the model's behind them. */
-#include <stdio.h>
+/* The engine's counters by name, then those of the model. */
 #include <string.h>
 
 #include "engines/dsa/dsa.h"
-#include "engines/dsa/status.h"
+#include "engines/dsa/model.h"
+#include "hw/dsa/status.h"
 
-#define NAME_BYTES 96
-
-static const char *const event_names[DSA_CTR_FB] = {
+static const char *const event_names[DSA_CTR_FALLBACK] = {
 	[DSA_CTR_DESCRIPTORS] = "descriptors",
 	[DSA_CTR_BATCHES] = "batches",
 	[DSA_CTR_SINGLES] = "singles",
@@ -32,58 +30,31 @@ static const char *const reason_names[NR_DSA_REASONS] = {
 	[DSA_REASON_NULL] = "null",
 };
 
-/* Only those that were seen: there are too many. A code's writes stand behind its reads. */
+/* Only statuses that occurred, each code's read faults before its write faults. */
 static void report_statuses(const uint64_t *total, engine_counter_fn fn, void *arg)
 {
-	char name[NAME_BYTES], key[DSA_STATUS_KEY_BYTES];
+	char key[DSA_STATUS_KEY_BYTES];
 
 	for (unsigned int i = 0; i < 256; i++) {
 		uint8_t status = (uint8_t)(i >> 1 | (i & 1 ? DSA_COMP_STATUS_WRITE : 0));
 
 		if (!total[DSA_CTR_STATUS + status])
 			continue;
-		snprintf(name, sizeof(name), "status.%s", dsa_status_key(status, key));
-		fn(arg, name, total[DSA_CTR_STATUS + status]);
+		counts_report(fn, arg, total[DSA_CTR_STATUS + status], "status.%s",
+			      dsa_status_key(status, key));
 	}
 }
 
-/* Queues that stopped taking anything: `error.wq0.0 Operation not permitted`. */
+/* Queues whose submission failed: "error.wq0.0 Operation not permitted". */
 static void report_errors(const struct dsa_engine *engine, engine_counter_fn fn, void *arg)
 {
-	char name[NAME_BYTES];
-
 	for (uint32_t i = 0; i < engine->nr_portals; i++) {
 		int err = atomic_load(&engine->portals[i].error);
 
-		if (!err)
-			continue;
-		snprintf(name, sizeof(name), "error.%s %s", engine->portals[i].queue.name,
-			 strerror(-err));
-		fn(arg, name, 1);
+		if (err)
+			counts_report(fn, arg, 1, "error.%s %s", engine->portals[i].queue.name,
+				      strerror(-err));
 	}
-}
-
-static void report_model(const struct dsa_engine *engine, engine_counter_fn fn, void *arg)
-{
-	char name[NAME_BYTES];
-
-	for (unsigned int i = 0; i < NR_DSA_COUNTERS; i++) {
-		snprintf(name, sizeof(name), "model.%s", dsa_model_counter_name(i));
-		fn(arg, name, dsa_model_count(engine->model, i));
-	}
-	for (unsigned int i = 0; i < NR_DSA_FAULTS; i++) {
-		snprintf(name, sizeof(name), "model.fault.%s", dsa_fault_names[i]);
-		fn(arg, name, dsa_model_faults(engine->model, i));
-	}
-	for (unsigned int i = 0; i < NR_DSA_RULES; i++) {
-		uint64_t nr = dsa_model_breaches(engine->model, i);
-
-		if (!nr)
-			continue;
-		snprintf(name, sizeof(name), "model.breach.%s", dsa_rule_name(i));
-		fn(arg, name, nr);
-	}
-	fn(arg, "model.breaches", dsa_model_all_breaches(engine->model));
 }
 
 void dsa_counters(struct engine *base, engine_counter_fn fn, void *arg)
@@ -94,10 +65,9 @@ void dsa_counters(struct engine *base, engine_counter_fn fn, void *arg)
 	counts_total(&engine->counts, total);
 	for (unsigned int i = 0; i < ARRAY_SIZE(event_names); i++)
 		fn(arg, event_names[i], total[i]);
-	counts_report_fallbacks(reason_names, NR_DSA_REASONS, &total[DSA_CTR_FB],
-				&total[DSA_CTR_FB_BYTES], fn, arg);
+	counts_report_fallbacks(reason_names, NR_DSA_REASONS, &total[DSA_CTR_FALLBACK], fn, arg);
 	report_statuses(total, fn, arg);
 	report_errors(engine, fn, arg);
 	if (engine->model)
-		report_model(engine, fn, arg);
+		dsa_model_report(engine->model, fn, arg);
 }

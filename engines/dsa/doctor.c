@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engines/device/instructions.h"
+#include "engines/device/sysfs.h"
 #include "engines/dsa/doctor.h"
 #include "engines/dsa/portal.h"
 #include "engines/engine.h"
@@ -24,22 +26,22 @@ static const char *const link_names[] = {
 	[DSA_LINK_SIZE] = "work queue size",     [DSA_LINK_NODE] = "device node",
 };
 
-static int tell(const struct doctor *d, const char *step, bool ok, const char *detail,
-		const char *remedy)
+static int report_link(const struct doctor *d, const char *step, bool ok, const char *detail,
+		       const char *remedy)
 {
 	d->line(d->arg, step, ok, detail, ok ? NULL : remedy);
 	return ok ? 0 : -ENODEV;
 }
 
-/* No link of the chain: without these the kernel's write() is left. */
-static void tell_cpu(const struct doctor *d)
+/* Not a link: without these instructions write() still works. */
+static void report_cpu(const struct doctor *d)
 {
 	char detail[128];
 
 	snprintf(detail, sizeof(detail), "ENQCMD %s, MOVDIR64B %s, UMWAIT %s",
-		 dsa_cpu_has_enqcmd() ? "yes" : "no", dsa_cpu_has_movdir64b() ? "yes" : "no",
-		 dsa_cpu_has_waitpkg() ? "yes" : "no");
-	tell(d, "CPU instructions", true, detail, NULL);
+		 device_cpu_has_enqcmd() ? "yes" : "no", device_cpu_has_movdir64b() ? "yes" : "no",
+		 device_cpu_has_waitpkg() ? "yes" : "no");
+	report_link(d, "CPU instructions", true, detail, NULL);
 }
 
 static int check_module(const struct doctor *d)
@@ -47,9 +49,10 @@ static int check_module(const struct doctor *d)
 	char path[256];
 	bool loaded;
 
-	snprintf(path, sizeof(path), "%s/bus/dsa/drivers/idxd", dsa_sysfs_root());
+	snprintf(path, sizeof(path), "%s/bus/dsa/drivers/idxd", device_sysfs_root());
 	loaded = access(path, F_OK) == 0;
-	return tell(d, "driver idxd", loaded, loaded ? "loaded" : "not loaded", "modprobe idxd");
+	return report_link(d, "driver idxd", loaded, loaded ? "loaded" : "not loaded",
+			   "modprobe idxd");
 }
 
 static int check_devices(struct doctor *d)
@@ -60,13 +63,13 @@ static int check_devices(struct doctor *d)
 	d->nr_queues = dsa_discover(d->queues, DSA_MAX_QUEUES, &via, why, sizeof(why));
 	if (d->nr_queues <= 0) {
 		remedy = engine_cut_remedy(why);
-		return tell(d, "DSA devices", false, why, remedy);
+		return report_link(d, "DSA devices", false, why, remedy);
 	}
 	snprintf(detail, sizeof(detail), "%d work queues, found by %s", d->nr_queues, via);
-	return tell(d, "DSA devices", true, detail, NULL);
+	return report_link(d, "DSA devices", true, detail, NULL);
 }
 
-/* The queue that gets furthest is the one worth mending. */
+/* Reports on the queue with the most links intact. */
 static int check_links(const struct doctor *d)
 {
 	enum dsa_link best = DSA_LINK_DEVICE;
@@ -82,56 +85,57 @@ static int check_links(const struct doctor *d)
 		best_trouble = trouble;
 	}
 	for (enum dsa_link link = DSA_LINK_DEVICE; link < DSA_LINKS_HOLD && !err; link++)
-		err = link == best ? tell(d, link_names[link], false, best_trouble.what,
-					  best_trouble.remedy)
-				   : tell(d, link_names[link], true, "yes", NULL);
+		err = link == best ? report_link(d, link_names[link], false, best_trouble.what,
+						 best_trouble.remedy)
+				   : report_link(d, link_names[link], true, "yes", NULL);
 	return err;
 }
 
-/* Only a mapped portal takes batches, and only by the instruction for its kind of queue. */
-void dsa_way_to_batches(const struct dsa_queue *queue, bool has_enqcmd, bool has_movdir64b,
+/* Only a mapped portal accepts batches, by the instruction for its kind of queue. */
+void dsa_batches_remedy(const struct dsa_queue *queue, bool has_enqcmd, bool has_movdir64b,
 			char *text, size_t text_bytes)
 {
 	if (!has_enqcmd && !has_movdir64b)
 		snprintf(text, text_bytes,
-			 "nothing: with neither ENQCMD nor MOVDIR64B in this CPU it is write(), "
-			 "which takes single descriptors only");
+			 "none: without ENQCMD and MOVDIR64B this CPU has only write(), which "
+			 "accepts single descriptors");
 	else if (queue->shared ? has_enqcmd : has_movdir64b)
 		snprintf(text, text_bytes, SETCAP);
 	else
 		snprintf(text, text_bytes,
-			 "accel-config config-wq dsa%u/%s --mode=%s, since this CPU lacks %s; "
+			 "accel-config config-wq dsa%u/%s --mode=%s, because this CPU lacks %s; "
 			 "then " SETCAP,
 			 queue->device_id, queue->name, queue->shared ? "dedicated" : "shared",
 			 queue->shared ? "ENQCMD" : "MOVDIR64B");
 }
 
-static int tell_batches(const struct doctor *d, const struct dsa_portal *portal)
+static int report_batches(const struct doctor *d, const struct dsa_portal *portal)
 {
 	char detail[64], remedy[192] = "accel-config config-wq … --max-batch-size=32";
 
 	if (portal->max_batch > 1) {
 		snprintf(detail, sizeof(detail), "up to %u descriptors", portal->max_batch);
-		return tell(d, "batches", true, detail, NULL);
+		return report_link(d, "batches", true, detail, NULL);
 	}
 	if (!strcmp(portal->ops->name, "write"))
-		dsa_way_to_batches(&portal->queue, dsa_cpu_has_enqcmd(), dsa_cpu_has_movdir64b(),
-				   remedy, sizeof(remedy));
-	tell(d, "batches", false, portal->refusals, remedy);
+		dsa_batches_remedy(&portal->queue, device_cpu_has_enqcmd(),
+				   device_cpu_has_movdir64b(), remedy, sizeof(remedy));
+	report_link(d, "batches", false, portal->refusals, remedy);
 	return 1;
 }
 
-static int tell_refusal(const struct doctor *d, const struct dsa_portal *portal, int err)
+static int report_refusal(const struct doctor *d, const struct dsa_portal *portal, int err)
 {
 	char remedy[192];
 
 	dsa_portal_remedy(portal, err, remedy, sizeof(remedy));
-	return tell(d, err == -EACCES ? "permission of the node" : "a NOOP through the queue",
-		    false, portal->refusals, remedy);
+	return report_link(d,
+			   err == -EACCES ? "permission of the node" : "a NOOP through the queue",
+			   false, portal->refusals, remedy);
 }
 
-/* Of several usable queues the first that answers; if none does, what the last one said. */
-static int check_ways(const struct doctor *d)
+/* The first usable queue that answers; if none does, the refusal of the last one. */
+static int check_portal(const struct doctor *d)
 {
 	struct dsa_portal *portal = calloc(1, sizeof(*portal));
 	struct dsa_trouble trouble;
@@ -142,13 +146,13 @@ static int check_ways(const struct doctor *d)
 		if (dsa_queue_check(&d->queues[i], &trouble) == DSA_LINKS_HOLD)
 			err = dsa_portal_open(portal, &d->queues[i], NULL, 0);
 	if (portal && err) {
-		err = tell_refusal(d, portal, err);
+		err = report_refusal(d, portal, err);
 	} else if (portal) {
 		snprintf(detail, sizeof(detail), "%s (%s, %u entries) by %s", portal->queue.name,
 			 portal->queue.shared ? "shared" : "dedicated", portal->queue.size,
 			 portal->ops->name);
-		tell(d, "a NOOP through the queue", true, detail, NULL);
-		err = tell_batches(d, portal);
+		report_link(d, "a NOOP through the queue", true, detail, NULL);
+		err = report_batches(d, portal);
 		dsa_portal_close(portal);
 	}
 	free(portal);
@@ -163,14 +167,14 @@ int dsa_doctor(dsa_doctor_line_fn line, void *arg)
 	d.queues = calloc(DSA_MAX_QUEUES, sizeof(*d.queues));
 	if (!d.queues)
 		return -ENOMEM;
-	tell_cpu(&d);
+	report_cpu(&d);
 	err = check_module(&d);
 	if (!err)
 		err = check_devices(&d);
 	if (!err)
 		err = check_links(&d);
 	if (!err)
-		err = check_ways(&d);
+		err = check_portal(&d);
 	free(d.queues);
 	return err;
 }

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "base/vault.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
+#include "engines/device/instructions.h"
 #include "engines/dsa/dsa.h"
+#include "engines/dsa/model.h"
 
 extern const struct engine_ops dsa_engine_ops;
 
@@ -27,6 +29,7 @@ static void dsa_close(struct engine *base)
 		return;
 	engine = CONTAINER_OF(base, struct dsa_engine, engine);
 	dsa_close_portals(engine);
+	dsa_options_free(&engine->options);
 	vault_free(engine, engine_bytes());
 }
 
@@ -42,15 +45,18 @@ static int dsa_open(const struct engine_env *env __maybe_unused, const char *par
 	if (err)
 		return err;
 	err = vault_alloc(engine_bytes(), &memory);
-	if (err)
+	if (err) {
+		dsa_options_free(&options);
 		return err;
+	}
 	engine = memory;
 	engine->engine.ops = &dsa_engine_ops;
 	engine->options = options;
 	counts_init(&engine->counts, engine->closed_counts, NR_DSA_CTRS);
 	engine->portals = (void *)((char *)memory + portals_at());
 	engine->kernel = copy_kernel_best(PAGE_BYTES, 1);
-	engine->can_umwait = dsa_cpu_has_waitpkg() && !options.use_model;
+	engine->can_umwait = device_cpu_has_waitpkg() && !options.model;
+	engine->copies_nothing = options.model && dsa_model_copies_nothing(options.model);
 	err = dsa_open_portals(engine, why, why_bytes);
 	if (err) {
 		dsa_close(&engine->engine);
@@ -64,22 +70,28 @@ static int dsa_open(const struct engine_env *env __maybe_unused, const char *par
 	return 0;
 }
 
-/* Opens and closes: nothing less tells whether a NOOP comes back. */
+/* Opens the engine, since only that tells whether a NOOP completes. */
 static int dsa_probe(const char *params, char *why, size_t why_bytes)
 {
 	struct dsa_options options;
 	struct engine *engine;
 	int err = dsa_parse_params(params, &options, why, why_bytes);
 
-	if (err || options.use_model)
+	bool by_model;
+
+	if (err)
 		return err;
+	by_model = options.model;
+	dsa_options_free(&options);
+	if (by_model)
+		return 0;
 	err = dsa_open(NULL, params, &engine, why, why_bytes);
 	if (!err)
 		dsa_close(engine);
 	return err;
 }
 
-/* Preferred over the CPU, but only ever available where hardware answered a NOOP. */
+/* Preferred to the CPU, but available only where hardware has completed a NOOP. */
 const struct engine_ops dsa_engine_ops = {
 	.abi = ENGINE_ABI,
 	.size = sizeof(struct engine_ops),

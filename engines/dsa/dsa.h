@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Inside the DSA engine:
+ * Private to the DSA engine.
  *
  *	engine_batch ─ cut into pieces ─┬─ op: a batch descriptor, or a single ── portal
  *	                 requeued ──────┘         │ completion records
  *	                 (resumed, to be checked) ▼
  *	                                       pieces end, items get their state
  *
- * A piece is one descriptor's worth of an item. An op is what a portal takes at a time: its
- * descriptors and records lie in vault memory that belongs to the op until the device is done.
+ * A piece is the part of an item that one descriptor copies. An op is one submission to a portal;
+ * its descriptors and records are in vault memory that belongs to it until the device is done.
  */
 #ifndef FERRY_DSA_H
 #define FERRY_DSA_H
@@ -16,24 +16,24 @@
 #include <stdatomic.h>
 
 #include "engines/counts.h"
-#include "engines/dsa/patience.h"
+#include "engines/device/patience.h"
+#include "engines/dsa/params.h"
 #include "engines/dsa/portal.h"
 #include "engines/engine.h"
-#include "models/dsa/dsa_model.h"
 
 #define DSA_MAX_PORTALS 64
 
-/* Why an item was left to the CPU. */
+/* Why an item is left to the CPU. */
 enum dsa_reason {
-	DSA_REASON_FAULT, /* page faults past resuming */
+	DSA_REASON_FAULT, /* page faults that resuming did not overcome */
 	DSA_REASON_ERROR,
-	DSA_REASON_REFUSED,      /* the device would not have the descriptor */
-	DSA_REASON_NOT_EXECUTED, /* no record although the batch is over */
+	DSA_REASON_REFUSED,      /* the device refused the descriptor */
+	DSA_REASON_NOT_EXECUTED, /* no record although the batch has completed */
 	DSA_REASON_FULL,
 	DSA_REASON_NO_DEVICE,
 	DSA_REASON_HUNG,
 	DSA_REASON_VERIFY,
-	DSA_REASON_NULL, /* the null device says yes and copies nothing */
+	DSA_REASON_NULL, /* the null model reports success and copies nothing */
 	NR_DSA_REASONS
 };
 
@@ -42,35 +42,18 @@ enum dsa_counter {
 	DSA_CTR_BATCHES,
 	DSA_CTR_SINGLES,
 	DSA_CTR_BYTES,
-	DSA_CTR_FULL, /* submissions that found no room */
+	DSA_CTR_FULL, /* submissions that found the queue full */
 	DSA_CTR_DRAINS,
 	DSA_CTR_RESUMED,
-	DSA_CTR_CPU_BYTES, /* copied by the CPU meanwhile (cpu_fraction) */
+	DSA_CTR_CPU_BYTES, /* copied by the CPU in parallel (cpu_fraction) */
 	DSA_CTR_FAULT_READ,
 	DSA_CTR_FAULT_WRITE,
 	DSA_CTR_FAULT_LIST,
 	DSA_CTR_TIMEOUTS, /* ops given up */
-	DSA_CTR_STRAY,    /* ops that the device may still write for */
-	DSA_CTR_FB,       /* items left to the CPU, by reason; then their bytes */
-	DSA_CTR_FB_BYTES = DSA_CTR_FB + NR_DSA_REASONS,
-	DSA_CTR_STATUS = DSA_CTR_FB_BYTES + NR_DSA_REASONS, /* completion records, by status */
+	DSA_CTR_STRAY,    /* ops whose memory the device may still write */
+	DSA_CTR_FALLBACK, /* see counts_add_fallback() */
+	DSA_CTR_STATUS = DSA_CTR_FALLBACK + 2 * NR_DSA_REASONS, /* completion records, by status */
 	NR_DSA_CTRS = DSA_CTR_STATUS + 256
-};
-
-enum dsa_verify { DSA_VERIFY_NONE, DSA_VERIFY_CRC };
-enum dsa_on_partial { DSA_PARTIAL_RESUME, DSA_PARTIAL_CPU };
-
-#define DSA_CPU_AUTO UINT32_MAX
-
-struct dsa_options {
-	bool use_model;
-	struct dsa_model_config model;
-	char queues[256]; /* "wq0.0+wq2.1"; empty: the best of every device */
-	enum dsa_verify verify;
-	enum dsa_on_partial on_partial;
-	uint64_t timeout_ns;
-	uint32_t cpu_percent; /* of every batch; DSA_CPU_AUTO */
-	uint32_t max_batch;   /* 0: the queue's limit */
 };
 
 struct dsa_engine {
@@ -79,7 +62,8 @@ struct dsa_engine {
 	struct dsa_model *model;
 	struct dsa_portal *portals;
 	uint32_t nr_portals;
-	uint32_t max_piece_bytes; /* what every queue takes */
+	uint32_t max_piece_bytes; /* that every queue accepts */
+	bool copies_nothing;      /* the null model */
 	bool can_umwait;
 	const struct copy_kernel *kernel; /* for what the CPU copies */
 	struct counts_sum counts;
@@ -100,7 +84,7 @@ struct dsa_piece {
 	uint8_t *dst;
 	const uint8_t *src;
 	uint32_t len_bytes;
-	uint32_t from, to; /* what is left to do */
+	uint32_t from, to; /* the part that is left to do */
 	uint32_t seed;     /* CRC of [0, from) */
 	uint32_t crc;      /* of the source, once copied */
 };
@@ -112,10 +96,10 @@ struct dsa_op {
 	struct dsa_completion_record *crs; /* [0] for the whole, [1 + i] for pieces[i] */
 	uint32_t *pieces;
 	uint32_t nr_pieces;
-	bool is_batch; /* else a single, whose record is crs[0] */
+	bool is_batch; /* else a single, with its record in crs[0] */
 	uint8_t state;
 	uint32_t portal; /* in the channel's order */
-	struct dsa_patience patience;
+	struct patience patience;
 };
 
 #define DSA_NR_PIECES 4096
@@ -128,7 +112,7 @@ struct dsa_drain {
 	bool done;
 };
 
-/* A ring of piece numbers or batches never overflows: there are no more of them than slots. */
+/* A ring of piece numbers. It has a slot for every piece, so it never overflows. */
 struct dsa_ring {
 	uint32_t *index;
 	uint32_t head, nr;
@@ -136,7 +120,7 @@ struct dsa_ring {
 
 struct dsa_portal_ref {
 	struct dsa_portal *portal;
-	bool near;         /* in the destination's package, or nobody knows */
+	bool near;         /* in the destination's package, or no device is known to be */
 	uint32_t distance; /* 0: the destination's own node */
 	struct dsa_drain drain;
 };
@@ -159,18 +143,18 @@ struct dsa_channel {
 	uint32_t nr_free_ops, nr_flying, nr_stray;
 	struct dsa_hw_desc *stage;
 
-	struct engine_batch *feeding, **feeding_tail; /* not cut up completely */
-	uint64_t waiting_bytes;                       /* in those and in the requeued */
-	struct dsa_patience turn; /* of those while nothing flies; until 0: not begun */
+	struct engine_batch *feeding, **feeding_tail; /* not completely cut */
+	uint64_t waiting_bytes;                       /* in `feeding` and `requeued` */
+	struct patience turn; /* of these while nothing is in flight; until_ns 0: not begun */
 	struct engine_batch *done, **done_tail;
-	uint32_t nr_batches; /* accepted and not handed back */
+	uint32_t nr_batches; /* accepted and not returned */
 	uint32_t cpu_percent;
 
 	struct counts counts;
 	_Atomic uint64_t count_values[NR_DSA_CTRS];
 };
 
-static inline void dsa_count(struct dsa_channel *channel, unsigned int counter, uint64_t n)
+static inline void dsa_add(struct dsa_channel *channel, unsigned int counter, uint64_t n)
 {
 	counts_add(&channel->counts, counter, n);
 }
@@ -178,41 +162,38 @@ static inline void dsa_count(struct dsa_channel *channel, unsigned int counter, 
 /* counters.c */
 void dsa_counters(struct engine *engine, engine_counter_fn fn, void *arg);
 
-/* params.c: 0, or -EINVAL with the bad word in why. */
-int dsa_parse_params(const char *params, struct dsa_options *options, char *why, size_t why_bytes);
-
 /* open.c */
 int dsa_open_portals(struct dsa_engine *engine, char *why, size_t why_bytes);
 void dsa_close_portals(struct dsa_engine *engine);
 
-/* pieces.c: cutting batches up, and how pieces and items end. */
+/* pieces.c: cuts batches, ends pieces and items. */
 void dsa_feed_batch(struct dsa_channel *channel, struct engine_batch *batch, uint32_t nr_items);
 /* The next piece to send; -1 if there is none, or no room for one. */
 int64_t dsa_next_piece(struct dsa_channel *channel);
 bool dsa_pieces_wait(const struct dsa_channel *channel);
-/* Devices in the destination's package that still serve; at least 1. */
+/* The number of near devices that are not dead; at least 1. */
 uint32_t dsa_nr_near_alive(const struct dsa_channel *channel);
 void dsa_requeue_piece(struct dsa_channel *channel, uint32_t piece);
-/* The device has said how it went; 0: it has not executed it. */
+/* The device has completed the piece with this status; 0: it has not executed it. */
 void dsa_piece_answered(struct dsa_channel *channel, uint32_t piece, uint8_t status,
 			const struct dsa_completion_record *cr);
-/* It will not be done by a device, for this reason. */
+/* No device will copy the piece, for this reason. */
 void dsa_piece_abandoned(struct dsa_channel *channel, uint32_t piece, enum dsa_reason reason);
-/* No device is left: nothing of the batch was taken. */
+/* No device is left: no item of the batch was attempted. */
 void dsa_batch_declined(struct dsa_channel *channel, struct engine_batch *batch);
 void dsa_piece_stray(struct dsa_channel *channel, uint32_t piece);
-/* Gives up what waits and came no later than this. */
+/* Abandons what waits of batches submitted until came_ns. */
 void dsa_abandon_waiting(struct dsa_channel *channel, uint64_t came_ns, enum dsa_reason reason);
 
-/* ops.c: sending pieces and reaping what comes back. */
+/* ops.c: sends pieces and reaps completions. */
 void dsa_send_waiting(struct dsa_channel *channel);
 void dsa_reap(struct dsa_channel *channel);
-/* Spins, then sleeps lightly, then gives the CPU away. */
+/* One round of waiting: spins, then UMWAIT, then yields the CPU. */
 void dsa_relax(struct dsa_channel *channel, uint32_t *nr_rounds);
 
-/* stray.c: true once no device can write for this channel any more. Never waits. */
+/* stray.c: true if no device can write STRAY memory of this channel any more. Does not wait. */
 bool dsa_channel_is_quiet(struct dsa_channel *channel);
-/* The same for the channel's own memory, which a late drain may still write to. */
+/* True if that holds for the channel's own memory as well, where a drain reports. */
 bool dsa_channel_is_released(struct dsa_channel *channel);
 
 /* channel.c */

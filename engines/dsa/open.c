@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Which queues an engine uses: the best that opens on every device, or those it was told. */
+/* Chooses the queues: the best of every device that opens, or those named in the parameters. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engines/dsa/dsa.h"
+#include "engines/dsa/model.h"
 
-static bool is_named(const char *names, const char *name)
+static bool names_include(const char *names, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -17,8 +18,8 @@ static bool is_named(const char *names, const char *name)
 	return false;
 }
 
-/* Shared queues first: they leave room for others. Then the more important and the longer ones. */
-static bool is_better(const struct dsa_queue *a, const struct dsa_queue *b)
+/* Shared queues come first, for they leave room for others; then priority, then size. */
+static bool queue_is_better(const struct dsa_queue *a, const struct dsa_queue *b)
 {
 	if (a->shared != b->shared)
 		return a->shared;
@@ -35,7 +36,7 @@ struct search {
 	char reason[768]; /* of the last refusal */
 };
 
-static bool try_queue(struct search *s, int i)
+static bool search_try_queue(struct search *s, int i)
 {
 	struct dsa_engine *engine = s->engine;
 	struct dsa_portal *portal = &engine->portals[engine->nr_portals];
@@ -62,19 +63,19 @@ static bool try_queue(struct search *s, int i)
 	return true;
 }
 
-static int best_untried(const struct search *s, uint32_t device)
+static int search_best_untried(const struct search *s, uint32_t device)
 {
 	int best = -1;
 
 	for (int i = 0; i < s->nr_queues; i++)
 		if (!s->tried[i] && s->queues[i].device_id == device &&
-		    (best < 0 || is_better(&s->queues[i], &s->queues[best])))
+		    (best < 0 || queue_is_better(&s->queues[i], &s->queues[best])))
 			best = i;
 	return best;
 }
 
-/* One queue per device is enough to keep it busy, and is all that should be taken from others. */
-static void open_best(struct search *s)
+/* One queue keeps a device busy; the others are left to other processes. */
+static void search_open_best(struct search *s)
 {
 	for (int i = 0; i < s->nr_queues; i++) {
 		uint32_t device = s->queues[i].device_id;
@@ -82,23 +83,23 @@ static void open_best(struct search *s)
 
 		if (i && s->queues[i - 1].device_id == device)
 			continue;
-		while ((best = best_untried(s, device)) >= 0)
-			if (try_queue(s, best))
+		while ((best = search_best_untried(s, device)) >= 0)
+			if (search_try_queue(s, best))
 				break;
 	}
 }
 
-static int open_named(struct search *s, const char *names, char *why, size_t why_bytes)
+static int search_open_named(struct search *s, const char *names, char *why, size_t why_bytes)
 {
 	uint32_t nr_wanted = 1, nr_found = 0;
 
 	for (const char *p = names; *p; p++)
 		nr_wanted += *p == '+';
 	for (int i = 0; i < s->nr_queues; i++) {
-		if (!is_named(names, s->queues[i].name))
+		if (!names_include(names, s->queues[i].name))
 			continue;
 		nr_found++;
-		if (!try_queue(s, i)) {
+		if (!search_try_queue(s, i)) {
 			snprintf(why, why_bytes, "dsa: %s", s->reason);
 			return -ENODEV;
 		}
@@ -110,7 +111,7 @@ static int open_named(struct search *s, const char *names, char *why, size_t why
 	return -ENODEV;
 }
 
-static int open_hardware(struct dsa_engine *engine, char *why, size_t why_bytes)
+static int engine_open_hardware(struct dsa_engine *engine, char *why, size_t why_bytes)
 {
 	struct search *s = calloc(1, sizeof(*s));
 	const char *via;
@@ -126,9 +127,9 @@ static int open_hardware(struct dsa_engine *engine, char *why, size_t why_bytes)
 	if (err)
 		goto out;
 	if (engine->options.queues[0]) {
-		err = open_named(s, engine->options.queues, why, why_bytes);
+		err = search_open_named(s, engine->options.queues, why, why_bytes);
 	} else {
-		open_best(s);
+		search_open_best(s);
 		if (!engine->nr_portals) {
 			snprintf(why, why_bytes, "dsa: %s", s->reason);
 			err = -ENODEV;
@@ -141,56 +142,16 @@ out:
 	return err;
 }
 
-static void describe_model_queue(const struct dsa_model_config *c, uint32_t device,
-				 struct dsa_queue *queue)
-{
-	*queue = (struct dsa_queue){
-		.device_id = device,
-		.device_enabled = true,
-		.enabled = true,
-		.user = true,
-		.shared = !c->dedicated,
-		.block_on_fault = c->block_on_fault,
-		.size = c->wq_size,
-		.threshold = c->wq_threshold,
-		.max_batch = c->max_batch,
-		.max_transfer_bytes = c->max_transfer_bytes,
-		.gen_cap = c->gen_cap,
-		.node = -1,
-		.package = -1,
-	};
-	snprintf(queue->name, sizeof(queue->name), "model%u", device);
-}
-
-static int open_model(struct dsa_engine *engine, char *why, size_t why_bytes)
-{
-	const struct dsa_model_config *config = &engine->options.model;
-	int err = dsa_model_open(config, &engine->model);
-
-	if (err) {
-		snprintf(why, why_bytes, "dsa: model: %s", strerror(-err));
-		return err;
-	}
-	for (uint32_t i = 0; i < config->nr_devices; i++) {
-		struct dsa_portal *portal = &engine->portals[engine->nr_portals];
-		struct dsa_queue queue;
-
-		describe_model_queue(config, i, &queue);
-		if (!dsa_portal_open(portal, &queue, engine->model, i))
-			engine->nr_portals++;
-		else
-			snprintf(why, why_bytes, "dsa: model: %s", portal->refusals);
-	}
-	return engine->nr_portals ? 0 : -ENODEV;
-}
-
 int dsa_open_portals(struct dsa_engine *engine, char *why, size_t why_bytes)
 {
 	uint64_t most = ENGINE_MAX_ITEM_BYTES;
 	int err;
 
-	err = engine->options.use_model ? open_model(engine, why, why_bytes)
-					: open_hardware(engine, why, why_bytes);
+	if (engine->options.model)
+		err = dsa_model_start(engine->options.model, &engine->model, engine->portals,
+				      &engine->nr_portals, why, why_bytes);
+	else
+		err = engine_open_hardware(engine, why, why_bytes);
 	if (err)
 		return err;
 	for (uint32_t i = 0; i < engine->nr_portals; i++)
@@ -199,10 +160,10 @@ int dsa_open_portals(struct dsa_engine *engine, char *why, size_t why_bytes)
 	return 0;
 }
 
-/* The device first: what it still has to say goes to memory that the portals own. */
+/* The model closes first: until then it may write to memory of the portals. */
 void dsa_close_portals(struct dsa_engine *engine)
 {
-	dsa_model_close(engine->model);
+	dsa_model_shut(engine->model);
 	for (uint32_t i = 0; i < engine->nr_portals; i++)
 		dsa_portal_close(&engine->portals[i]);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Batches are cut into pieces as room comes free, so a batch of any length is taken. A batch's
- * scratch: [0] when it came, [1] the item and [2] the byte to cut next, [3] items for the device.
- * nr_left counts pieces under way, and one more while the batch is being cut.
+ * Batches are cut into pieces as room becomes free, so a batch may have any length. Its scratch:
+ * [0] time of submission, [1] item and [2] byte to cut next, [3] number of items for the device.
+ * nr_left counts the pieces that have not ended, and one more while the batch is being cut.
  */
 #include <sys/mman.h>
 
@@ -14,27 +14,27 @@
 #define POPULATE_WRITE 23
 
 #define MAX_RESUMES 8
-/* From here on an item is cut so that every device near it gets a share. */
+/* Items of at least this size are cut into one piece per near device. */
 #define SPLIT_BYTES (256U << 10)
 
-/* Not an engine_state: nothing has been said about the item. */
+/* Not an engine_state: no piece of the item has ended. */
 #define STATE_OPEN 0xff
 
-/* The null device says yes to everything and copies nothing: its items are the CPU's. */
-static void count_null(struct dsa_channel *ch, const struct engine_batch *batch)
+/* The null model copies nothing: its items are left to the CPU. */
+static void batch_count_null(struct dsa_channel *ch, const struct engine_batch *batch)
 {
 	uint64_t bytes = batch->bytes;
 
 	for (uint64_t i = batch->scratch[3]; i < batch->nr_items; i++)
 		bytes -= batch->items[i].len_bytes;
-	dsa_count(ch, DSA_CTR_FB + DSA_REASON_NULL, batch->scratch[3]);
-	dsa_count(ch, DSA_CTR_FB_BYTES + DSA_REASON_NULL, bytes);
+	counts_add_fallback(&ch->counts, DSA_CTR_FALLBACK, NR_DSA_REASONS, DSA_REASON_NULL,
+			    batch->scratch[3], bytes);
 }
 
-static void push_done(struct dsa_channel *ch, struct engine_batch *batch)
+static void batch_done(struct dsa_channel *ch, struct engine_batch *batch)
 {
-	if (ch->engine->options.model.null)
-		count_null(ch, batch);
+	if (ch->engine->copies_nothing)
+		batch_count_null(ch, batch);
 	batch->next = NULL;
 	*ch->done_tail = batch;
 	ch->done_tail = &batch->next;
@@ -44,11 +44,11 @@ static void batch_parts_end(struct dsa_channel *ch, struct engine_batch *batch, 
 {
 	batch->nr_left -= nr_parts;
 	if (!batch->nr_left)
-		push_done(ch, batch);
+		batch_done(ch, batch);
 }
 
-/* The worst that happened to any piece; pieces copied and pieces never begun make a half item. */
-static enum engine_state worse(enum engine_state a, enum engine_state b)
+/* The worse of two pieces' states. Copied and not attempted make an item that is half copied. */
+static enum engine_state state_worse(enum engine_state a, enum engine_state b)
 {
 	if (a == b)
 		return a;
@@ -66,19 +66,18 @@ static void item_ends(struct engine_item *item, enum engine_state state, uint8_t
 		item->detail = detail;
 		return;
 	}
-	item->state = (uint8_t)worse(item->state, state);
+	item->state = (uint8_t)state_worse(item->state, state);
 	if (state != ENGINE_COPIED)
 		item->detail = detail;
 }
 
-/* Some of it, or all, was not copied: it is the CPU's then, for the reason that came first. */
+/* The item, or a part of it, was not copied: it counts once, for the first reason. */
 static void item_left(struct dsa_channel *ch, struct engine_item *item, enum engine_state state,
 		      uint8_t detail, enum dsa_reason reason)
 {
-	if (item->state == STATE_OPEN || item->state == ENGINE_COPIED) {
-		dsa_count(ch, DSA_CTR_FB + reason, 1);
-		dsa_count(ch, DSA_CTR_FB_BYTES + reason, item->len_bytes);
-	}
+	if (item->state == STATE_OPEN || item->state == ENGINE_COPIED)
+		counts_add_fallback(&ch->counts, DSA_CTR_FALLBACK, NR_DSA_REASONS, reason, 1,
+				    item->len_bytes);
 	item_ends(item, state, detail);
 }
 
@@ -90,7 +89,7 @@ void dsa_batch_declined(struct dsa_channel *ch, struct engine_batch *batch)
 	}
 }
 
-/* nr_items: the first of the batch's; the rest is somebody else's to copy. */
+/* nr_items: the device copies the first ones of the batch, the CPU the rest. */
 void dsa_feed_batch(struct dsa_channel *ch, struct engine_batch *batch, uint32_t nr_items)
 {
 	for (uint32_t i = 0; i < nr_items; i++) {
@@ -107,7 +106,7 @@ void dsa_feed_batch(struct dsa_channel *ch, struct engine_batch *batch, uint32_t
 	ch->feeding_tail = &batch->next;
 }
 
-static void end_feeding(struct dsa_channel *ch)
+static void batch_end_feeding(struct dsa_channel *ch)
 {
 	struct engine_batch *batch = ch->feeding;
 
@@ -126,7 +125,7 @@ uint32_t dsa_nr_near_alive(const struct dsa_channel *ch)
 	return MAX(nr, 1U);
 }
 
-static uint32_t piece_bytes(const struct dsa_channel *ch, uint32_t len_bytes)
+static uint32_t piece_size(const struct dsa_channel *ch, uint32_t len_bytes)
 {
 	uint32_t most = ch->engine->max_piece_bytes;
 	uint32_t share = len_bytes;
@@ -136,12 +135,12 @@ static uint32_t piece_bytes(const struct dsa_channel *ch, uint32_t len_bytes)
 	return MIN(share, most);
 }
 
-static uint32_t cut(struct dsa_channel *ch)
+static uint32_t batch_cut_piece(struct dsa_channel *ch)
 {
 	struct engine_batch *batch = ch->feeding;
 	struct engine_item *item = &batch->items[batch->scratch[1]];
 	uint32_t at = (uint32_t)batch->scratch[2];
-	uint32_t len = MIN(piece_bytes(ch, item->len_bytes), item->len_bytes - at);
+	uint32_t len = MIN(piece_size(ch, item->len_bytes), item->len_bytes - at);
 	uint32_t index = ch->free_pieces[--ch->nr_free_pieces];
 	struct dsa_piece *piece = &ch->pieces[index];
 
@@ -163,11 +162,11 @@ static uint32_t cut(struct dsa_channel *ch)
 		batch->scratch[2] = 0;
 	}
 	if (batch->scratch[1] == batch->scratch[3])
-		end_feeding(ch);
+		batch_end_feeding(ch);
 	return index;
 }
 
-static uint32_t take_requeued(struct dsa_channel *ch)
+static uint32_t requeued_take(struct dsa_channel *ch)
 {
 	uint32_t index = ch->requeued.index[ch->requeued.head];
 
@@ -176,7 +175,7 @@ static uint32_t take_requeued(struct dsa_channel *ch)
 	return index;
 }
 
-static uint32_t bytes_left(const struct dsa_piece *piece)
+static uint32_t piece_bytes_left(const struct dsa_piece *piece)
 {
 	return piece->to - piece->from;
 }
@@ -186,12 +185,12 @@ int64_t dsa_next_piece(struct dsa_channel *ch)
 	uint32_t index;
 
 	if (ch->requeued.nr)
-		index = take_requeued(ch);
+		index = requeued_take(ch);
 	else if (ch->feeding && ch->nr_free_pieces)
-		index = cut(ch);
+		index = batch_cut_piece(ch);
 	else
 		return -1;
-	ch->waiting_bytes -= bytes_left(&ch->pieces[index]);
+	ch->waiting_bytes -= piece_bytes_left(&ch->pieces[index]);
 	return index;
 }
 
@@ -203,31 +202,31 @@ bool dsa_pieces_wait(const struct dsa_channel *ch)
 void dsa_requeue_piece(struct dsa_channel *ch, uint32_t index)
 {
 	ch->requeued.index[(ch->requeued.head + ch->requeued.nr++) % DSA_NR_PIECES] = index;
-	ch->waiting_bytes += bytes_left(&ch->pieces[index]);
+	ch->waiting_bytes += piece_bytes_left(&ch->pieces[index]);
 }
 
-static void end_piece(struct dsa_channel *ch, uint32_t index)
+static void piece_end(struct dsa_channel *ch, uint32_t index)
 {
 	ch->free_pieces[ch->nr_free_pieces++] = index;
 	batch_parts_end(ch, ch->pieces[index].batch, 1);
 }
 
-static struct engine_item *item_of(const struct dsa_piece *piece)
+static struct engine_item *piece_item(const struct dsa_piece *piece)
 {
 	return &piece->batch->items[piece->item];
 }
 
 static void piece_done(struct dsa_channel *ch, uint32_t index, enum engine_state state)
 {
-	item_ends(item_of(&ch->pieces[index]), state, DSA_COMP_SUCCESS);
-	end_piece(ch, index);
+	item_ends(piece_item(&ch->pieces[index]), state, DSA_COMP_SUCCESS);
+	piece_end(ch, index);
 }
 
 static void piece_left(struct dsa_channel *ch, uint32_t index, enum engine_state state,
 		       uint8_t detail, enum dsa_reason reason)
 {
-	item_left(ch, item_of(&ch->pieces[index]), state, detail, reason);
-	end_piece(ch, index);
+	item_left(ch, piece_item(&ch->pieces[index]), state, detail, reason);
+	piece_end(ch, index);
 }
 
 void dsa_piece_abandoned(struct dsa_channel *ch, uint32_t index, enum dsa_reason reason)
@@ -242,7 +241,8 @@ void dsa_piece_stray(struct dsa_channel *ch, uint32_t index)
 	piece_left(ch, index, ENGINE_STRAY, 0, DSA_REASON_HUNG);
 }
 
-static void copied(struct dsa_channel *ch, uint32_t index, const struct dsa_completion_record *cr)
+static void piece_copied(struct dsa_channel *ch, uint32_t index,
+			 const struct dsa_completion_record *cr)
 {
 	struct dsa_piece *piece = &ch->pieces[index];
 
@@ -253,7 +253,7 @@ static void copied(struct dsa_channel *ch, uint32_t index, const struct dsa_comp
 			piece_left(ch, index, ENGINE_ERROR, DSA_COMP_SUCCESS, DSA_REASON_VERIFY);
 		return;
 	}
-	if (ch->engine->options.model.null) {
+	if (ch->engine->copies_nothing) {
 		piece_done(ch, index, ENGINE_NOT_ATTEMPTED);
 		return;
 	}
@@ -270,8 +270,8 @@ static void copied(struct dsa_channel *ch, uint32_t index, const struct dsa_comp
 	dsa_requeue_piece(ch, index);
 }
 
-/* Asking the kernel for the page instead of touching it: a bad address is then no crash. */
-static bool make_present(const void *addr, uint32_t len_bytes, bool write)
+/* By madvise(2) rather than an access, which would crash on a bad address. */
+static bool range_make_present(const void *addr, uint32_t len_bytes, bool write)
 {
 	uintptr_t start = ALIGN_DOWN((uintptr_t)addr, PAGE_BYTES);
 	uintptr_t end = ALIGN_UP((uintptr_t)addr + len_bytes, PAGE_BYTES);
@@ -279,22 +279,22 @@ static bool make_present(const void *addr, uint32_t len_bytes, bool write)
 	return sys(SYS_madvise, start, end - start, write ? POPULATE_WRITE : POPULATE_READ) == 0;
 }
 
-static bool mend(const struct dsa_piece *piece)
+static bool piece_make_present(const struct dsa_piece *piece)
 {
-	uint32_t len = bytes_left(piece);
+	uint32_t len = piece_bytes_left(piece);
 
 	if (piece->kind == DSA_PIECE_CHECK)
-		return make_present(piece->dst + piece->from, len, false);
-	return make_present(piece->src + piece->from, len, false) &&
-	       make_present(piece->dst + piece->from, len, true);
+		return range_make_present(piece->dst + piece->from, len, false);
+	return range_make_present(piece->src + piece->from, len, false) &&
+	       range_make_present(piece->dst + piece->from, len, true);
 }
 
-/* The record may claim anything; what is outside the descriptor ends the piece. */
-static bool advance(struct dsa_piece *piece, const struct dsa_completion_record *cr)
+/* Moves the piece past what the record reports as done. False if that exceeds the descriptor. */
+static bool piece_advance(struct dsa_piece *piece, const struct dsa_completion_record *cr)
 {
 	uint32_t done = cr->bytes_completed;
 
-	if (done > bytes_left(piece))
+	if (done > piece_bytes_left(piece))
 		return false;
 	if (cr->result == 1) {
 		piece->to -= done;
@@ -306,25 +306,26 @@ static bool advance(struct dsa_piece *piece, const struct dsa_completion_record 
 	return true;
 }
 
-static void partial(struct dsa_channel *ch, uint32_t index, uint8_t status,
-		    const struct dsa_completion_record *cr)
+static void piece_partial(struct dsa_channel *ch, uint32_t index, uint8_t status,
+			  const struct dsa_completion_record *cr)
 {
 	struct dsa_piece *piece = &ch->pieces[index];
 	bool resume = ch->engine->options.on_partial == DSA_PARTIAL_RESUME &&
 		      piece->nr_resumes++ < MAX_RESUMES;
 
-	dsa_count(ch, status & DSA_COMP_STATUS_WRITE ? DSA_CTR_FAULT_WRITE : DSA_CTR_FAULT_READ, 1);
+	dsa_add(ch, status & DSA_COMP_STATUS_WRITE ? DSA_CTR_FAULT_WRITE : DSA_CTR_FAULT_READ, 1);
 	piece->touched = true;
-	if (resume && advance(piece, cr) && piece->from < piece->to && mend(piece)) {
-		dsa_count(ch, DSA_CTR_RESUMED, 1);
+	if (resume && piece_advance(piece, cr) && piece->from < piece->to &&
+	    piece_make_present(piece)) {
+		dsa_add(ch, DSA_CTR_RESUMED, 1);
 		dsa_requeue_piece(ch, index);
 		return;
 	}
 	piece_left(ch, index, ENGINE_FAULT, status, DSA_REASON_FAULT);
 }
 
-/* Refusals come before the device has touched anything. */
-static bool is_refusal(uint8_t status)
+/* A status by which the device refuses a descriptor before it has touched anything. */
+static bool status_is_refusal(uint8_t status)
 {
 	return status >= DSA_COMP_BAD_OPCODE && status <= DSA_COMP_TRAFFIC_CLASS_CONF;
 }
@@ -335,7 +336,7 @@ void dsa_piece_answered(struct dsa_channel *ch, uint32_t index, uint8_t status,
 	struct dsa_piece *piece = &ch->pieces[index];
 
 	if (status == DSA_COMP_SUCCESS) {
-		copied(ch, index, cr);
+		piece_copied(ch, index, cr);
 		return;
 	}
 	if (!status) {
@@ -343,14 +344,14 @@ void dsa_piece_answered(struct dsa_channel *ch, uint32_t index, uint8_t status,
 		return;
 	}
 	if (dsa_status_is_partial(status))
-		partial(ch, index, status, cr);
-	else if (is_refusal(status) && !piece->touched)
+		piece_partial(ch, index, status, cr);
+	else if (status_is_refusal(status) && !piece->touched)
 		piece_left(ch, index, ENGINE_NOT_ATTEMPTED, status, DSA_REASON_REFUSED);
 	else
 		piece_left(ch, index, ENGINE_ERROR, status, DSA_REASON_ERROR);
 }
 
-static void abandon_feeding(struct dsa_channel *ch, enum dsa_reason reason)
+static void batch_abandon_feeding(struct dsa_channel *ch, enum dsa_reason reason)
 {
 	struct engine_batch *batch = ch->feeding;
 	uint64_t cut_bytes = batch->scratch[2];
@@ -360,7 +361,7 @@ static void abandon_feeding(struct dsa_channel *ch, enum dsa_reason reason)
 		cut_bytes = 0;
 		item_left(ch, &batch->items[i], ENGINE_NOT_ATTEMPTED, 0, reason);
 	}
-	end_feeding(ch);
+	batch_end_feeding(ch);
 }
 
 void dsa_abandon_waiting(struct dsa_channel *ch, uint64_t came_ns, enum dsa_reason reason)
@@ -374,5 +375,5 @@ void dsa_abandon_waiting(struct dsa_channel *ch, uint64_t came_ns, enum dsa_reas
 			dsa_requeue_piece(ch, index);
 	}
 	while (ch->feeding && ch->feeding->scratch[0] <= came_ns)
-		abandon_feeding(ch, reason);
+		batch_abandon_feeding(ch, reason);
 }

@@ -6,21 +6,25 @@
 #include "base/clock.h"
 #include "base/vault.h"
 #include "engines/dsa/portal.h"
-#include "engines/dsa/status.h"
+#include "hw/dsa/status.h"
 
-#define PROBE_TIMEOUT_NS (50 * NS_PER_MS)
+/*
+ * A device that works answers a NOOP in microseconds. Increasing this delays the refusal of a
+ * broken device; decreasing it refuses a working one when this thread loses its CPU.
+ */
+#define PROBE_TIMEOUT_NS (500 * NS_PER_MS)
 #define PROBE_TRIES      3
 
-static void refuse(struct dsa_portal *portal, const char *way, const char *why)
+static void portal_add_refusal(struct dsa_portal *portal, const char *mode, const char *why)
 {
 	size_t len = strlen(portal->refusals);
 
 	snprintf(portal->refusals + len, sizeof(portal->refusals) - len, "%s%s: %s",
-		 len ? "; " : "", way, why);
+		 len ? "; " : "", mode, why);
 }
 
-/* Takes up to nr of the descriptors' worth of room, of `limit`. */
-static uint32_t reserve(struct dsa_portal *portal, uint32_t nr, uint32_t limit)
+/* Reserves room for up to nr descriptors, of `limit` in flight. Returns for how many. */
+static uint32_t portal_reserve(struct dsa_portal *portal, uint32_t nr, uint32_t limit)
 {
 	uint32_t used = atomic_load_explicit(&portal->in_flight, memory_order_relaxed);
 	uint32_t take;
@@ -35,10 +39,10 @@ static uint32_t reserve(struct dsa_portal *portal, uint32_t nr, uint32_t limit)
 	return take;
 }
 
-static uint32_t submit_within(struct dsa_portal *portal, const struct dsa_hw_desc *descs,
-			      uint32_t nr, uint32_t limit)
+static uint32_t portal_submit_within(struct dsa_portal *portal, const struct dsa_hw_desc *descs,
+				     uint32_t nr, uint32_t limit)
 {
-	uint32_t room = reserve(portal, nr, limit);
+	uint32_t room = portal_reserve(portal, nr, limit);
 	int taken;
 
 	if (!room)
@@ -62,23 +66,23 @@ uint32_t dsa_portal_submit(struct dsa_portal *portal, const struct dsa_hw_desc *
 		return 0;
 	if (portal->ops->posted)
 		limit = MAX(portal->queue.size - 1, 1U);
-	return submit_within(portal, descs, nr, limit);
+	return portal_submit_within(portal, descs, nr, limit);
 }
 
 bool dsa_portal_submit_drain(struct dsa_portal *portal, const struct dsa_hw_desc *desc)
 {
-	return submit_within(portal, desc, 1,
-			     portal->ops->posted ? portal->queue.size : UINT32_MAX) == 1;
+	return portal_submit_within(portal, desc, 1,
+				    portal->ops->posted ? portal->queue.size : UINT32_MAX) == 1;
 }
 
-/* What the probes use lives as long as the portal: a late device may still write there. */
+/* Lives as long as the portal, because a late device may still write to it. */
 struct probe_page {
 	struct dsa_hw_desc list[2] __attribute__((aligned(DSA_DESC_BYTES)));
 	struct dsa_hw_desc desc __attribute__((aligned(DSA_DESC_BYTES)));
 	struct dsa_completion_record crs[3] __attribute__((aligned(DSA_CR_BYTES)));
 };
 
-static uint8_t wait_for(struct dsa_portal *portal, const struct dsa_completion_record *cr)
+static uint8_t portal_wait_record(struct dsa_portal *portal, const struct dsa_completion_record *cr)
 {
 	uint64_t deadline_ns = now_ns() + PROBE_TIMEOUT_NS;
 	uint8_t status;
@@ -88,11 +92,13 @@ static uint8_t wait_for(struct dsa_portal *portal, const struct dsa_completion_r
 			portal->ops->idle(portal);
 		cpu_relax();
 	}
-	return status;
+	/* This thread may have lost its CPU between the last look and the deadline. */
+	return dsa_cr_status(cr);
 }
 
 /* Submits page->desc, whose record is crs[0]. 0, or -errno and the reason. */
-static int try_desc(struct dsa_portal *portal, struct probe_page *page, char *why, size_t why_bytes)
+static int portal_try(struct dsa_portal *portal, struct probe_page *page, char *why,
+		      size_t why_bytes)
 {
 	uint64_t deadline_ns = now_ns() + PROBE_TIMEOUT_NS;
 	uint8_t status;
@@ -106,10 +112,10 @@ static int try_desc(struct dsa_portal *portal, struct probe_page *page, char *wh
 	if (taken <= 0) {
 		snprintf(why, why_bytes, "%s",
 			 taken ? strerror(-taken)
-			       : "the queue takes nothing: full, disabled or halted");
+			       : "the queue accepts nothing: full, disabled or halted");
 		return taken ? taken : -EAGAIN;
 	}
-	status = wait_for(portal, &page->crs[0]);
+	status = portal_wait_record(portal, &page->crs[0]);
 	if (status == DSA_COMP_SUCCESS)
 		return 0;
 	snprintf(why, why_bytes, "%s (status 0x%02x)%s", dsa_status_name(status), status,
@@ -117,23 +123,23 @@ static int try_desc(struct dsa_portal *portal, struct probe_page *page, char *wh
 	return status ? -EIO : -ETIMEDOUT;
 }
 
-static int probe_noop(struct dsa_portal *portal, char *why, size_t why_bytes)
+static int portal_probe_noop(struct dsa_portal *portal, char *why, size_t why_bytes)
 {
 	struct probe_page *page = portal->probe_page;
 
 	dsa_desc_noop(&page->desc, 0, &page->crs[0]);
-	return try_desc(portal, page, why, why_bytes);
+	return portal_try(portal, page, why, why_bytes);
 }
 
-/* The limits in sysfs do not tell whether a process may use batches: only trying does. */
-static void probe_batch(struct dsa_portal *portal)
+/* The limits in sysfs do not tell whether a process may submit batches: try it. */
+static void portal_probe_batch(struct dsa_portal *portal)
 {
 	struct probe_page *page = portal->probe_page;
 	char why[128];
 
 	portal->max_batch = 1;
 	if (portal->queue.max_batch < 2) {
-		refuse(portal, "batch", "the queue's max_batch_size is below 2");
+		portal_add_refusal(portal, "batch", "the queue's max_batch_size is below 2");
 		return;
 	}
 	for (int i = 0; i < PROBE_TRIES; i++) {
@@ -142,20 +148,19 @@ static void probe_batch(struct dsa_portal *portal)
 		dsa_desc_noop(&page->list[0], 0, &page->crs[1]);
 		dsa_desc_noop(&page->list[1], 0, &page->crs[2]);
 		dsa_desc_batch(&page->desc, 0, &page->crs[0], page->list, 2);
-		err = try_desc(portal, page, why, sizeof(why));
+		err = portal_try(portal, page, why, sizeof(why));
 		if (!err) {
 			portal->max_batch = portal->queue.max_batch;
 			return;
 		}
-		/* Its record may still be written: nothing may be tried on it again. */
+		/* The device may still write the record: do not use it again. */
 		if (err == -ETIMEDOUT || err == -EINVAL)
 			break;
 	}
-	refuse(portal, "batch", why);
+	portal_add_refusal(portal, "batch", why);
 }
 
-/* The page is given up, not freed, if the device may still write to it. */
-static int try_way(struct dsa_portal *portal, const struct dsa_portal_ops *ops)
+static int portal_open_mode(struct dsa_portal *portal, const struct dsa_portal_ops *ops)
 {
 	char why[192] = "";
 	int err;
@@ -163,13 +168,13 @@ static int try_way(struct dsa_portal *portal, const struct dsa_portal_ops *ops)
 	portal->ops = ops;
 	err = ops->open(portal, why, sizeof(why));
 	if (!err) {
-		err = probe_noop(portal, why, sizeof(why));
+		err = portal_probe_noop(portal, why, sizeof(why));
 		if (err)
 			ops->close(portal);
 	}
 	if (err) {
 		portal->ops = NULL;
-		refuse(portal, ops->name, why);
+		portal_add_refusal(portal, ops->name, why);
 	}
 	return err;
 }
@@ -177,7 +182,7 @@ static int try_way(struct dsa_portal *portal, const struct dsa_portal_ops *ops)
 int dsa_portal_open(struct dsa_portal *portal, const struct dsa_queue *queue,
 		    struct dsa_model *model, uint32_t model_device)
 {
-	const struct dsa_portal_ops *const *way = model ? dsa_model_ways : dsa_hardware_ways;
+	const struct dsa_portal_ops *const *mode = model ? dsa_model_modes : dsa_hardware_modes;
 	int err;
 
 	*portal = (struct dsa_portal){.fd = -1, .model = model, .model_device = model_device};
@@ -186,18 +191,19 @@ int dsa_portal_open(struct dsa_portal *portal, const struct dsa_queue *queue,
 	if (err)
 		return err;
 	err = -ENODEV;
-	for (; *way && err; way++) {
-		err = try_way(portal, *way);
+	for (; *mode && err; mode++) {
+		err = portal_open_mode(portal, *mode);
 		if (err == -ETIMEDOUT)
 			break;
 	}
 	if (err) {
+		/* After a timeout the device may still write to the page: leak it. */
 		if (err != -ETIMEDOUT)
 			vault_free(portal->probe_page, sizeof(struct probe_page));
 		portal->probe_page = NULL;
 		return err;
 	}
-	probe_batch(portal);
+	portal_probe_batch(portal);
 	return 0;
 }
 
@@ -207,7 +213,7 @@ void dsa_portal_remedy(const struct dsa_portal *portal, int err, char *text, siz
 		snprintf(text, text_bytes, "setfacl -m u:$USER:rw %s", portal->queue.path);
 	else
 		snprintf(text, text_bytes,
-			 "mend what is named there; dmesg | grep idxd may say more");
+			 "fix the cause named there; `dmesg | grep idxd` may have details");
 }
 
 void dsa_portal_close(struct dsa_portal *portal)

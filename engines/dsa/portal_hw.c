@@ -1,117 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The three ways to a real device. */
+/* The submission modes of real devices. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "engines/device/instructions.h"
 #include "engines/dsa/portal.h"
 
-/* As many as the kernel itself tries; "full" and "broken" look the same to the instruction. */
+/* As many as the kernel; the instruction does not distinguish a full queue from a broken one. */
 #define ENQCMD_TRIES 32
 
 #define PORTAL_SLOTS (PAGE_BYTES / DSA_DESC_BYTES)
-
-#if defined(__x86_64__)
-
-static bool cpuid_7_ecx(unsigned int bit)
-{
-	unsigned int eax, ebx, ecx, edx;
-
-	return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ecx >> bit & 1);
-}
-
-bool dsa_cpu_has_enqcmd(void)
-{
-	return cpuid_7_ecx(29);
-}
-
-bool dsa_cpu_has_movdir64b(void)
-{
-	return cpuid_7_ecx(28);
-}
-
-bool dsa_cpu_has_waitpkg(void)
-{
-	return cpuid_7_ecx(5);
-}
-
-bool dsa_enqcmd(void *portal, const void *desc)
-{
-	bool retry;
-
-	__asm__ volatile("enqcmd (%2), %1" : "=@ccz"(retry) : "r"(portal), "r"(desc) : "memory");
-	return !retry;
-}
-
-void dsa_movdir64b(void *portal, const void *desc)
-{
-	__asm__ volatile("movdir64b (%1), %0" : : "r"(portal), "r"(desc) : "memory");
-}
-
-void dsa_umwait(const void *line, uint64_t max_cycles)
-{
-	uint64_t until = __builtin_ia32_rdtsc() + max_cycles;
-
-	__asm__ volatile("umonitor %0" : : "r"(line) : "memory");
-	if (dsa_cr_status(line))
-		return;
-	/* C0.1: half the wake-up time of C0.2, and this is not meant to take long. */
-	__asm__ volatile("umwait %0"
-			 :
-			 : "r"(1), "a"((uint32_t)until), "d"((uint32_t)(until >> 32))
-			 : "cc", "memory");
-}
-
-/* The device must see list, records and data before it sees the descriptor. */
-static void fence_before_device(void)
-{
-	__asm__ volatile("sfence" : : : "memory");
-}
-
-#else
-
-bool dsa_cpu_has_enqcmd(void)
-{
-	return false;
-}
-
-bool dsa_cpu_has_movdir64b(void)
-{
-	return false;
-}
-
-bool dsa_cpu_has_waitpkg(void)
-{
-	return false;
-}
-
-bool dsa_enqcmd(void *portal, const void *desc)
-{
-	return false;
-}
-
-void dsa_movdir64b(void *portal, const void *desc)
-{
-}
-
-void dsa_umwait(const void *line, uint64_t max_cycles)
-{
-	cpu_relax();
-}
-
-static void fence_before_device(void)
-{
-	atomic_thread_fence(memory_order_seq_cst);
-}
-
-#endif
 
 static int open_node(struct dsa_portal *portal, char *why, size_t why_bytes)
 {
@@ -153,9 +56,10 @@ static int map_portal(struct dsa_portal *portal, char *why, size_t why_bytes)
 		   0);
 	if (sys_is_error(addr)) {
 		snprintf(why, why_bytes, "mapping the portal: %s%s", strerror((int)-addr),
-			 addr == -EPERM ? ": kernels since CVE-2024-21823 want CAP_SYS_RAWIO "
-					  "(setcap cap_sys_rawio+ep PROGRAM)"
-					: "");
+			 addr == -EPERM
+				 ? ": kernels with the fix of CVE-2024-21823 require CAP_SYS_RAWIO "
+				   "(setcap cap_sys_rawio+ep PROGRAM)"
+				 : "");
 		close_node(portal);
 		return (int)addr;
 	}
@@ -165,7 +69,7 @@ static int map_portal(struct dsa_portal *portal, char *why, size_t why_bytes)
 
 static int enqcmd_open(struct dsa_portal *portal, char *why, size_t why_bytes)
 {
-	if (portal->queue.shared && dsa_cpu_has_enqcmd())
+	if (portal->queue.shared && device_cpu_has_enqcmd())
 		return map_portal(portal, why, why_bytes);
 	snprintf(why, why_bytes, "%s",
 		 portal->queue.shared ? "this CPU lacks the instruction" : "a dedicated queue");
@@ -175,7 +79,7 @@ static int enqcmd_open(struct dsa_portal *portal, char *why, size_t why_bytes)
 static bool enqcmd_bounded(void *portal, const struct dsa_hw_desc *desc)
 {
 	for (int i = 0; i < ENQCMD_TRIES; i++) {
-		if (dsa_enqcmd(portal, desc))
+		if (device_enqcmd(portal, desc))
 			return true;
 		for (int pause = 0; pause <= i; pause++)
 			cpu_relax();
@@ -185,7 +89,7 @@ static bool enqcmd_bounded(void *portal, const struct dsa_hw_desc *desc)
 
 static int enqcmd_submit(struct dsa_portal *portal, const struct dsa_hw_desc *descs, uint32_t nr)
 {
-	fence_before_device();
+	device_fence();
 	for (uint32_t i = 0; i < nr; i++)
 		if (!enqcmd_bounded(portal->map, &descs[i]))
 			return (int)i;
@@ -201,22 +105,22 @@ static const struct dsa_portal_ops enqcmd_ops = {
 
 static int movdir64b_open(struct dsa_portal *portal, char *why, size_t why_bytes)
 {
-	if (!portal->queue.shared && dsa_cpu_has_movdir64b())
+	if (!portal->queue.shared && device_cpu_has_movdir64b())
 		return map_portal(portal, why, why_bytes);
 	snprintf(why, why_bytes, "%s",
 		 portal->queue.shared ? "a shared queue" : "this CPU lacks the instruction");
 	return -EOPNOTSUPP;
 }
 
-/* Stores to the same slot wait for each other; any slot of the page is as good. */
+/* Stores to one slot serialize; all slots of the page are equivalent. */
 static int movdir64b_submit(struct dsa_portal *portal, const struct dsa_hw_desc *descs, uint32_t nr)
 {
-	fence_before_device();
+	device_fence();
 	for (uint32_t i = 0; i < nr; i++) {
 		uint32_t slot = atomic_fetch_add_explicit(&portal->slot, 1, memory_order_relaxed);
 
-		dsa_movdir64b((char *)portal->map + slot % PORTAL_SLOTS * DSA_DESC_BYTES,
-			      &descs[i]);
+		device_movdir64b((char *)portal->map + slot % PORTAL_SLOTS * DSA_DESC_BYTES,
+				 &descs[i]);
 	}
 	return (int)nr;
 }
@@ -238,7 +142,7 @@ static int write_submit(struct dsa_portal *portal, const struct dsa_hw_desc *des
 	return done < 0 ? (int)done : (int)(done / DSA_DESC_BYTES);
 }
 
-/* The kernel posts to a dedicated queue without looking, so its size is ours to respect. */
+/* The kernel posts to a dedicated queue unconditionally, so the portal keeps within its size. */
 static const struct dsa_portal_ops write_ops = {
 	.name = "write",
 	.posted = true,
@@ -247,7 +151,7 @@ static const struct dsa_portal_ops write_ops = {
 	.close = close_node,
 };
 
-const struct dsa_portal_ops *const dsa_hardware_ways[] = {
+const struct dsa_portal_ops *const dsa_hardware_modes[] = {
 	&enqcmd_ops,
 	&movdir64b_ops,
 	&write_ops,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The same three ways to the software device. */
+/* The submission modes of the software device, the same as of a real one. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -9,7 +9,7 @@
 #define ENQCMD_TRIES 32
 #define PORTAL_SLOTS (DSA_MODEL_PORTAL_BYTES / DSA_DESC_BYTES)
 
-static int map_portal(struct dsa_portal *portal, char *why, size_t why_bytes)
+static int model_map_portal(struct dsa_portal *portal, char *why, size_t why_bytes)
 {
 	int err = dsa_model_mmap(portal->model);
 
@@ -21,12 +21,12 @@ static int map_portal(struct dsa_portal *portal, char *why, size_t why_bytes)
 static int enqcmd_open(struct dsa_portal *portal, char *why, size_t why_bytes)
 {
 	if (portal->queue.shared)
-		return map_portal(portal, why, why_bytes);
+		return model_map_portal(portal, why, why_bytes);
 	snprintf(why, why_bytes, "a dedicated queue");
 	return -EOPNOTSUPP;
 }
 
-static uint32_t next_slot(struct dsa_portal *portal)
+static uint32_t model_next_slot(struct dsa_portal *portal)
 {
 	uint32_t slot = atomic_fetch_add_explicit(&portal->slot, 1, memory_order_relaxed);
 
@@ -48,7 +48,7 @@ static int enqcmd_submit(struct dsa_portal *portal, const struct dsa_hw_desc *de
 static int movdir64b_open(struct dsa_portal *portal, char *why, size_t why_bytes)
 {
 	if (!portal->queue.shared)
-		return map_portal(portal, why, why_bytes);
+		return model_map_portal(portal, why, why_bytes);
 	snprintf(why, why_bytes, "a shared queue");
 	return -EOPNOTSUPP;
 }
@@ -56,7 +56,7 @@ static int movdir64b_open(struct dsa_portal *portal, char *why, size_t why_bytes
 static int movdir64b_submit(struct dsa_portal *portal, const struct dsa_hw_desc *descs, uint32_t nr)
 {
 	for (uint32_t i = 0; i < nr; i++)
-		dsa_model_movdir64b(portal->model, portal->model_device, next_slot(portal),
+		dsa_model_movdir64b(portal->model, portal->model_device, model_next_slot(portal),
 				    &descs[i], DSA_DESC_BYTES);
 	return (int)nr;
 }
@@ -77,12 +77,12 @@ static int write_submit(struct dsa_portal *portal, const struct dsa_hw_desc *des
 	return done < 0 ? (int)done : (int)(done / DSA_DESC_BYTES);
 }
 
-static void step(struct dsa_portal *portal)
+static void model_step(struct dsa_portal *portal)
 {
 	dsa_model_step(portal->model);
 }
 
-static void nothing(struct dsa_portal *portal __maybe_unused)
+static void model_close_portal(struct dsa_portal *portal __maybe_unused)
 {
 }
 
@@ -90,8 +90,8 @@ static const struct dsa_portal_ops enqcmd_ops = {
 	.name = "model:enqcmd",
 	.open = enqcmd_open,
 	.submit = enqcmd_submit,
-	.idle = step,
-	.close = nothing,
+	.idle = model_step,
+	.close = model_close_portal,
 };
 
 static const struct dsa_portal_ops movdir64b_ops = {
@@ -99,8 +99,8 @@ static const struct dsa_portal_ops movdir64b_ops = {
 	.posted = true,
 	.open = movdir64b_open,
 	.submit = movdir64b_submit,
-	.idle = step,
-	.close = nothing,
+	.idle = model_step,
+	.close = model_close_portal,
 };
 
 static const struct dsa_portal_ops write_ops = {
@@ -108,11 +108,11 @@ static const struct dsa_portal_ops write_ops = {
 	.posted = true,
 	.open = write_open,
 	.submit = write_submit,
-	.idle = step,
-	.close = nothing,
+	.idle = model_step,
+	.close = model_close_portal,
 };
 
-const struct dsa_portal_ops *const dsa_model_ways[] = {
+const struct dsa_portal_ops *const dsa_model_modes[] = {
 	&enqcmd_ops,
 	&movdir64b_ops,
 	&write_ops,

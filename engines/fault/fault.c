@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Wraps another engine and lets every N-th item go wrong, in each way an engine may report and in
- * the way hardware does it: half-written destinations, late completions in any order, and writes
- * that arrive long after everybody gave up on them. Which item meets which fate depends on nothing
- * but the parameters, the channel's number and the item's number in that channel.
+ * Wraps another engine and lets every N-th item fail, in every state that an engine may report and
+ * as hardware fails: partly written destinations, late completions in any order, and writes that
+ * arrive long after the timeout. The fate of an item depends only on the parameters, the number of
+ * the channel and the number of the item in that channel.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -36,7 +36,7 @@ struct fault_channel {
 	uint64_t random;
 	uint64_t phase;      /* added to item numbers, so that channels differ */
 	uint64_t nr_items;   /* seen so far */
-	uint64_t refused_at; /* number of the first item of the batch refused last, plus 1 */
+	uint64_t refused_at; /* 1 + the number of the first item of the batch refused last */
 	struct engine_batch *queue[DEPTH]; /* QUEUED; scratch: due time, first item's number */
 	unsigned int nr_queued;
 	struct strays strays;
@@ -47,7 +47,7 @@ static struct fault_engine *fault_of(const struct fault_channel *channel)
 	return CONTAINER_OF(channel->channel.engine, struct fault_engine, engine);
 }
 
-static uint64_t next_random(struct fault_channel *channel)
+static uint64_t channel_random(struct fault_channel *channel)
 {
 	channel->random ^= channel->random << 13;
 	channel->random ^= channel->random >> 7;
@@ -55,15 +55,15 @@ static uint64_t next_random(struct fault_channel *channel)
 	return channel->random;
 }
 
-/* Half to one and a half times the delay asked for. */
-static uint64_t delay_ns(struct fault_channel *channel)
+/* Half to one and a half times the configured delay. */
+static uint64_t channel_delay_ns(struct fault_channel *channel)
 {
 	uint64_t mean_ns = fault_of(channel)->params.delay_us * NS_PER_US;
 
-	return mean_ns / 2 + next_random(channel) % (mean_ns + 1);
+	return mean_ns / 2 + channel_random(channel) % (mean_ns + 1);
 }
 
-static enum fate fate_of(const struct fault_channel *channel, uint64_t item)
+static enum fate item_fate(const struct fault_channel *channel, uint64_t item)
 {
 	const struct fault_params *params = &fault_of(channel)->params;
 	uint64_t number = item + channel->phase + 1;
@@ -75,46 +75,46 @@ static enum fate fate_of(const struct fault_channel *channel, uint64_t item)
 	return (enum fate)(number / params->every % NR_FATES);
 }
 
-static void count(struct fault_channel *channel, enum fate fate)
+static void fault_count(struct fault_channel *channel, enum fate fate)
 {
 	atomic_fetch_add_explicit(&fault_of(channel)->injected[fate], 1, memory_order_relaxed);
 }
 
-/* Bytes that are surely not those of the source, over a part of the destination or all of it. */
-static void write_partly(struct fault_channel *channel, struct engine_item *item)
+/* Writes bytes that differ from the source to a part of the destination, or to all of it. */
+static void item_write_partly(struct fault_channel *channel, struct engine_item *item)
 {
-	uint32_t len = 1 + (uint32_t)(next_random(channel) % item->len_bytes);
+	uint32_t len = 1 + (uint32_t)(channel_random(channel) % item->len_bytes);
 
 	for (uint32_t i = 0; i < len; i++)
 		((uint8_t *)item->dst)[i] = (uint8_t) ~((const uint8_t *)item->src)[i];
 }
 
-static void spoil(struct fault_channel *channel, struct engine_item *item, enum fate fate)
+static void item_spoil(struct fault_channel *channel, struct engine_item *item, enum fate fate)
 {
-	if (fate == FATE_STRAY &&
-	    !strays_add(&channel->strays, item->dst, item->len_bytes, now_ns() + delay_ns(channel)))
+	if (fate == FATE_STRAY && !strays_add(&channel->strays, item->dst, item->len_bytes,
+					      now_ns() + channel_delay_ns(channel)))
 		fate = FATE_FAIL;
 	switch (fate) {
 	case FATE_UNDONE:
 		item->state = ENGINE_NOT_ATTEMPTED;
 		break;
 	case FATE_FAULT:
-		write_partly(channel, item);
+		item_write_partly(channel, item);
 		item->state = ENGINE_FAULT;
 		break;
 	case FATE_STRAY:
 		item->state = ENGINE_STRAY;
 		break;
 	default:
-		write_partly(channel, item);
+		item_write_partly(channel, item);
 		item->state = ENGINE_ERROR;
 	}
 	item->detail = 0;
-	count(channel, fate);
+	fault_count(channel, fate);
 }
 
-/* A stretch of items that nothing is wrong with. An inner engine that stays busy leaves them. */
-static void run_inner(struct fault_channel *channel, const struct engine_batch *whole,
+/* Copies items without a fault. An inner engine that stays busy leaves them NOT_ATTEMPTED. */
+static void inner_run(struct fault_channel *channel, const struct engine_batch *whole,
 		      uint32_t start, uint32_t end)
 {
 	const struct engine_ops *ops = fault_of(channel)->inner->ops;
@@ -143,48 +143,48 @@ static void run_inner(struct fault_channel *channel, const struct engine_batch *
 		batch.items[i].state = ENGINE_NOT_ATTEMPTED;
 }
 
-static bool spoils(enum fate fate)
+static bool fate_spoils(enum fate fate)
 {
 	return fate != FATE_NONE && fate != FATE_DELAY && fate != FATE_BUSY;
 }
 
-static void serve(struct fault_channel *channel, struct engine_batch *batch, uint64_t first)
+static void batch_serve(struct fault_channel *channel, struct engine_batch *batch, uint64_t first)
 {
 	uint32_t start = 0;
 
 	for (uint32_t i = 0; i < batch->nr_items; i++) {
-		enum fate fate = fate_of(channel, first + i);
+		enum fate fate = item_fate(channel, first + i);
 
-		if (!spoils(fate))
+		if (!fate_spoils(fate))
 			continue;
-		run_inner(channel, batch, start, i);
-		spoil(channel, &batch->items[i], fate);
+		inner_run(channel, batch, start, i);
+		item_spoil(channel, &batch->items[i], fate);
 		start = i + 1;
 	}
-	run_inner(channel, batch, start, batch->nr_items);
+	inner_run(channel, batch, start, batch->nr_items);
 }
 
-static bool has_fate(const struct fault_channel *channel, uint64_t first, uint32_t nr_items,
-		     enum fate fate)
+static bool batch_has_fate(const struct fault_channel *channel, uint64_t first, uint32_t nr_items,
+			   enum fate fate)
 {
 	for (uint32_t i = 0; i < nr_items; i++)
-		if (fate_of(channel, first + i) == fate)
+		if (item_fate(channel, first + i) == fate)
 			return true;
 	return false;
 }
 
-/* A refused batch comes again with the same item numbers: it must get through then. */
-static bool refuse(struct fault_channel *channel, const struct engine_batch *batch)
+/* A refused batch comes again with the same item numbers, and is accepted then. */
+static bool channel_refuses(struct fault_channel *channel, const struct engine_batch *batch)
 {
 	uint64_t first = channel->nr_items;
 
 	if (channel->nr_queued == DEPTH)
 		return true;
 	if (channel->refused_at == first + 1 ||
-	    !has_fate(channel, first, batch->nr_items, FATE_BUSY))
+	    !batch_has_fate(channel, first, batch->nr_items, FATE_BUSY))
 		return false;
 	channel->refused_at = first + 1;
-	count(channel, FATE_BUSY);
+	fault_count(channel, FATE_BUSY);
 	return true;
 }
 
@@ -194,24 +194,24 @@ static enum engine_verdict fault_submit(struct engine_channel *base, struct engi
 	uint64_t first = channel->nr_items;
 
 	strays_write_due(&channel->strays);
-	if (refuse(channel, batch))
+	if (channel_refuses(channel, batch))
 		return ENGINE_BUSY;
 	channel->nr_items += batch->nr_items;
-	if (!has_fate(channel, first, batch->nr_items, FATE_DELAY)) {
-		serve(channel, batch, first);
+	if (!batch_has_fate(channel, first, batch->nr_items, FATE_DELAY)) {
+		batch_serve(channel, batch, first);
 		return ENGINE_DONE;
 	}
-	count(channel, FATE_DELAY);
-	batch->scratch[0] = now_ns() + delay_ns(channel);
+	fault_count(channel, FATE_DELAY);
+	batch->scratch[0] = now_ns() + channel_delay_ns(channel);
 	batch->scratch[1] = first;
 	channel->queue[channel->nr_queued++] = batch;
 	return ENGINE_QUEUED;
 }
 
-/* Takes any one of those that are due out of the queue. */
-static struct engine_batch *take_due(struct fault_channel *channel, uint64_t now)
+/* Removes a random one of the batches that are due from the queue. */
+static struct engine_batch *queue_take_due(struct fault_channel *channel, uint64_t now)
 {
-	unsigned int start = (unsigned int)(next_random(channel) % DEPTH);
+	unsigned int start = (unsigned int)(channel_random(channel) % DEPTH);
 
 	for (unsigned int i = 0; i < channel->nr_queued; i++) {
 		unsigned int at = (start + i) % channel->nr_queued;
@@ -225,7 +225,7 @@ static struct engine_batch *take_due(struct fault_channel *channel, uint64_t now
 	return NULL;
 }
 
-static uint64_t first_due_ns(const struct fault_channel *channel)
+static uint64_t queue_first_due_ns(const struct fault_channel *channel)
 {
 	uint64_t first_ns = UINT64_MAX;
 
@@ -245,14 +245,14 @@ static uint32_t fault_poll(struct engine_channel *base, uint64_t wait_ns,
 	strays_write_due(&channel->strays);
 	if (!channel->nr_queued)
 		return 0;
-	if (first_due_ns(channel) > now) {
+	if (queue_first_due_ns(channel) > now) {
 		uint64_t wait_until = wait_ns > UINT64_MAX - now ? UINT64_MAX : now + wait_ns;
 
-		sleep_until(MIN(wait_until, first_due_ns(channel)));
+		fault_sleep_until(MIN(wait_until, queue_first_due_ns(channel)));
 		now = now_ns();
 	}
-	while (nr < max && (batch = take_due(channel, now))) {
-		serve(channel, batch, batch->scratch[1]);
+	while (nr < max && (batch = queue_take_due(channel, now))) {
+		batch_serve(channel, batch, batch->scratch[1]);
 		done[nr++] = batch;
 	}
 	return nr;
@@ -284,7 +284,7 @@ static int fault_channel_open(struct engine *engine, int near_node, struct engin
 	channel->random = (fault->params.seed + 1) * 0x9e3779b97f4a7c15ULL +
 			  atomic_fetch_add(&fault->nr_channels, 1);
 	channel->random += !channel->random;
-	channel->phase = next_random(channel) % (fault->params.every * NR_FATES);
+	channel->phase = channel_random(channel) % (fault->params.every * NR_FATES);
 	*out = &channel->channel;
 	return 0;
 }
@@ -303,7 +303,7 @@ static void fault_channel_close(struct engine_channel *base)
 	vault_free(channel, sizeof(*channel));
 }
 
-/* The inner engine answers for itself when it is opened. */
+/* Opening the inner engine probes it. */
 static int fault_probe(const char *text, char *why, size_t why_bytes)
 {
 	struct fault_params params;
@@ -318,7 +318,8 @@ static void fault_close(struct engine *engine)
 	if (!engine)
 		return;
 	fault = CONTAINER_OF(engine, struct fault_engine, engine);
-	engine_close(fault->inner);
+	if (fault->inner)
+		fault->inner->ops->close(fault->inner);
 	vault_free(fault, sizeof(*fault));
 }
 
@@ -336,15 +337,15 @@ static int fault_open(const struct engine_env *env, const char *text, struct eng
 		snprintf(why, why_bytes, "engine fault: out of memory");
 		return -ENOMEM;
 	}
-	err = engine_open(params.inner, env, &fault->inner, why, why_bytes);
+	err = env->open_inner(params.inner, env, &fault->inner, why, why_bytes);
 	if (err) {
 		vault_free(fault, sizeof(*fault));
 		return err;
 	}
-	/* The text is the caller's and may be gone later. */
+	/* The text belongs to the caller and may not live as long as the engine. */
 	params.inner = NULL;
 	fault->params = params;
-	fault->crew = env ? env->crew : NULL;
+	fault->crew = env->crew;
 	fault->engine.ops = &fault_engine_ops;
 	fault->engine.depth = DEPTH;
 	fault->engine.batch_items = fault->inner->batch_items;

@@ -15,17 +15,27 @@ const struct fault_fate fault_fates[NR_FATES] = {
 	[FATE_STRAY] = {"stray", "injected.stray"},    [FATE_BUSY] = {"busy", "injected.busy"},
 };
 
-static bool parse_what(const struct engine_param *param, enum fate *what)
+static bool set_what(void *options, const struct engine_key *key __maybe_unused,
+		     const struct engine_param *param)
 {
+	struct fault_params *params = options;
+
 	for (unsigned int i = 0; i < NR_FATES; i++) {
 		if (engine_param_value(param, fault_fates[i].name)) {
-			*what = (enum fate)i;
+			params->what = (enum fate)i;
 			return true;
 		}
 	}
-	*what = FATE_NONE;
+	params->what = FATE_NONE;
 	return engine_param_value(param, "mix");
 }
+
+static const struct engine_key keys[] = {
+	{"every", 1, EVERY_MAX, engine_set_u64, offsetof(struct fault_params, every)},
+	{"what", 0, 0, set_what, 0},
+	{"delay_us", 0, DELAY_MAX_US, engine_set_u64, offsetof(struct fault_params, delay_us)},
+	{"seed", 0, UINT64_MAX, engine_set_u64, offsetof(struct fault_params, seed)},
+};
 
 int fault_parse(const char *text, struct fault_params *params, char *why, size_t why_bytes)
 {
@@ -36,21 +46,14 @@ int fault_parse(const char *text, struct fault_params *params, char *why, size_t
 					.what = FATE_NONE,
 					.inner = "cpu"};
 	while (engine_param_next(&text, &param)) {
-		bool good = false;
+		const struct engine_key *key;
 
 		if (engine_param_key(&param, "inner") && *param.value) {
 			params->inner = param.value;
 			return 0;
 		}
-		if (engine_param_key(&param, "every"))
-			good = engine_param_number(&param, 1, EVERY_MAX, &params->every);
-		else if (engine_param_key(&param, "what"))
-			good = parse_what(&param, &params->what);
-		else if (engine_param_key(&param, "delay_us"))
-			good = engine_param_number(&param, 0, DELAY_MAX_US, &params->delay_us);
-		else if (engine_param_key(&param, "seed"))
-			good = engine_param_number(&param, 0, UINT64_MAX, &params->seed);
-		if (!good)
+		key = engine_key_find(keys, ARRAY_SIZE(keys), &param);
+		if (!key || !key->set(params, key, &param))
 			return engine_param_bad(&param, "fault", "bad parameter", FAULT_PARAMS_HELP,
 						why, why_bytes);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What can befall an item, and how a spec asks for it. */
+/* The faults of items, and the parameters that ask for them. */
 #ifndef FERRY_FAULT_PARAMS_H
 #define FERRY_FAULT_PARAMS_H
 
@@ -33,7 +33,7 @@ struct fault_params {
 	const char *inner;
 };
 
-/* inner points into text. 0, or -EINVAL with the bad word in why. */
+/* inner points into text. 0, or -EINVAL with the bad parameter in why. */
 int fault_parse(const char *text, struct fault_params *params, char *why, size_t why_bytes);
 
 #endif

@@ -7,16 +7,16 @@
 
 #define GARBAGE 0xeb
 
-void sleep_until(uint64_t due_ns)
+void fault_sleep_until(uint64_t due_ns)
 {
-	atomic_uint nobody = 0;
+	atomic_uint never_woken = 0;
 
 	for (uint64_t now = now_ns(); now < due_ns; now = now_ns())
-		futex_wait(&nobody, 0, due_ns - now);
+		futex_wait(&never_woken, 0, due_ns - now);
 }
 
-/* By the kernel, like a device: an address that is gone by now is an error, not a crash. */
-static void write_garbage(const struct strays *strays, const struct stray *stray)
+/* By the kernel: an address that is no longer mapped is an error, not a crash. */
+static void stray_write(const struct strays *strays, const struct stray *stray)
 {
 	long pid = sys(SYS_getpid);
 
@@ -30,7 +30,7 @@ static void write_garbage(const struct strays *strays, const struct stray *stray
 }
 
 /* Caller holds the lock. */
-static uint64_t write_due(struct strays *strays)
+static uint64_t list_write_due(struct strays *strays)
 {
 	uint64_t now = now_ns(), next_ns = 0;
 	unsigned int kept = 0;
@@ -39,7 +39,7 @@ static uint64_t write_due(struct strays *strays)
 		struct stray *stray = &strays->list[i];
 
 		if (stray->due_ns <= now) {
-			write_garbage(strays, stray);
+			stray_write(strays, stray);
 			continue;
 		}
 		next_ns = next_ns ? MIN(next_ns, stray->due_ns) : stray->due_ns;
@@ -54,12 +54,12 @@ uint64_t strays_write_due(struct strays *strays)
 	uint64_t next_ns;
 
 	futex_lock(&strays->lock);
-	next_ns = write_due(strays);
+	next_ns = list_write_due(strays);
 	futex_unlock(&strays->lock);
 	return next_ns;
 }
 
-static bool write_all(struct crew_task *task, unsigned int worker __maybe_unused)
+static bool strays_write_all(struct crew_task *task, unsigned int worker __maybe_unused)
 {
 	struct strays *strays = CONTAINER_OF(task, struct strays, writer);
 
@@ -67,13 +67,13 @@ static bool write_all(struct crew_task *task, unsigned int worker __maybe_unused
 		uint64_t next_ns;
 
 		futex_lock(&strays->lock);
-		next_ns = write_due(strays);
+		next_ns = list_write_due(strays);
 		if (!next_ns)
 			strays->writing = false;
 		futex_unlock(&strays->lock);
 		if (!next_ns)
 			return false;
-		sleep_until(next_ns);
+		fault_sleep_until(next_ns);
 	}
 }
 
@@ -91,7 +91,7 @@ bool strays_add(struct strays *strays, void *dst, uint32_t len_bytes, uint64_t d
 	futex_unlock(&strays->lock);
 
 	if (start) {
-		/* The writer before has seen that nothing is left, and is on its way out. */
+		/* The previous writer has found the list empty and is about to return. */
 		if (strays->posted)
 			crew_wait(strays->crew, &strays->writer, FUTEX_FOREVER);
 		strays->posted = true;
@@ -104,7 +104,7 @@ void strays_init(struct strays *strays, struct crew *crew)
 {
 	*strays = (struct strays){
 		.crew = crew,
-		.writer = {.work = write_all, .nr_wanted = 1},
+		.writer = {.work = strays_write_all, .nr_wanted = 1},
 	};
 	memset(strays->garbage, GARBAGE, sizeof(strays->garbage));
 }
@@ -114,7 +114,7 @@ void strays_drain(struct strays *strays)
 	uint64_t next_ns;
 
 	while ((next_ns = strays_write_due(strays)))
-		sleep_until(next_ns);
+		fault_sleep_until(next_ns);
 	if (strays->posted)
 		crew_retract(strays->crew, &strays->writer);
 }

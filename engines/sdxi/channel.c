@@ -1,211 +1,25 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include <errno.h>
-
+/* The engine's calls on a channel, and its phases. */
 #include "base/clock.h"
 #include "base/vault.h"
 #include "base/wait.h"
 #include "engines/sdxi/channel.h"
 
-/* Slower than this and a function counts as hung: 100 MB/s. */
-#define FLOOR_NS_PER_BYTE 10
-
-/* What a batch remembers while it is queued. */
-struct flight {
-	uint64_t first; /* index of its first descriptor */
-	uint64_t deadline_ns;
-	uint32_t fed;    /* items in the ring so far */
-	uint32_t reaped; /* items that have their state */
-};
-_Static_assert(sizeof(struct flight) <= sizeof(((struct engine_batch *)0)->scratch), "scratch");
-
-static struct flight *flight_of(struct engine_batch *batch)
+static void channel_request_stop(struct sdxi_channel *ch, uint64_t now)
 {
-	return (struct flight *)batch->scratch;
-}
-
-static void add(struct sdxi_channel *ch, unsigned int which, uint64_t n)
-{
-	counts_add(&ch->counts, which, n);
-}
-
-/* It is the CPU's. */
-static void leave(struct sdxi_channel *ch, struct engine_item *item, enum engine_state state,
-		  enum sdxi_detail detail, enum sdxi_reason reason)
-{
-	item->state = (uint8_t)state;
-	item->detail = (uint8_t)detail;
-	add(ch, SDXI_COUNT_LEFT + reason, 1);
-	add(ch, SDXI_COUNT_LEFT_BYTES + reason, item->len_bytes);
-}
-
-static struct sdxi_cst_blk *csb_at(const struct sdxi_channel *ch, uint64_t index)
-{
-	return &ch->cxt.shared->csbs[sdxi_ring_slot(&ch->cxt.ring, index)];
-}
-
-/* Descriptors, or rather status blocks, that are free: those from the oldest not ended are not. */
-static uint32_t room(const struct sdxi_channel *ch)
-{
-	for (struct engine_batch *batch = ch->head; batch; batch = batch->next) {
-		const struct flight *flight = flight_of(batch);
-
-		if (flight->reaped < flight->fed)
-			return SDXI_RING_ENTRIES -
-			       (uint32_t)(ch->next_index - flight->first - flight->reaped);
-	}
-	return SDXI_RING_ENTRIES;
-}
-
-static void put_item(struct sdxi_channel *ch, const struct engine_item *item, uint64_t index)
-{
-	struct sdxi_cst_blk *csb = csb_at(ch, index);
-	struct sdxi_desc desc;
-
-	csb->flags = 0;
-	sdxi_store(&csb->signal, 1);
-	sdxi_build_copy(&desc, (uint64_t)(uintptr_t)item->dst, SDXI_OWN_AKEY,
-			(uint64_t)(uintptr_t)item->src, SDXI_OWN_AKEY, item->len_bytes, csb);
-	sdxi_ring_put(&ch->cxt.ring, index, &desc);
-}
-
-/* Puts the next items of the batch into the ring. False: no room now; *err: the ring is broken. */
-static bool feed_batch(struct sdxi_channel *ch, struct engine_batch *batch, int *err)
-{
-	struct flight *flight = flight_of(batch);
-	uint32_t nr = MIN(batch->nr_items - flight->fed, room(ch));
-	uint64_t index, bytes = 0;
-
-	if (!nr)
-		return false;
-	*err = sdxi_ring_reserve(&ch->cxt.ring, nr, &index);
-	if (*err)
-		return false;
-	if (!flight->fed)
-		flight->first = index;
-	for (uint32_t i = 0; i < nr; i++) {
-		put_item(ch, &batch->items[flight->fed + i], index + i);
-		bytes += batch->items[flight->fed + i].len_bytes;
-	}
-	flight->fed += nr;
-	ch->next_index = index + nr;
-	add(ch, SDXI_COUNT_DESCRIPTORS, nr);
-	add(ch, SDXI_COUNT_BYTES, bytes);
-	return flight->fed == batch->nr_items;
-}
-
-static void ask_to_stop(struct sdxi_channel *ch, uint64_t now)
-{
-	ch->cxt.way->ops->stop(&ch->cxt);
+	ch->cxt.backend->ops->stop(&ch->cxt);
 	ch->phase = SDXI_STOPPING;
 	ch->stop_deadline_ns = now + ch->engine->timeout_ns;
 }
 
-static void feed(struct sdxi_channel *ch)
+/* A broken ring ends in a stop. */
+static void channel_feed(struct sdxi_channel *ch)
 {
-	uint64_t before = ch->next_index;
-	int err = 0;
-
-	while (ch->unfed && feed_batch(ch, ch->unfed, &err))
-		ch->unfed = ch->unfed->next;
-	if (ch->unfed)
-		add(ch, SDXI_COUNT_RING_FULL, 1);
-	if (ch->next_index != before) {
-		sdxi_ring_doorbell(&ch->cxt.ring, ch->next_index);
-		add(ch, SDXI_COUNT_DOORBELLS, 1);
-	}
-	if (err && err != -EBUSY)
-		ask_to_stop(ch, now_ns());
+	if (sdxi_flights_feed(ch))
+		channel_request_stop(ch, now_ns());
 }
 
-static void end_item(struct sdxi_channel *ch, struct engine_item *item, uint32_t flags)
-{
-	if (flags & SDXI_CST_BLK_ER) {
-		leave(ch, item, ENGINE_ERROR, SDXI_DETAIL_ERROR_BIT, SDXI_REASON_ERROR);
-		return;
-	}
-	add(ch, SDXI_COUNT_SUCCESS, 1);
-	if (ch->cxt.way->ops->copies_nothing) {
-		leave(ch, item, ENGINE_NOT_ATTEMPTED, SDXI_DETAIL_NULL, SDXI_REASON_NULL);
-		return;
-	}
-	item->state = ENGINE_COPIED;
-	item->detail = SDXI_DETAIL_NONE;
-}
-
-/* Gives every item its state whose descriptor has ended, up to the first that has not. */
-static void reap(struct sdxi_channel *ch, struct engine_batch *batch)
-{
-	struct flight *flight = flight_of(batch);
-
-	while (flight->reaped < flight->fed) {
-		struct sdxi_cst_blk *csb = csb_at(ch, flight->first + flight->reaped);
-
-		if (sdxi_load(&csb->signal))
-			break;
-		end_item(ch, &batch->items[flight->reaped],
-			 __atomic_load_n(&csb->flags, __ATOMIC_RELAXED));
-		flight->reaped++;
-	}
-}
-
-static uint32_t take_finished(struct sdxi_channel *ch, struct engine_batch **done, uint32_t max)
-{
-	struct engine_batch **link = &ch->head, *last = NULL;
-	uint32_t nr = 0;
-
-	while (*link && nr < max) {
-		struct engine_batch *batch = *link;
-
-		reap(ch, batch);
-		if (flight_of(batch)->reaped < batch->nr_items) {
-			last = batch;
-			link = &batch->next;
-			continue;
-		}
-		*link = batch->next;
-		if (ch->tail == batch)
-			ch->tail = last;
-		ch->nr_queued--;
-		ch->outstanding_bytes -= batch->bytes;
-		batch->nr_left = 0;
-		done[nr++] = batch;
-	}
-	return nr;
-}
-
-static void give_up(struct sdxi_channel *ch, struct engine_item *item, uint64_t index, bool fed,
-		    bool stopped)
-{
-	if (!fed || (stopped && index >= sdxi_load(&ch->cxt.shared->sts.read_index)))
-		leave(ch, item, ENGINE_NOT_ATTEMPTED, SDXI_DETAIL_NONE, SDXI_REASON_UNREAD);
-	else if (stopped)
-		leave(ch, item, ENGINE_ERROR, SDXI_DETAIL_STOPPED, SDXI_REASON_STOPPED);
-	else
-		leave(ch, item, ENGINE_STRAY, SDXI_DETAIL_STRAY, SDXI_REASON_HUNG);
-}
-
-/*
- * Ends everything in flight. stopped: the function confirmed it, so what it did not read it did
- * not do. Otherwise whatever is in the ring may still happen.
- */
-static void end_all(struct sdxi_channel *ch, bool stopped)
-{
-	for (struct engine_batch *batch = ch->head; batch; batch = batch->next) {
-		struct flight *flight = flight_of(batch);
-
-		reap(ch, batch);
-		while (flight->reaped < batch->nr_items) {
-			give_up(ch, &batch->items[flight->reaped], flight->first + flight->reaped,
-				flight->reaped < flight->fed, stopped);
-			flight->reaped++;
-			reap(ch, batch);
-		}
-		flight->fed = 0;
-	}
-	ch->unfed = NULL;
-}
-
-static void restart(struct sdxi_channel *ch)
+static void channel_restart(struct sdxi_channel *ch)
 {
 	if (sdxi_context_restart(&ch->cxt)) {
 		ch->phase = SDXI_RETIRED;
@@ -213,45 +27,37 @@ static void restart(struct sdxi_channel *ch)
 	}
 	ch->next_index = 0;
 	ch->phase = SDXI_RUNNING;
-	add(ch, SDXI_COUNT_RESTARTS, 1);
+	sdxi_count(ch, SDXI_COUNT_RESTARTS, 1);
 }
 
-static bool overdue(const struct sdxi_channel *ch, uint64_t now)
-{
-	for (struct engine_batch *batch = ch->head; batch; batch = batch->next)
-		if (now > flight_of(batch)->deadline_ns)
-			return true;
-	return false;
-}
-
-static void watch(struct sdxi_channel *ch, uint64_t now)
+static void channel_watch(struct sdxi_channel *ch, uint64_t now)
 {
 	uint8_t state = sdxi_context_state(&ch->cxt);
 
 	if (state != SDXI_CXT_RUN) {
-		add(ch, SDXI_COUNT_STATE + state, 1);
-		add(ch, SDXI_COUNT_STOPPED_BY_FUNCTION, 1);
-	} else if (overdue(ch, now)) {
-		add(ch, SDXI_COUNT_TIMEOUTS, 1);
+		sdxi_count(ch, SDXI_COUNT_STATE + state, 1);
+		sdxi_count(ch, SDXI_COUNT_STOPPED_BY_FUNCTION, 1);
+	} else if (sdxi_flights_are_overdue(ch, now)) {
+		sdxi_count(ch, SDXI_COUNT_TIMEOUTS, 1);
 	} else {
 		return;
 	}
-	ask_to_stop(ch, now);
+	channel_request_stop(ch, now);
 }
 
-/* Moves the channel through its phases. */
-static void step(struct sdxi_channel *ch, uint64_t now)
+/* Advances the channel through its phases. */
+static void channel_step(struct sdxi_channel *ch, uint64_t now)
 {
 	if (ch->phase == SDXI_RUNNING)
-		watch(ch, now);
+		channel_watch(ch, now);
 	if (ch->phase == SDXI_STOPPING && sdxi_context_stopped(&ch->cxt)) {
-		end_all(ch, true);
-		restart(ch);
+		sdxi_flights_end(ch, true);
+		channel_restart(ch);
 	} else if (ch->phase == SDXI_STOPPING && now > ch->stop_deadline_ns) {
-		end_all(ch, false);
+		sdxi_flights_end(ch, false);
 		ch->phase = SDXI_STRAYED;
 	} else if (ch->phase == SDXI_STRAYED && sdxi_context_stopped(&ch->cxt)) {
-		restart(ch);
+		channel_restart(ch);
 	}
 }
 
@@ -260,40 +66,24 @@ enum engine_verdict sdxi_channel_submit(struct engine_channel *channel, struct e
 	struct sdxi_channel *ch = CONTAINER_OF(channel, struct sdxi_channel, channel);
 	uint64_t now = now_ns();
 
-	step(ch, now);
+	channel_step(ch, now);
 	if (ch->phase != SDXI_RUNNING || !batch->nr_items) {
-		for (uint32_t i = 0; i < batch->nr_items; i++)
-			leave(ch, &batch->items[i], ENGINE_NOT_ATTEMPTED, SDXI_DETAIL_NONE,
-			      SDXI_REASON_REFUSED);
+		sdxi_flights_decline(ch, batch);
 		return ENGINE_DONE;
 	}
 	if (ch->nr_queued == SDXI_DEPTH) {
-		add(ch, SDXI_COUNT_BUSY, 1);
+		sdxi_count(ch, SDXI_COUNT_BUSY, 1);
 		return ENGINE_BUSY;
 	}
-	ch->nr_queued++;
-	ch->outstanding_bytes += batch->bytes;
-	*flight_of(batch) =
-		(struct flight){.deadline_ns = now + ch->engine->timeout_ns +
-					       ch->outstanding_bytes * FLOOR_NS_PER_BYTE};
-	batch->nr_left = batch->nr_items;
-	batch->next = NULL;
-	if (ch->tail)
-		ch->tail->next = batch;
-	else
-		ch->head = batch;
-	ch->tail = batch;
-	if (!ch->unfed)
-		ch->unfed = batch;
-	add(ch, SDXI_COUNT_BATCHES, 1);
-	feed(ch);
+	sdxi_flights_add(ch, batch, now);
+	channel_feed(ch);
 	return ENGINE_QUEUED;
 }
 
-/* The function raises no interrupt for us: spin, then let others run. */
+/* User space gets no interrupt: spin, then yield the CPU. */
 #define SPIN_ROUNDS 256
 
-static void relax(unsigned int round)
+static void poll_relax(unsigned int round)
 {
 	if (round < SPIN_ROUNDS)
 		cpu_relax();
@@ -308,20 +98,20 @@ uint32_t sdxi_channel_poll(struct engine_channel *channel, uint64_t wait_ns,
 	uint64_t start_ns = 0;
 
 	for (unsigned int round = 0; ch->head; round++) {
-		uint32_t nr = take_finished(ch, done, max);
+		uint32_t nr = sdxi_flights_take(ch, done, max);
 		uint64_t now;
 
 		if (ch->unfed && ch->phase == SDXI_RUNNING)
-			feed(ch);
+			channel_feed(ch);
 		if (nr)
 			return nr;
 		now = now_ns();
 		if (!start_ns)
 			start_ns = now;
-		step(ch, now);
+		channel_step(ch, now);
 		if (now - start_ns >= wait_ns)
-			return take_finished(ch, done, max);
-		relax(round);
+			return sdxi_flights_take(ch, done, max);
+		poll_relax(round);
 	}
 	return 0;
 }
@@ -330,7 +120,7 @@ bool sdxi_channel_quiet(struct engine_channel *channel)
 {
 	struct sdxi_channel *ch = CONTAINER_OF(channel, struct sdxi_channel, channel);
 
-	step(ch, now_ns());
+	channel_step(ch, now_ns());
 	return ch->phase != SDXI_STRAYED;
 }
 
@@ -346,7 +136,7 @@ int sdxi_channel_open(struct engine *engine, int near_node __maybe_unused,
 	ch = memory;
 	ch->channel.engine = engine;
 	ch->engine = CONTAINER_OF(engine, struct sdxi_engine, engine);
-	err = sdxi_context_open(ch->engine->way, &ch->cxt);
+	err = sdxi_context_open(ch->engine->backend, &ch->cxt);
 	if (err) {
 		vault_free(ch, sizeof(*ch));
 		return err;
@@ -356,7 +146,7 @@ int sdxi_channel_open(struct engine *engine, int near_node __maybe_unused,
 	return 0;
 }
 
-static void free_channel(struct sdxi_channel *ch)
+static void channel_free(struct sdxi_channel *ch)
 {
 	sdxi_context_free(&ch->cxt);
 	vault_free(ch, sizeof(*ch));
@@ -372,16 +162,17 @@ void sdxi_channel_close(struct engine_channel *channel)
 	ch = CONTAINER_OF(channel, struct sdxi_channel, channel);
 	deadline_ns = now_ns() + ch->engine->timeout_ns;
 	if (ch->phase != SDXI_RETIRED)
-		ch->cxt.way->ops->stop(&ch->cxt);
+		ch->cxt.backend->ops->stop(&ch->cxt);
 	for (unsigned int i = 0; !sdxi_context_stopped(&ch->cxt) && now_ns() < deadline_ns; i++)
-		relax(i);
+		poll_relax(i);
 	counts_close(&ch->engine->counts, &ch->counts);
 	if (sdxi_context_stopped(&ch->cxt)) {
-		ch->cxt.way->ops->release(&ch->cxt);
-		free_channel(ch);
+		ch->cxt.backend->ops->release(&ch->cxt);
+		channel_free(ch);
 		return;
 	}
-	/* A hung function may still write to the status blocks: keep them until it is closed. */
+	/* A hung function may still write to the status blocks: keep them until the engine closes.
+	 */
 	ch->next_unstopped = atomic_load(&ch->engine->unstopped);
 	while (!atomic_compare_exchange_weak(&ch->engine->unstopped, &ch->next_unstopped, ch))
 		;
@@ -394,7 +185,7 @@ void sdxi_channel_free_unstopped(struct sdxi_engine *engine)
 	while (ch) {
 		struct sdxi_channel *next = ch->next_unstopped;
 
-		free_channel(ch);
+		channel_free(ch);
 		ch = next;
 	}
 }

@@ -7,22 +7,22 @@
 _Static_assert(SDXI_L1_MAX_BUFFER_BYTES(MAX_BUFFER) == ENGINE_MAX_ITEM_BYTES,
 	       "an item fits a descriptor");
 
-static uint64_t address(const void *p)
+static uint64_t address_of(const void *p)
 {
 	return (uint64_t)(uintptr_t)p;
 }
 
-static void describe(struct sdxi_shared *shared)
+static void shared_init(struct sdxi_shared *shared)
 {
 	shared->ctl = (struct sdxi_cxt_ctl){
-		.ds_ring_ptr = address(shared->descs) | SDXI_CXT_CTL_VL,
+		.ds_ring_ptr = address_of(shared->descs) | SDXI_CXT_CTL_VL,
 		.ds_ring_sz = SDXI_RING_ENTRIES,
-		.cxt_sts_ptr = address(&shared->sts),
-		.write_index_ptr = address(&shared->write_index),
+		.cxt_sts_ptr = address_of(&shared->sts),
+		.write_index_ptr = address_of(&shared->write_index),
 	};
 	shared->l1 = (struct sdxi_cxt_l1_ent){
-		.cxt_ctl_ptr = address(&shared->ctl) | SDXI_L1_VL,
-		.akey_ptr = address(shared->akeys), /* size code 0: 256 entries */
+		.cxt_ctl_ptr = address_of(&shared->ctl) | SDXI_L1_VL,
+		.akey_ptr = address_of(shared->akeys), /* size code 0: 256 entries */
 		.misc0 = MAX_BUFFER << SDXI_L1_MAX_BUFFER_SHIFT,
 	};
 	shared->akeys[SDXI_OWN_AKEY].intr_num = SDXI_AKEY_VL;
@@ -32,7 +32,7 @@ static void ring_doorbell(void *arg, uint64_t write_index)
 {
 	struct sdxi_context *cxt = arg;
 
-	cxt->way->ops->doorbell(cxt, write_index);
+	cxt->backend->ops->doorbell(cxt, write_index);
 }
 
 static int ring_init(struct sdxi_context *cxt)
@@ -43,21 +43,21 @@ static int ring_init(struct sdxi_context *cxt)
 			      &shared->write_index);
 }
 
-int sdxi_context_open(struct sdxi_way *way, struct sdxi_context *cxt)
+int sdxi_context_open(struct sdxi_backend *backend, struct sdxi_context *cxt)
 {
 	void *memory;
 	int err = vault_alloc(sizeof(*cxt->shared), &memory);
 
 	if (err)
 		return err;
-	cxt->way = way;
+	cxt->backend = backend;
 	cxt->shared = memory;
 	cxt->ring.doorbell = ring_doorbell;
 	cxt->ring.doorbell_arg = cxt;
-	describe(cxt->shared);
+	shared_init(cxt->shared);
 	err = ring_init(cxt);
 	if (!err)
-		err = way->ops->start(way, cxt);
+		err = backend->ops->start(backend, cxt);
 	if (err)
 		sdxi_context_free(cxt);
 	return err;
@@ -73,5 +73,5 @@ int sdxi_context_restart(struct sdxi_context *cxt)
 {
 	int err = ring_init(cxt);
 
-	return err ? err : cxt->way->ops->restart(cxt);
+	return err ? err : cxt->backend->ops->restart(cxt);
 }

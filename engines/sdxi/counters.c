@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The engine's counters by name, and what the way in has to add. */
-#include <stdio.h>
-
+/* The engine's counters by name, then those of the backend. */
 #include "engines/sdxi/channel.h"
-#include "engines/sdxi/status.h"
+#include "hw/sdxi/status.h"
 
-#define NAME_BYTES 64
-
-static const char *const event_names[SDXI_COUNT_LEFT] = {
+static const char *const event_names[SDXI_COUNT_FALLBACK] = {
 	[SDXI_COUNT_DESCRIPTORS] = "descriptors",
 	[SDXI_COUNT_BATCHES] = "batches",
 	[SDXI_COUNT_BYTES] = "bytes",
@@ -25,25 +21,24 @@ static const char *const reason_names[SDXI_NR_REASONS] = {
 	[SDXI_REASON_REFUSED] = "refused", [SDXI_REASON_NULL] = "null",
 };
 
-/* Only what was seen. */
+/* Only statuses and states that occurred. */
 static void report_statuses(const uint64_t *total, engine_counter_fn fn, void *arg)
 {
 	const uint64_t ended[2] = {total[SDXI_COUNT_SUCCESS],
-				   total[SDXI_COUNT_LEFT + SDXI_REASON_ERROR]};
-	char name[NAME_BYTES], key[SDXI_KEY_BYTES];
+				   total[SDXI_COUNT_FALLBACK + SDXI_REASON_ERROR]};
+	char key[SDXI_KEY_BYTES];
 
 	for (unsigned int er = 0; er < 2; er++) {
 		if (!ended[er])
 			continue;
-		snprintf(name, sizeof(name), "status.%s",
-			 sdxi_status_key(er ? SDXI_CST_BLK_ER : 0));
-		fn(arg, name, ended[er]);
+		counts_report(fn, arg, ended[er], "status.%s",
+			      sdxi_status_key(er ? SDXI_CST_BLK_ER : 0));
 	}
 	for (uint8_t state = 0; state <= SDXI_CXT_STATE_MASK; state++) {
 		if (!total[SDXI_COUNT_STATE + state])
 			continue;
-		snprintf(name, sizeof(name), "status.context.%s", sdxi_state_key(state, key));
-		fn(arg, name, total[SDXI_COUNT_STATE + state]);
+		counts_report(fn, arg, total[SDXI_COUNT_STATE + state], "status.context.%s",
+			      sdxi_state_key(state, key));
 	}
 }
 
@@ -55,9 +50,9 @@ void sdxi_counters(struct engine *engine, engine_counter_fn fn, void *arg)
 	counts_total(&self->counts, total);
 	for (unsigned int i = 0; i < ARRAY_SIZE(event_names); i++)
 		fn(arg, event_names[i], total[i]);
-	counts_report_fallbacks(reason_names, SDXI_NR_REASONS, &total[SDXI_COUNT_LEFT],
-				&total[SDXI_COUNT_LEFT_BYTES], fn, arg);
+	counts_report_fallbacks(reason_names, SDXI_NR_REASONS, &total[SDXI_COUNT_FALLBACK], fn,
+				arg);
 	report_statuses(total, fn, arg);
-	if (self->way->ops->counters)
-		self->way->ops->counters(self->way, fn, arg);
+	if (self->backend->ops->counters)
+		self->backend->ops->counters(self->backend, fn, arg);
 }

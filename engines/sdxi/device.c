@@ -1,46 +1,37 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Looks for SDXI hardware and says what stands in the way of using it.
- *
- * The kernel's SDXI driver serves the kernel's own dmaengine clients; it offers user space no
- * device node. AMD's driver outside the tree has one, /dev/sdxi, whose interface isn't stable.
+ * The kernel's SDXI driver serves dmaengine clients in the kernel and has no device node for user
+ * space. AMD's out-of-tree driver has one, /dev/sdxi, without a stable interface.
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "engines/device/sysfs.h"
 #include "engines/engine.h"
-#include "engines/sdxi/context.h"
+#include "engines/sdxi/device.h"
 
-/* The only function known: AMD's. */
+/* The only known function is AMD's. */
 #define PCI_VENDOR "0x1022"
 #define PCI_DEVICE "0x14dc"
 
-static bool file_says(const char *dir, const char *entry, const char *file, const char *wanted)
+static bool attr_is(const char *dir, const char *entry, const char *attr, const char *value)
 {
-	char path[512], text[32] = "";
-	ssize_t len;
-	int fd;
+	char path[512], text[32];
 
-	snprintf(path, sizeof(path), "%s/%s/%s", dir, entry, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	len = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	return len > 0 && !strncmp(text, wanted, strlen(wanted));
+	snprintf(path, sizeof(path), "%s/%s/%s", dir, entry, attr);
+	return device_read_line(path, text, sizeof(text)) > 0 && !strcmp(text, value);
 }
 
-/* The first function, as "0000:c2:00.1", and the driver bound to it, "" for none. */
-struct function {
+/* A function, as "0000:c2:00.1", and the driver bound to it, "" for none. */
+struct pci_function {
 	char name[32];
 	char driver[64];
 };
 
-static void read_driver(const char *dir, struct function *function)
+static void function_read_driver(const char *dir, struct pci_function *function)
 {
 	char path[512], link[256];
 	const char *base;
@@ -53,7 +44,7 @@ static void read_driver(const char *dir, struct function *function)
 	snprintf(function->driver, sizeof(function->driver), "%.63s", base ? base + 1 : link);
 }
 
-static bool find_function(const char *sys_root, struct function *function)
+static bool find_function(const char *sys_root, struct pci_function *function)
 {
 	char dir[256];
 	struct dirent *entry;
@@ -64,11 +55,11 @@ static bool find_function(const char *sys_root, struct function *function)
 	stream = opendir(dir);
 	while (stream && !found && (entry = readdir(stream))) {
 		snprintf(function->name, sizeof(function->name), "%.31s", entry->d_name);
-		found = file_says(dir, function->name, "vendor", PCI_VENDOR) &&
-			file_says(dir, function->name, "device", PCI_DEVICE);
+		found = attr_is(dir, function->name, "vendor", PCI_VENDOR) &&
+			attr_is(dir, function->name, "device", PCI_DEVICE);
 	}
 	if (found)
-		read_driver(dir, function);
+		function_read_driver(dir, function);
 	if (stream)
 		closedir(stream);
 	return found;
@@ -76,14 +67,14 @@ static bool find_function(const char *sys_root, struct function *function)
 
 int sdxi_device_probe(const char *sys_root, const char *dev_root, char *why, size_t why_bytes)
 {
-	struct function function;
+	struct pci_function function;
 	char node[256];
 
 	snprintf(node, sizeof(node), "%s/dev/sdxi", dev_root);
 	if (!access(node, F_OK)) {
 		snprintf(why, why_bytes,
-			 "%s exists, but no kernel release has settled its interface and this "
-			 "build has no way in to it" ENGINE_REMEDY "use sdxi:model",
+			 "%s exists, but its interface is not part of a kernel release, and this "
+			 "build does not support it" ENGINE_REMEDY "use sdxi:model",
 			 node);
 		return -EOPNOTSUPP;
 	}
@@ -99,7 +90,7 @@ int sdxi_device_probe(const char *sys_root, const char *dev_root, char *why, siz
 	} else {
 		snprintf(why, why_bytes,
 			 "SDXI function %s is driven by %s, which offers no /dev/sdxi to user "
-			 "space" ENGINE_REMEDY "use sdxi:model until there is a driver that does",
+			 "space" ENGINE_REMEDY "use sdxi:model until a driver does",
 			 function.name, function.driver);
 	}
 	return -ENODEV;

@@ -3,7 +3,7 @@
 
 #include "engines/sdxi/ring.h"
 
-/* Earlier stores reach a device before later ones; libc's fences speak of CPUs only. */
+/* Orders stores as a device sees them; C11 fences order them for CPUs only. */
 static inline void device_write_barrier(void)
 {
 #if defined(__x86_64__)
@@ -30,8 +30,8 @@ int sdxi_ring_init(struct sdxi_ring *ring, struct sdxi_desc *descs, uint32_t nr_
 	return 0;
 }
 
-/* Clears the valid bits of all slots below read. One producer at a time; others see it as full. */
-static uint64_t clean(struct sdxi_ring *ring, uint64_t read)
+/* Clears valid bits below read, one producer at a time; to the others the ring looks full. */
+static uint64_t ring_clean(struct sdxi_ring *ring, uint64_t read)
 {
 	uint64_t index;
 
@@ -46,8 +46,9 @@ static uint64_t clean(struct sdxi_ring *ring, uint64_t read)
 	return index;
 }
 
-/* Signed: another producer may have moved clean_index past our older write index. */
-static bool fits(const struct sdxi_ring *ring, uint64_t write, uint32_t nr, uint64_t clean_index)
+/* Signed, because another producer may have moved clean_index past the write index read here. */
+static bool ring_fits(const struct sdxi_ring *ring, uint64_t write, uint32_t nr,
+		      uint64_t clean_index)
 {
 	return (int64_t)(write + nr - clean_index) <= (int64_t)ring->nr_entries;
 }
@@ -57,7 +58,7 @@ int sdxi_ring_reserve(struct sdxi_ring *ring, uint32_t nr, uint64_t *index)
 	if (nr == 0 || nr > ring->nr_entries)
 		return -EINVAL;
 	for (;;) {
-		/* Read_Index first: it can only be behind the Write_Index read after it. */
+		/* Read_Index first: it never exceeds a Write_Index that is read later. */
 		uint64_t read = sdxi_load(ring->read_index);
 		uint64_t clean_index =
 			atomic_load_explicit(&ring->clean_index, memory_order_acquire);
@@ -65,8 +66,8 @@ int sdxi_ring_reserve(struct sdxi_ring *ring, uint32_t nr, uint64_t *index)
 
 		if (read > write)
 			return -EIO;
-		if (!fits(ring, write, nr, clean_index) &&
-		    !fits(ring, write, nr, clean(ring, read)))
+		if (!ring_fits(ring, write, nr, clean_index) &&
+		    !ring_fits(ring, write, nr, ring_clean(ring, read)))
 			return -EBUSY;
 		if (__atomic_compare_exchange_n(ring->write_index, &write, write + nr, false,
 						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The producer's side of an SDXI descriptor ring.
+ * The producer side of an SDXI descriptor ring.
  *
  * Indexes are 64 bits wide and never wrap; a slot is index modulo the ring's size.
  *
@@ -9,9 +9,9 @@
  *	  │         └ the function has read every descriptor below; they may still be running
  *	  └ slots below have their valid bit cleared and may be reserved again
  *
- * A slot is visible to the function from the moment it is reserved, before its producer has
- * written it. It must not look valid then, so a slot is cleared before it can be reserved again,
- * whether the function clears valid bits or not.
+ * The function may read a slot as soon as it is reserved, before its producer has written it. The
+ *slot must not look valid then, so producers clear it before it can be reserved again, whether or
+ *not the function clears valid bits.
  *
  * Thread-safe: any number of producers. Nothing here blocks, allocates or calls libc.
  */
@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #include "base/base.h"
-#include "engines/sdxi/layout.h"
+#include "hw/sdxi/layout.h"
 
 struct sdxi_ring {
 	struct sdxi_desc *descs;
@@ -38,8 +38,8 @@ struct sdxi_ring {
 };
 
 /*
- * Words shared with the function. Release and acquire suffice: the ring lies in coherent memory
- * and a doorbell is ordered by sdxi_ring_doorbell().
+ * Access to words shared with the function. Acquire and release suffice: the ring is in coherent
+ * memory, and sdxi_ring_doorbell() orders the doorbell.
  */
 static inline uint64_t sdxi_load(const uint64_t *word)
 {
@@ -60,20 +60,20 @@ int __must_check sdxi_ring_init(struct sdxi_ring *ring, struct sdxi_desc *descs,
 				uint64_t *write_index);
 
 /*
- * Reserves nr consecutive slots from *index on. Each must then be filled by sdxi_ring_put() or
- * sdxi_ring_fill_nops(), or the ring stands still.
- * 0; -EBUSY ring full, try again; -EIO the function's read index is beyond the write index;
+ * Reserves nr consecutive slots from *index on. The caller must then fill each of them, with
+ * sdxi_ring_put() or sdxi_ring_fill_nops(), or the ring stops there.
+ * 0; -EBUSY ring full, try again; -EIO the read index is beyond the write index;
  * -EINVAL nr is 0 or more than the ring holds.
  */
 int __must_check sdxi_ring_reserve(struct sdxi_ring *ring, uint32_t nr, uint64_t *index);
 
-/* Publishes desc in a reserved slot: valid bit last. */
+/* Writes desc to a reserved slot, the valid bit last. */
 void sdxi_ring_put(struct sdxi_ring *ring, uint64_t index, const struct sdxi_desc *desc);
 
-/* Gives reserved slots up. */
+/* Fills reserved slots that are not needed. */
 void sdxi_ring_fill_nops(struct sdxi_ring *ring, uint64_t index, uint32_t nr);
 
-/* Tells the function about everything below write_index. Producers may ring in any order. */
+/* Tells the function to read up to write_index. Producers may ring in any order. */
 void sdxi_ring_doorbell(struct sdxi_ring *ring, uint64_t write_index);
 
 static inline uint32_t sdxi_ring_slot(const struct sdxi_ring *ring, uint64_t index)

@@ -7,102 +7,78 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/vault.h"
 #include "engines/params.h"
 #include "engines/sdxi/channel.h"
-#include "models/sdxi/model.h"
+#include "engines/sdxi/device.h"
 
 extern const struct engine_ops sdxi_engine_ops;
 
 #define DEFAULT_TIMEOUT_MS 1000
 #define BATCH_ITEMS        128
-#define PARAMS_HELP                                                             \
-	"model[,gbps=N,latency_ns=N,jitter_ns=N,engines=N,seed=N,timeout_ms=N," \
+#define PARAMS_HELP                                                                        \
+	"model[,gbps=N,latency_ns=N,jitter_ns=N,engines=N,seed=N,timeout_ms=N,stray_ns=N," \
 	"faults=all|KIND[:PER_MILLION]+KIND… of error stop lost hang stray delay,inline,null]"
 
-struct params {
-	struct sdxi_model_config model;
+struct sdxi_options {
+	struct sdxi_model_config *model;
 	uint64_t timeout_ms;
-	bool in_line; /* executed inside submit, by no thread */
-	bool null;    /* not executed at all */
+	bool in_line; /* the model executes inside submit, without a thread */
+	bool null;    /* nothing executes */
 };
 
-/* True if the parameter is a number's, then *ok says whether the number is good. */
-static bool set_number(const struct engine_param *param, struct params *params, bool *ok)
+static bool flag_set(void *options, const struct engine_key *key, const struct engine_param *param)
 {
-	uint64_t nr_engines = params->model.nr_engines, gbps = 0;
-	const struct {
-		const char *key;
-		uint64_t min, max, *field;
-	} numbers[] = {
-		{"gbps", 1, 1000, &gbps},
-		{"latency_ns", 0, NS_PER_SEC, &params->model.speed.latency_ns},
-		{"jitter_ns", 0, NS_PER_SEC, &params->model.speed.jitter_ns},
-		{"engines", 1, SDXI_MODEL_MAX_ENGINES, &nr_engines},
-		{"seed", 0, UINT64_MAX, &params->model.seed},
-		{"timeout_ms", 1, 60000, &params->timeout_ms},
-	};
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(numbers); i++) {
-		if (!engine_param_key(param, numbers[i].key))
-			continue;
-		*ok = engine_param_number(param, numbers[i].min, numbers[i].max, numbers[i].field);
-		params->model.nr_engines = (unsigned int)nr_engines;
-		if (gbps)
-			params->model.speed.bytes_per_us = gbps * 1000;
-		return true;
-	}
-	return false;
+	*(bool *)((char *)options + key->offset) = true;
+	return param->value_len == 0;
 }
 
-static bool set_faults(const struct engine_param *param, struct params *params)
-{
-	const char *bad;
-	char text[256];
+#define AT(member) offsetof(struct sdxi_options, member)
 
-	if (param->value_len >= sizeof(text))
-		return false;
-	memcpy(text, param->value, param->value_len);
-	text[param->value_len] = '\0';
-	return !model_parse_faults(text, sdxi_fault_names, sdxi_fault_default_ppm, SDXI_NR_FAULTS,
-				   params->model.fault_ppm, &bad);
+static const struct engine_key keys[] = {
+	{"timeout_ms", 1, 60000, engine_set_u64, AT(timeout_ms)},
+	{"inline", 0, 0, flag_set, AT(in_line)},
+	{"null", 0, 0, flag_set, AT(null)},
+};
+
+static bool options_set(struct sdxi_options *options, const struct engine_param *param)
+{
+	const struct engine_key *key = engine_key_find(keys, ARRAY_SIZE(keys), param);
+
+	if (key)
+		return key->set(options, key, param);
+	key = sdxi_model_key_find(param);
+	return key && key->set(options->model, key, param);
 }
 
-static bool set_param(const struct engine_param *param, struct params *params)
-{
-	bool ok;
-
-	if (engine_param_key(param, "null") && param->value_len == 0)
-		return params->null = true;
-	if (engine_param_key(param, "inline") && param->value_len == 0)
-		return params->in_line = true;
-	if (engine_param_key(param, "faults"))
-		return set_faults(param, params);
-	return set_number(param, params, &ok) && ok;
-}
-
-/* 0, or -EINVAL with the reason. text starts with "model". */
-static int parse(const char *text, struct params *params, char *why, size_t why_bytes)
+/* 0, or -EINVAL with the reason. text starts with "model". Free options->model in either case. */
+static int options_parse(const char *text, struct sdxi_options *options, char *why,
+			 size_t why_bytes)
 {
 	struct engine_param param;
 
-	*params = (struct params){.model.nr_engines = 1, .timeout_ms = DEFAULT_TIMEOUT_MS};
+	*options = (struct sdxi_options){
+		.model = sdxi_model_config_alloc(),
+		.timeout_ms = DEFAULT_TIMEOUT_MS,
+	};
+	if (!options->model) {
+		snprintf(why, why_bytes, "sdxi: out of memory");
+		return -ENOMEM;
+	}
 	engine_param_next(&text, &param);
 	while (engine_param_next(&text, &param))
-		if (!set_param(&param, params))
+		if (!options_set(options, &param))
 			return engine_param_bad(&param, "sdxi", "bad parameter", PARAMS_HELP, why,
 						why_bytes);
-	if (!params->in_line)
-		return 0;
-	params->model.nr_engines = 0;
-	if (!params->model.fault_ppm[SDXI_FAULT_STRAY])
+	if (!options->in_line || sdxi_model_config_inline(options->model))
 		return 0;
 	snprintf(why, why_bytes,
-		 "engine sdxi: a model that works inside submit (inline) can't stray: leave out "
-		 "inline, or name the faults one by one without stray");
+		 "engine sdxi: inline executes inside submit and can't stray: leave out inline, or "
+		 "name the faults one by one without stray");
 	return -EINVAL;
 }
 
@@ -113,13 +89,17 @@ static bool wants_model(const char *params)
 
 static int sdxi_probe(const char *params, char *why, size_t why_bytes)
 {
+	struct sdxi_options options;
 	struct engine_param param;
-	struct params parsed;
+	int err;
 
-	if (wants_model(params))
-		return parse(params, &parsed, why, why_bytes);
+	if (wants_model(params)) {
+		err = options_parse(params, &options, why, why_bytes);
+		free(options.model);
+		return err;
+	}
 	if (engine_param_next(&params, &param))
-		return engine_param_bad(&param, "sdxi", "unknown way in", PARAMS_HELP, why,
+		return engine_param_bad(&param, "sdxi", "unknown backend", PARAMS_HELP, why,
 					why_bytes);
 	return sdxi_device_probe("", "", why, why_bytes);
 }
@@ -131,49 +111,57 @@ static void sdxi_close(struct engine *engine)
 	if (!engine)
 		return;
 	self = CONTAINER_OF(engine, struct sdxi_engine, engine);
-	if (self->way)
-		self->way->ops->close(self->way);
+	if (self->backend)
+		self->backend->ops->close(self->backend);
 	sdxi_channel_free_unstopped(self);
 	vault_free(self, sizeof(*self));
+}
+
+/* 0 or -errno. */
+static int engine_create(const struct sdxi_options *options, struct engine **out)
+{
+	struct sdxi_engine *self;
+	void *memory;
+	int err = vault_alloc(sizeof(*self), &memory);
+
+	if (err)
+		return err;
+	self = memory;
+	self->engine = (struct engine){
+		.ops = &sdxi_engine_ops, .depth = SDXI_DEPTH, .batch_items = BATCH_ITEMS};
+	self->timeout_ns = options->timeout_ms * NS_PER_MS;
+	counts_init(&self->counts, self->closed_counts, SDXI_NR_COUNTS);
+	if (options->null)
+		self->backend = &sdxi_backend_null;
+	else
+		err = sdxi_backend_model_open(options->model, &self->backend);
+	if (err)
+		sdxi_close(&self->engine);
+	else
+		*out = &self->engine;
+	return err;
 }
 
 static int sdxi_open(const struct engine_env *env __maybe_unused, const char *params,
 		     struct engine **out, char *why, size_t why_bytes)
 {
-	struct sdxi_engine *self;
-	struct params parsed;
-	void *memory;
+	struct sdxi_options options;
 	int err;
 
 	if (!wants_model(params))
 		return sdxi_probe(params, why, why_bytes);
-	err = parse(params, &parsed, why, why_bytes);
-	if (err)
-		return err;
-	err = vault_alloc(sizeof(*self), &memory);
-	if (err)
-		goto fail;
-	self = memory;
-	self->engine = (struct engine){
-		.ops = &sdxi_engine_ops, .depth = SDXI_DEPTH, .batch_items = BATCH_ITEMS};
-	self->timeout_ns = parsed.timeout_ms * NS_PER_MS;
-	counts_init(&self->counts, self->closed_counts, SDXI_NR_COUNTS);
-	if (parsed.null)
-		self->way = &sdxi_way_null;
-	else
-		err = sdxi_way_model_open(&parsed.model, &self->way);
-	if (err) {
-		sdxi_close(&self->engine);
-		goto fail;
+	err = options_parse(params, &options, why, why_bytes);
+	if (!err) {
+		err = engine_create(&options, out);
+		if (err)
+			snprintf(why, why_bytes, "sdxi: no memory or no threads for the model: %s",
+				 strerror(-err));
 	}
-	*out = &self->engine;
-	return 0;
-fail:
-	snprintf(why, why_bytes, "sdxi: no memory or no threads for the model: %s", strerror(-err));
+	free(options.model);
 	return err;
 }
 
-/* Only by name: there is no hardware way in yet, and a model is never chosen silently. */
+/* Only by name: there is no backend for hardware yet, and a model is never chosen silently. */
 const struct engine_ops sdxi_engine_ops = {
 	.abi = ENGINE_ABI,
 	.size = sizeof(struct engine_ops),

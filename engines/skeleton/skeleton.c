@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * An engine to start from: it queues batches and copies them, one item per poll, in the caller's
- * thread. docs/engines.md goes through it. It is compiled and run by tests/unit/skeleton.c and is
- * no part of the library.
+ * A template for engines: it queues batches and copies one item per poll, in the calling thread.
+ * docs/engines.md explains it. tests/unit/skeleton.c compiles and runs it; it is not a part of the
+ * library.
  */
 #include <errno.h>
 #include <stdatomic.h>
 
 #include "base/vault.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "engines/engine.h"
 #include "engines/params.h"
 
@@ -16,21 +16,21 @@
 
 extern const struct engine_ops skeleton_engine_ops;
 
-/* What all channels share. The public part comes first by no rule; CONTAINER_OF finds the rest. */
+/* Shared by all channels. CONTAINER_OF finds it from the public part. */
 struct skeleton {
 	struct engine engine;
 	const struct copy_kernel *kernel;
 	atomic_ulong nr_items;
 };
 
-/* What one thread has to itself: no lock is needed anywhere. */
+/* Private to one thread: no locks. */
 struct skeleton_channel {
 	struct engine_channel channel;
 	struct engine_batch *queued, **queued_tail;
 	uint32_t nr_queued;
 };
 
-static int parse(const char *params, uint32_t *depth, char *why, size_t why_bytes)
+static int params_parse(const char *params, uint32_t *depth, char *why, size_t why_bytes)
 {
 	struct engine_param param;
 
@@ -46,22 +46,22 @@ static int parse(const char *params, uint32_t *depth, char *why, size_t why_byte
 	return 0;
 }
 
-/* Required. Says whether it would work here, and if not, what to do about it. */
+/* Required. Can the engine be used here? If not, why names the cause and the remedy. */
 static int skeleton_probe(const char *params, char *why, size_t why_bytes)
 {
 	uint32_t depth;
 
-	return parse(params, &depth, why, why_bytes);
+	return params_parse(params, &depth, why, why_bytes);
 }
 
-/* Required. All that close may find is set before anything can fail. */
+/* Required. close must accept the engine at every point where this can fail. */
 static int skeleton_open(const struct engine_env *env __maybe_unused, const char *params,
 			 struct engine **out, char *why, size_t why_bytes)
 {
 	struct skeleton *skeleton;
 	void *memory;
 	uint32_t depth;
-	int err = parse(params, &depth, why, why_bytes);
+	int err = params_parse(params, &depth, why, why_bytes);
 
 	if (err)
 		return err;
@@ -84,7 +84,7 @@ static void skeleton_close(struct engine *engine)
 		vault_free(CONTAINER_OF(engine, struct skeleton, engine), sizeof(struct skeleton));
 }
 
-/* Required. An engine with several devices picks those near the node. */
+/* Required. An engine with several devices chooses those near the node. */
 static int skeleton_channel_open(struct engine *engine, int near_node __maybe_unused,
 				 struct engine_channel **out)
 {
@@ -101,7 +101,7 @@ static int skeleton_channel_open(struct engine *engine, int near_node __maybe_un
 	return 0;
 }
 
-/* Required. Nothing is in flight. */
+/* Required. Nothing is in flight when it is called. */
 static void skeleton_channel_close(struct engine_channel *channel)
 {
 	if (channel)
@@ -109,7 +109,7 @@ static void skeleton_channel_close(struct engine_channel *channel)
 			   sizeof(struct skeleton_channel));
 }
 
-/* Required. A synchronous engine does it all here and answers ENGINE_DONE. */
+/* Required. A synchronous engine copies here and returns ENGINE_DONE. */
 static enum engine_verdict skeleton_submit(struct engine_channel *channel,
 					   struct engine_batch *batch)
 {
@@ -127,8 +127,8 @@ static enum engine_verdict skeleton_submit(struct engine_channel *channel,
 	return ENGINE_QUEUED;
 }
 
-/* Items end in any order: here the last one first. */
-static void copy_one(struct skeleton_channel *ch, struct engine_batch *batch)
+/* Items may end in any order: here the last one is first. */
+static void batch_copy_one(struct skeleton_channel *ch, struct engine_batch *batch)
 {
 	struct skeleton *skeleton = CONTAINER_OF(ch->channel.engine, struct skeleton, engine);
 	struct engine_item *item = &batch->items[--batch->nr_left];
@@ -139,7 +139,7 @@ static void copy_one(struct skeleton_channel *ch, struct engine_batch *batch)
 	atomic_fetch_add_explicit(&skeleton->nr_items, 1, memory_order_relaxed);
 }
 
-/* Required if submit may answer ENGINE_QUEUED. This one never has to wait. */
+/* Required if submit may return ENGINE_QUEUED. This engine never needs to wait. */
 static uint32_t skeleton_poll(struct engine_channel *channel, uint64_t wait_ns __maybe_unused,
 			      struct engine_batch **done, uint32_t max)
 {
@@ -148,7 +148,7 @@ static uint32_t skeleton_poll(struct engine_channel *channel, uint64_t wait_ns _
 
 	if (!batch || !max)
 		return 0;
-	copy_one(ch, batch);
+	batch_copy_one(ch, batch);
 	if (batch->nr_left)
 		return 0;
 	ch->queued = batch->next;
@@ -159,13 +159,13 @@ static uint32_t skeleton_poll(struct engine_channel *channel, uint64_t wait_ns _
 	return 1;
 }
 
-/* Not required. */
+/* Optional. */
 static void skeleton_counters(struct engine *engine, engine_counter_fn fn, void *arg)
 {
 	fn(arg, "items", atomic_load(&CONTAINER_OF(engine, struct skeleton, engine)->nr_items));
 }
 
-/* In the library this would be a row of engine_table; a shared object calls it engine_ops. */
+/* In the library this is a row of engine_table; a shared object exports it as engine_ops. */
 const struct engine_ops skeleton_engine_ops = {
 	.abi = ENGINE_ABI,
 	.size = sizeof(struct engine_ops),

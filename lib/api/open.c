@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/vault.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "lib/api/contexts.h"
 #include "lib/api/fork.h"
 #include "lib/api/options.h"

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "base/wait.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "lib/exchange/watcher.h"
 #include "lib/core/context.h"
 #include "lib/core/job.h"

@@ -6,7 +6,7 @@
 
 #include "base/sys.h"
 #include "base/vault.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "lib/nodes/page_nodes.h"
 #include "lib/pool/bays.h"
 #include "lib/pool/extents.h"

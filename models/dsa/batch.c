@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Batches: the list is read when it is executed, in random order between fences, and every record
- * of its descriptors is written before the batch's own.
+ * Batches. The list is read at execution; its descriptors run in random order between fences; the
+ * record of the batch is written after those of its descriptors.
  */
 #include "models/dsa/internal.h"
 
@@ -11,7 +11,7 @@ bool dsa_wants_cr(struct dsa_device *device, const struct dsa_hw_desc *desc, uin
 		return status != DSA_COMP_SUCCESS || (desc->flags & IDXD_OP_FLAG_RCR);
 	if (status != DSA_COMP_SUCCESS) {
 		device->sw_error = status;
-		dsa_count(device->model, DSA_COUNT_SW_ERRORS, 1);
+		dsa_model_add(device->model, DSA_COUNT_SW_ERRORS, 1);
 	}
 	return false;
 }
@@ -27,12 +27,12 @@ void dsa_write_cr(uint64_t addr, const struct dsa_completion_record *cr)
 	__atomic_store_n(&to[0], from->field[0], __ATOMIC_RELEASE);
 }
 
-static const struct dsa_hw_desc *list_of(const struct dsa_hw_desc *desc)
+static const struct dsa_hw_desc *batch_list(const struct dsa_hw_desc *desc)
 {
 	return (const struct dsa_hw_desc *)(uintptr_t)desc->desc_list_addr;
 }
 
-static uint64_t hash_source(const struct dsa_model *model, const struct dsa_hw_desc *desc)
+static uint64_t desc_hash_source(const struct dsa_model *model, const struct dsa_hw_desc *desc)
 {
 	uint64_t bad;
 
@@ -46,29 +46,28 @@ static uint64_t hash_source(const struct dsa_model *model, const struct dsa_hw_d
 	return dsa_memory_hash(1, desc->src_addr, desc->xfer_size);
 }
 
-/* Returns false if it ended other than in plain success. */
-static bool run_one(struct dsa_device *device, const struct dsa_hw_desc *listed, uint64_t fate,
-		    uint32_t index, uint64_t *bytes, struct dsa_watch *watch)
+/* True if the descriptor ended in plain success. */
+static bool batch_run_one(struct dsa_device *device, const struct dsa_hw_desc *listed,
+			  uint64_t fate, uint32_t index, uint64_t *bytes, struct dsa_watch *watch)
 {
 	struct model_prng prng = model_prng_for(fate, index + 1);
 	struct dsa_completion_record cr = {0};
 	struct dsa_hw_desc desc = *listed;
-	struct dsa_watch unused;
 
 	if (!dsa_check_cr(device, &desc))
 		return false;
-	*bytes += dsa_execute(device, &desc, true, &prng, &cr, &unused);
+	*bytes += dsa_execute(device, &desc, true, &prng, &cr);
 	if (device->model->config.watch)
-		watch->source_hash += hash_source(device->model, &desc);
+		watch->source_hash += desc_hash_source(device->model, &desc);
 	if (dsa_wants_cr(device, &desc, cr.status))
 		dsa_write_cr(desc.completion_addr, &cr);
 	return cr.status == DSA_COMP_SUCCESS;
 }
 
 /* Executes list[from, to) in random order. Returns how many failed. */
-static uint32_t run_stretch(struct dsa_device *device, const struct dsa_hw_desc *list,
-			    uint32_t from, uint32_t to, uint64_t fate, struct model_prng *prng,
-			    uint64_t *bytes, struct dsa_watch *watch)
+static uint32_t batch_run_stretch(struct dsa_device *device, const struct dsa_hw_desc *list,
+				  uint32_t from, uint32_t to, uint64_t fate,
+				  struct model_prng *prng, uint64_t *bytes, struct dsa_watch *watch)
 {
 	bool in_order = device->model->config.in_order;
 	uint16_t order[DSA_MAX_BATCH];
@@ -77,17 +76,17 @@ static uint32_t run_stretch(struct dsa_device *device, const struct dsa_hw_desc 
 	for (uint32_t i = from; i < to; i++)
 		order[i - from] = (uint16_t)i;
 	for (uint32_t nr = to - from, i = 0; i < nr; i++) {
-		/* A shuffle as it goes: any of those that are left comes next. */
+		/* Fisher-Yates: any of the rest comes next. */
 		uint32_t at = i + (in_order ? 0 : (uint32_t)model_below(prng, nr - i));
 		uint16_t index = order[at];
 
 		order[at] = order[i];
-		nr_failed += !run_one(device, &list[index], fate, index, bytes, watch);
+		nr_failed += !batch_run_one(device, &list[index], fate, index, bytes, watch);
 	}
 	return nr_failed;
 }
 
-static uint32_t next_fence(const struct dsa_hw_desc *list, uint32_t from, uint32_t nr)
+static uint32_t batch_next_fence(const struct dsa_hw_desc *list, uint32_t from, uint32_t nr)
 {
 	for (uint32_t i = from + 1; i < nr; i++)
 		if (list[i].flags & IDXD_OP_FLAG_FENCE)
@@ -95,9 +94,9 @@ static uint32_t next_fence(const struct dsa_hw_desc *list, uint32_t from, uint32
 	return nr;
 }
 
-/* How much of the list can be read before a page fault on it. */
-static uint32_t readable_part(struct dsa_device *device, const struct dsa_hw_desc *desc,
-			      struct model_prng *prng, uint64_t *fault_addr)
+/* How many descriptors can be read before a page fault on the list. */
+static uint32_t batch_readable_part(struct dsa_device *device, const struct dsa_hw_desc *desc,
+				    struct model_prng *prng, uint64_t *fault_addr)
 {
 	uint64_t addr = desc->desc_list_addr;
 	uint32_t nr = desc->desc_count;
@@ -105,7 +104,7 @@ static uint32_t readable_part(struct dsa_device *device, const struct dsa_hw_des
 	if (!dsa_memory_readable(device->model, addr, (uint64_t)nr * DSA_DESC_BYTES, true,
 				 fault_addr))
 		return (uint32_t)((*fault_addr - addr) / DSA_DESC_BYTES);
-	if (dsa_fault(device->model, prng, DSA_FAULT_LIST)) {
+	if (dsa_model_fault(device->model, prng, DSA_FAULT_LIST)) {
 		nr = (uint32_t)model_below(prng, nr);
 		*fault_addr = addr + (uint64_t)nr * DSA_DESC_BYTES;
 	}
@@ -116,20 +115,20 @@ uint64_t dsa_execute_batch(struct dsa_device *device, const struct dsa_hw_desc *
 			   struct model_prng *prng, struct dsa_completion_record *cr,
 			   struct dsa_watch *watch)
 {
-	const struct dsa_hw_desc *list = list_of(desc);
+	const struct dsa_hw_desc *list = batch_list(desc);
 	uint64_t fate = model_random(prng);
 	uint64_t fault_addr = 0, bytes = 0;
-	uint32_t nr_readable = readable_part(device, desc, prng, &fault_addr);
+	uint32_t nr_readable = batch_readable_part(device, desc, prng, &fault_addr);
 	uint32_t done = 0, nr_failed = 0;
 
-	dsa_count(device->model, DSA_COUNT_BATCHES, 1);
+	dsa_model_add(device->model, DSA_COUNT_BATCHES, 1);
 	while (done < nr_readable) {
-		uint32_t end = next_fence(list, done, nr_readable);
+		uint32_t end = batch_next_fence(list, done, nr_readable);
 
-		/* A fence behind a failure ends the batch; the rest is never looked at. */
+		/* A fence after a failure ends the batch; the rest is never read. */
 		if (done && nr_failed)
 			break;
-		nr_failed += run_stretch(device, list, done, end, fate, prng, &bytes, watch);
+		nr_failed += batch_run_stretch(device, list, done, end, fate, prng, &bytes, watch);
 		done = end;
 	}
 	cr->bytes_completed = done;
@@ -144,17 +143,17 @@ uint64_t dsa_execute_batch(struct dsa_device *device, const struct dsa_hw_desc *
 
 uint64_t dsa_watch_sources(const struct dsa_model *model, const struct dsa_hw_desc *desc)
 {
-	const struct dsa_hw_desc *list = list_of(desc);
+	const struct dsa_hw_desc *list = batch_list(desc);
 	uint64_t bad, hash = 0;
 
 	if (desc->opcode != DSA_OPCODE_BATCH)
-		return hash_source(model, desc);
+		return desc_hash_source(model, desc);
 	if (desc->desc_count > DSA_MAX_BATCH || (desc->desc_list_addr & (DSA_DESC_BYTES - 1)) ||
 	    !dsa_memory_readable(model, desc->desc_list_addr,
 				 (uint64_t)desc->desc_count * DSA_DESC_BYTES, false, &bad))
 		return hash;
 	for (uint32_t i = 0; i < desc->desc_count; i++)
-		hash += hash_source(model, &list[i]);
+		hash += desc_hash_source(model, &list[i]);
 	return hash;
 }
 

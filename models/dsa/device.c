@@ -22,8 +22,8 @@ static uint32_t set_take(struct dsa_set *set, uint32_t at)
 	return index;
 }
 
-/* Does anything that was accepted before still live? Then a drain has to wait. */
-static bool is_oldest(const struct dsa_device *device, const struct dsa_entry *entry)
+/* A drain waits for every descriptor that was accepted before it. */
+static bool entry_is_oldest(const struct dsa_device *device, const struct dsa_entry *entry)
 {
 	for (uint32_t i = 0; i < device->nr_entries; i++)
 		if (device->entries[i].live && device->entries[i].seq < entry->seq)
@@ -31,13 +31,13 @@ static bool is_oldest(const struct dsa_device *device, const struct dsa_entry *e
 	return true;
 }
 
-static bool may_run(const struct dsa_device *device, const struct dsa_entry *entry)
+static bool entry_may_run(const struct dsa_device *device, const struct dsa_entry *entry)
 {
-	return entry->desc.opcode != DSA_OPCODE_DRAIN || is_oldest(device, entry);
+	return entry->desc.opcode != DSA_OPCODE_DRAIN || entry_is_oldest(device, entry);
 }
 
-/* A position in the queue, or nr if nothing may run. */
-static uint32_t choose_queued(struct dsa_device *device)
+/* A position in the queue, or queued.nr if nothing may run. */
+static uint32_t device_choose_queued(struct dsa_device *device)
 {
 	uint32_t nr = device->queued.nr;
 	uint32_t start = (uint32_t)model_below(&device->prng, nr);
@@ -47,7 +47,7 @@ static uint32_t choose_queued(struct dsa_device *device)
 		uint32_t at = (start + i) % nr;
 		struct dsa_entry *entry = &device->entries[device->queued.index[at]];
 
-		if (!may_run(device, entry))
+		if (!entry_may_run(device, entry))
 			continue;
 		if (!device->model->config.in_order)
 			return at;
@@ -57,7 +57,7 @@ static uint32_t choose_queued(struct dsa_device *device)
 	return best;
 }
 
-static void wake_hung(struct dsa_device *device, uint64_t now_ns, uint64_t *next_ns)
+static void device_wake_hung(struct dsa_device *device, uint64_t now_ns, uint64_t *next_ns)
 {
 	for (uint32_t i = device->hung.nr; i-- > 0;) {
 		struct dsa_entry *entry = &device->entries[device->hung.index[i]];
@@ -71,8 +71,8 @@ static void wake_hung(struct dsa_device *device, uint64_t now_ns, uint64_t *next
 	}
 }
 
-static void check_watched(struct dsa_model *model, const struct dsa_entry *entry,
-			  const struct dsa_watch *watch)
+static void entry_check_watched(struct dsa_model *model, const struct dsa_entry *entry,
+				const struct dsa_watch *watch)
 {
 	bool changed;
 
@@ -83,16 +83,16 @@ static void check_watched(struct dsa_model *model, const struct dsa_entry *entry
 	else
 		changed = entry->source_hash != dsa_watch_sources(model, &entry->desc);
 	if (entry->list_hash != dsa_watch_list(model, &entry->desc))
-		dsa_breach(model, DSA_RULE_B10);
+		dsa_model_breach(model, DSA_RULE_B10);
 	else if (changed)
-		dsa_breach(model, DSA_RULE_E5);
+		dsa_model_breach(model, DSA_RULE_E5);
 }
 
 /*
- * Freed before the record is written, both under the lock: whoever sees the record and submits
- * again must find room.
+ * Frees the entry before it writes the record, both under the lock: a submitter that sees the
+ * record must find room.
  */
-static void complete(struct dsa_device *device, uint32_t at)
+static void entry_complete(struct dsa_device *device, uint32_t at)
 {
 	uint32_t index = set_take(&device->executed, at);
 	struct dsa_entry *entry = &device->entries[index];
@@ -103,15 +103,15 @@ static void complete(struct dsa_device *device, uint32_t at)
 	if (!entry->cr_wanted)
 		return;
 	if (!dsa_memory_writable(device->model, addr, DSA_CR_BYTES, true, &bad)) {
-		dsa_breach(device->model, DSA_RULE_P7);
+		dsa_model_breach(device->model, DSA_RULE_P7);
 		device->sw_error = DSA_COMP_CRA_XLAT;
-		dsa_count(device->model, DSA_COUNT_SW_ERRORS, 1);
+		dsa_model_add(device->model, DSA_COUNT_SW_ERRORS, 1);
 		return;
 	}
 	dsa_write_cr(addr, &entry->result);
 }
 
-static bool complete_one(struct dsa_device *device, uint64_t now_ns, uint64_t *next_ns)
+static bool device_complete_one(struct dsa_device *device, uint64_t now_ns, uint64_t *next_ns)
 {
 	uint32_t nr = device->executed.nr;
 	uint32_t start = (uint32_t)model_below(&device->prng, nr);
@@ -121,7 +121,7 @@ static bool complete_one(struct dsa_device *device, uint64_t now_ns, uint64_t *n
 		uint64_t due_ns = device->entries[device->executed.index[at]].due_ns;
 
 		if (due_ns <= now_ns) {
-			complete(device, at);
+			entry_complete(device, at);
 			return true;
 		}
 		*next_ns = MIN(*next_ns, due_ns);
@@ -129,9 +129,9 @@ static bool complete_one(struct dsa_device *device, uint64_t now_ns, uint64_t *n
 	return false;
 }
 
-/* What befalls a descriptor as a whole. False: it is not executed now. */
-static bool meet_fate(struct dsa_device *device, struct dsa_entry *entry, uint32_t index,
-		      struct model_prng *prng, uint64_t now_ns)
+/* Draws the faults of a descriptor as a whole. False: it is not executed now. */
+static bool entry_meet_fate(struct dsa_device *device, struct dsa_entry *entry, uint32_t index,
+			    struct model_prng *prng, uint64_t now_ns)
 {
 	struct dsa_model *model = device->model;
 	uint64_t hang_ns = model->config.hang_ns;
@@ -139,35 +139,49 @@ static bool meet_fate(struct dsa_device *device, struct dsa_entry *entry, uint32
 	if (entry->woken || entry->desc.opcode == DSA_OPCODE_NOOP ||
 	    entry->desc.opcode == DSA_OPCODE_DRAIN)
 		return true;
-	if (dsa_fault(model, prng, DSA_FAULT_HALT)) {
+	if (dsa_model_fault(model, prng, DSA_FAULT_HALT)) {
 		device->halted = true;
 		set_add(&device->queued, index);
 		return false;
 	}
-	if (dsa_fault(model, prng, DSA_FAULT_HANG)) {
+	if (dsa_model_fault(model, prng, DSA_FAULT_HANG)) {
 		entry->due_ns = hang_ns ? now_ns + hang_ns / 2 + model_below(prng, hang_ns) : NEVER;
 		set_add(&device->hung, index);
 		return false;
 	}
-	if (dsa_fault(model, prng, DSA_FAULT_LATE))
+	if (dsa_model_fault(model, prng, DSA_FAULT_LATE))
 		entry->due_ns += model->config.late_ns;
-	entry->cr_wanted = !dsa_fault(model, prng, DSA_FAULT_LOST);
+	entry->cr_wanted = !dsa_model_fault(model, prng, DSA_FAULT_LOST);
 	return true;
 }
 
-static void run(struct dsa_device *device, struct dsa_entry *entry, uint32_t index,
-		struct model_prng *prng, uint64_t now_ns)
+/* Returns the bytes moved. */
+static uint64_t entry_execute(struct dsa_device *device, struct dsa_entry *entry,
+			      struct model_prng *prng, struct dsa_watch *watch)
+{
+	uint64_t bytes = dsa_execute(device, &entry->desc, false, prng, &entry->result);
+
+	if (entry->desc.opcode != DSA_OPCODE_BATCH)
+		return bytes;
+	if (entry->result.status == DSA_COMP_SUCCESS)
+		return dsa_execute_batch(device, &entry->desc, prng, &entry->result, watch);
+	watch->partial = true;
+	return 0;
+}
+
+static void entry_run(struct dsa_device *device, struct dsa_entry *entry, uint32_t index,
+		      struct model_prng *prng, uint64_t now_ns)
 {
 	const struct model_speed *speed = &device->model->config.speed;
 	struct dsa_watch watch = {0};
 	uint64_t bytes = 0;
 
 	futex_unlock(&device->lock);
-	/* An unusable record address is an error that has nowhere to go: nothing is executed. */
+	/* Without a usable record address the device has nowhere to report: it executes nothing. */
 	if (entry->cr_was_good) {
-		bytes = dsa_execute(device, &entry->desc, false, prng, &entry->result, &watch);
+		bytes = entry_execute(device, entry, prng, &watch);
 		entry->cr_wanted &= dsa_wants_cr(device, &entry->desc, entry->result.status);
-		check_watched(device->model, entry, &watch);
+		entry_check_watched(device->model, entry, &watch);
 	} else {
 		entry->cr_wanted = false;
 	}
@@ -179,9 +193,9 @@ static void run(struct dsa_device *device, struct dsa_entry *entry, uint32_t ind
 	set_add(&device->executed, index);
 }
 
-static bool execute_one(struct dsa_device *device, uint64_t now_ns)
+static bool device_execute_one(struct dsa_device *device, uint64_t now_ns)
 {
-	uint32_t at = choose_queued(device);
+	uint32_t at = device_choose_queued(device);
 	struct model_prng prng;
 	struct dsa_entry *entry;
 	uint32_t index;
@@ -192,8 +206,8 @@ static bool execute_one(struct dsa_device *device, uint64_t now_ns)
 	entry = &device->entries[index];
 	prng = model_prng_for(entry->fate, 0);
 	entry->cr_wanted = true;
-	if (meet_fate(device, entry, index, &prng, now_ns))
-		run(device, entry, index, &prng, now_ns);
+	if (entry_meet_fate(device, entry, index, &prng, now_ns))
+		entry_run(device, entry, index, &prng, now_ns);
 	return true;
 }
 
@@ -204,8 +218,9 @@ bool dsa_device_work(struct dsa_device *device, uint64_t now_ns, uint64_t *next_
 	*next_ns = NEVER;
 	futex_lock(&device->lock);
 	if (!device->halted) {
-		wake_hung(device, now_ns, next_ns);
-		worked = complete_one(device, now_ns, next_ns) || execute_one(device, now_ns);
+		device_wake_hung(device, now_ns, next_ns);
+		worked = device_complete_one(device, now_ns, next_ns) ||
+			 device_execute_one(device, now_ns);
 	}
 	futex_unlock(&device->lock);
 	return worked;

@@ -6,7 +6,7 @@
 #include "base/vault.h"
 #include "models/dsa/internal.h"
 
-/* Executed or hung descriptors that no longer count against the queue. */
+/* Room for descriptors that were executed or hang: they do not count against the queue. */
 #define SPARE_ENTRIES 256
 
 #define CRC32C_POLY 0x82f63b78U /* 0x11EDC6F41, bit 0 first */
@@ -49,7 +49,7 @@ void dsa_model_defaults(struct dsa_model_config *config)
 	};
 }
 
-static bool plausible(const struct dsa_model_config *c)
+static bool config_is_valid(const struct dsa_model_config *c)
 {
 	return c->nr_devices >= 1 && c->nr_devices <= 64 && c->nr_engines <= 64 &&
 	       (c->nr_engines >= 1 || c->stepped || c->null) && c->wq_size >= 1 &&
@@ -69,8 +69,8 @@ static void fill_crc_table(uint32_t table[256])
 	}
 }
 
-/* Waits for work or for the next due time: briefly by spinning, then asleep. */
-static void rest(struct dsa_device *device, uint32_t bell, uint64_t next_ns)
+/* Waits for work or for the next due time: spins briefly, then sleeps. */
+static void device_wait_for_work(struct dsa_device *device, uint32_t bell, uint64_t next_ns)
 {
 	uint64_t now = now_ns(), until = MIN(next_ns, now + 20 * NS_PER_US);
 
@@ -97,12 +97,12 @@ static void *engine_main(void *arg)
 		uint32_t bell = atomic_load(&device->bell);
 
 		if (!dsa_device_work(device, now_ns(), &next_ns))
-			rest(device, bell, next_ns);
+			device_wait_for_work(device, bell, next_ns);
 	}
 	return NULL;
 }
 
-static uint32_t nr_threads(const struct dsa_model_config *config)
+static uint32_t config_nr_threads(const struct dsa_model_config *config)
 {
 	return config->stepped || config->null ? 0 : config->nr_devices * config->nr_engines;
 }
@@ -121,7 +121,7 @@ static size_t device_bytes(uint32_t nr_entries)
 	       4 * ALIGN_UP(nr_entries * sizeof(uint32_t), (size_t)CACHELINE);
 }
 
-static void init_device(struct dsa_model *model, uint32_t i, uint32_t nr_entries, char *p)
+static void device_init(struct dsa_model *model, uint32_t i, uint32_t nr_entries, char *p)
 {
 	struct dsa_device *device = &model->devices[i];
 
@@ -146,11 +146,12 @@ int dsa_model_open(const struct dsa_model_config *config, struct dsa_model **out
 	void *memory;
 	int err;
 
-	if (!plausible(config))
+	if (!config_is_valid(config))
 		return -EINVAL;
 	threads_at = devices_at + config->nr_devices * sizeof(struct dsa_device);
-	arrays_at = ALIGN_UP(threads_at + nr_threads(config) * sizeof(struct dsa_engine_thread),
-			     (size_t)CACHELINE);
+	arrays_at =
+		ALIGN_UP(threads_at + config_nr_threads(config) * sizeof(struct dsa_engine_thread),
+			 (size_t)CACHELINE);
 	bytes = arrays_at + config->nr_devices * device_bytes(nr_entries);
 	err = vault_alloc(bytes, &memory);
 	if (err)
@@ -163,9 +164,9 @@ int dsa_model_open(const struct dsa_model_config *config, struct dsa_model **out
 	model->threads = (void *)((char *)memory + threads_at);
 	fill_crc_table(model->crc_table);
 	for (uint32_t i = 0; i < config->nr_devices; i++)
-		init_device(model, i, nr_entries,
+		device_init(model, i, nr_entries,
 			    (char *)memory + arrays_at + i * device_bytes(nr_entries));
-	for (uint32_t i = 0; i < nr_threads(config) && !err; i++) {
+	for (uint32_t i = 0; i < config_nr_threads(config) && !err; i++) {
 		model->threads[i].device = &model->devices[i / config->nr_engines];
 		err = thread_start(&model->threads[i].thread, engine_main, &model->threads[i]);
 	}
@@ -177,14 +178,14 @@ int dsa_model_open(const struct dsa_model_config *config, struct dsa_model **out
 	return 0;
 }
 
-static void stop_threads(struct dsa_model *model)
+static void model_stop_threads(struct dsa_model *model)
 {
 	atomic_store(&model->stop, true);
 	for (uint32_t i = 0; i < model->config.nr_devices; i++) {
 		atomic_fetch_add(&model->devices[i].bell, 1);
 		futex_wake(&model->devices[i].bell, UINT32_MAX);
 	}
-	for (uint32_t i = 0; i < nr_threads(&model->config); i++) {
+	for (uint32_t i = 0; i < config_nr_threads(&model->config); i++) {
 		struct dsa_engine_thread *thread = &model->threads[i];
 
 		thread_join(&thread->thread);
@@ -197,8 +198,8 @@ void dsa_model_close(struct dsa_model *model)
 
 	if (!model)
 		return;
-	stop_threads(model);
-	/* Time no longer counts; the hung stay hung because nobody calls them due. */
+	model_stop_threads(model);
+	/* Everything is due now, except for what hangs. */
 	for (uint32_t i = 0; i < model->config.nr_devices; i++) {
 		model->devices[i].hung.nr = 0;
 		while (dsa_device_work(&model->devices[i], UINT64_MAX - 1, &next_ns))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* What the operations do to memory, and how they stop half-way. */
+/* What the operations do to memory, and where a fault stops them. */
 #include "models/dsa/internal.h"
 
 struct operand {
@@ -7,7 +7,7 @@ struct operand {
 	bool write;
 };
 
-/* Where an operation stops: `offset` bytes in, at an address of one operand. */
+/* Where a page fault stops an operation: `offset` bytes in, at an address of one operand. */
 struct stop {
 	uint64_t offset;
 	uint64_t addr;
@@ -16,7 +16,7 @@ struct stop {
 	bool backwards;
 };
 
-static unsigned int operands_of(const struct dsa_hw_desc *desc, struct operand operand[3])
+static unsigned int op_operands(const struct dsa_hw_desc *desc, struct operand operand[3])
 {
 	switch (desc->opcode) {
 	case DSA_OPCODE_MEMFILL:
@@ -41,8 +41,9 @@ static unsigned int operands_of(const struct dsa_hw_desc *desc, struct operand o
 	}
 }
 
-static bool natural_stop(const struct dsa_model *model, const struct dsa_hw_desc *desc,
-			 const struct operand *operand, unsigned int nr_operands, struct stop *stop)
+static bool op_natural_stop(const struct dsa_model *model, const struct dsa_hw_desc *desc,
+			    const struct operand *operand, unsigned int nr_operands,
+			    struct stop *stop)
 {
 	bool fault_in = desc->flags & IDXD_OP_FLAG_BOF;
 	bool found = false;
@@ -62,17 +63,17 @@ static bool natural_stop(const struct dsa_model *model, const struct dsa_hw_desc
 	return found;
 }
 
-/* At the start of any page that any operand covers. */
-static bool injected_stop(struct dsa_model *model, const struct dsa_hw_desc *desc,
-			  const struct operand *operand, unsigned int nr_operands,
-			  struct model_prng *prng, struct stop *stop)
+/* At the start of a random page of a random operand. */
+static bool op_injected_stop(struct dsa_model *model, const struct dsa_hw_desc *desc,
+			     const struct operand *operand, unsigned int nr_operands,
+			     struct model_prng *prng, struct stop *stop)
 {
-	bool backwards =
-		desc->opcode == DSA_OPCODE_MEMMOVE && dsa_fault(model, prng, DSA_FAULT_REVERSE);
+	bool backwards = desc->opcode == DSA_OPCODE_MEMMOVE &&
+			 dsa_model_fault(model, prng, DSA_FAULT_REVERSE);
 	const struct operand *hit;
 	uint64_t first, last, page;
 
-	if (!backwards && !dsa_fault(model, prng, DSA_FAULT_PAGE))
+	if (!backwards && !dsa_model_fault(model, prng, DSA_FAULT_PAGE))
 		return false;
 	hit = &operand[model_below(prng, nr_operands)];
 	first = hit->addr / PAGE_BYTES;
@@ -90,7 +91,7 @@ static bool injected_stop(struct dsa_model *model, const struct dsa_hw_desc *des
 	return true;
 }
 
-static void move(uint64_t dst, uint64_t src, uint64_t len_bytes)
+static void op_move(uint64_t dst, uint64_t src, uint64_t len_bytes)
 {
 	uint8_t *to = (uint8_t *)(uintptr_t)dst;
 	const uint8_t *from = (const uint8_t *)(uintptr_t)src;
@@ -103,7 +104,7 @@ static void move(uint64_t dst, uint64_t src, uint64_t len_bytes)
 	}
 }
 
-static void fill(uint64_t dst, uint64_t pattern, uint64_t phase, uint64_t len_bytes)
+static void op_fill(uint64_t dst, uint64_t pattern, uint64_t phase, uint64_t len_bytes)
 {
 	volatile uint8_t *to = (volatile uint8_t *)(uintptr_t)dst;
 
@@ -111,8 +112,8 @@ static void fill(uint64_t dst, uint64_t pattern, uint64_t phase, uint64_t len_by
 		to[i] = (uint8_t)(pattern >> (8 * ((phase + i) & 7)));
 }
 
-static uint32_t crc32c(const struct dsa_model *model, uint32_t crc, uint64_t src,
-		       uint64_t len_bytes)
+static uint32_t op_crc32c(const struct dsa_model *model, uint32_t crc, uint64_t src,
+			  uint64_t len_bytes)
 {
 	const uint8_t *p = (const uint8_t *)(uintptr_t)src;
 
@@ -122,14 +123,14 @@ static uint32_t crc32c(const struct dsa_model *model, uint32_t crc, uint64_t src
 	return ~crc;
 }
 
-static uint32_t crc_seed(const struct dsa_hw_desc *desc)
+static uint32_t op_crc_seed(const struct dsa_hw_desc *desc)
 {
 	if (desc->flags & DSA_FLAG_CRC_SEED_MEM)
 		return *(const uint32_t *)(uintptr_t)desc->seed_addr;
 	return desc->crc_seed;
 }
 
-/* How many of the bytes are equal; pattern compares when b is 0. */
+/* How many bytes are equal before the first difference; b 0 compares with the pattern. */
 static uint64_t equal_bytes(uint64_t a, uint64_t b, uint64_t pattern, uint64_t len_bytes)
 {
 	const uint8_t *x = (const uint8_t *)(uintptr_t)a;
@@ -141,8 +142,8 @@ static uint64_t equal_bytes(uint64_t a, uint64_t b, uint64_t pattern, uint64_t l
 	return len_bytes;
 }
 
-static void compare(const struct dsa_hw_desc *desc, uint64_t len_bytes,
-		    struct dsa_completion_record *cr)
+static void op_compare(const struct dsa_hw_desc *desc, uint64_t len_bytes,
+		       struct dsa_completion_record *cr)
 {
 	uint64_t b = desc->opcode == DSA_OPCODE_COMPARE ? desc->src2_addr : 0;
 	uint64_t same = equal_bytes(desc->src_addr, b, desc->comp_pattern, len_bytes);
@@ -153,50 +154,51 @@ static void compare(const struct dsa_hw_desc *desc, uint64_t len_bytes,
 	}
 }
 
-/* The operation on `len_bytes` of its operands, `from` bytes in. */
-static void apply(const struct dsa_model *model, const struct dsa_hw_desc *desc, uint64_t from,
-		  uint64_t len_bytes, struct dsa_completion_record *cr)
+/* Executes the operation on `len_bytes` of its operands, from byte `from` on. */
+static void op_apply(const struct dsa_model *model, const struct dsa_hw_desc *desc, uint64_t from,
+		     uint64_t len_bytes, struct dsa_completion_record *cr)
 {
 	switch (desc->opcode) {
 	case DSA_OPCODE_COPY_CRC:
 	case DSA_OPCODE_CRCGEN:
-		cr->crc_val = crc32c(model, crc_seed(desc), desc->src_addr, len_bytes);
+		cr->crc_val = op_crc32c(model, op_crc_seed(desc), desc->src_addr, len_bytes);
 		if (desc->opcode == DSA_OPCODE_CRCGEN)
 			break;
 		__attribute__((fallthrough));
 	case DSA_OPCODE_MEMMOVE:
-		move(desc->dst_addr + from, desc->src_addr + from, len_bytes);
+		op_move(desc->dst_addr + from, desc->src_addr + from, len_bytes);
 		break;
 	case DSA_OPCODE_DUALCAST:
-		move(desc->dst_addr, desc->src_addr, len_bytes);
-		move(desc->dest2, desc->src_addr, len_bytes);
+		op_move(desc->dst_addr, desc->src_addr, len_bytes);
+		op_move(desc->dest2, desc->src_addr, len_bytes);
 		break;
 	case DSA_OPCODE_MEMFILL:
-		fill(desc->dst_addr, desc->pattern, 0, len_bytes);
+		op_fill(desc->dst_addr, desc->pattern, 0, len_bytes);
 		break;
 	case DSA_OPCODE_COMPARE:
 	case DSA_OPCODE_COMPVAL:
-		compare(desc, len_bytes, cr);
+		op_compare(desc, len_bytes, cr);
 		break;
 	default:
 		break;
 	}
 }
 
-static bool moves_onto_itself(const struct dsa_hw_desc *desc)
+static bool op_overlaps_itself(const struct dsa_hw_desc *desc)
 {
 	return desc->opcode == DSA_OPCODE_MEMMOVE &&
 	       desc->dst_addr < desc->src_addr + desc->xfer_size &&
 	       desc->src_addr < desc->dst_addr + desc->xfer_size;
 }
 
-/* Nothing is promised of the bytes that were not reported: spoil some of them. */
-static void scribble(const struct dsa_hw_desc *desc, const struct operand *operand,
-		     unsigned int nr_operands, uint64_t from, uint64_t to, struct model_prng *prng)
+/* The content of bytes that are not reported as done is undefined: overwrite some of them. */
+static void op_scribble(const struct dsa_hw_desc *desc, const struct operand *operand,
+			unsigned int nr_operands, uint64_t from, uint64_t to,
+			struct model_prng *prng)
 {
 	uint64_t a, b;
 
-	if (from >= to || desc->opcode == DSA_OPCODE_CFLUSH || moves_onto_itself(desc))
+	if (from >= to || desc->opcode == DSA_OPCODE_CFLUSH || op_overlaps_itself(desc))
 		return;
 	a = from + model_below(prng, to - from);
 	b = a + model_below(prng, to - a);
@@ -206,28 +208,14 @@ static void scribble(const struct dsa_hw_desc *desc, const struct operand *opera
 				   (uint8_t)model_random(prng), b - a);
 }
 
-static bool copies_backwards(const struct dsa_hw_desc *desc)
+static bool op_copies_backwards(const struct dsa_hw_desc *desc)
 {
-	return moves_onto_itself(desc) && desc->dst_addr > desc->src_addr;
+	return op_overlaps_itself(desc) && desc->dst_addr > desc->src_addr;
 }
 
-static void stop_early(struct dsa_model *model, const struct dsa_hw_desc *desc,
-		       const struct operand *operand, unsigned int nr_operands,
-		       const struct stop *stop, struct model_prng *prng,
-		       struct dsa_completion_record *cr)
+static void op_report_stop(const struct dsa_hw_desc *desc, const struct stop *stop, bool backwards,
+			   uint64_t done, struct dsa_completion_record *cr)
 {
-	bool backwards = stop->backwards || copies_backwards(desc);
-	uint64_t len = desc->xfer_size;
-	uint64_t done = backwards && !stop->injected ? 0 : model_below(prng, stop->offset + 1);
-
-	apply(model, desc, backwards ? len - done : 0, done, cr);
-	if (!done)
-		cr->crc_val = model_random(prng);
-	if (backwards)
-		scribble(desc, operand, nr_operands, 0, stop->injected ? len - done : 0, prng);
-	else
-		scribble(desc, operand, nr_operands, done, stop->injected ? len : stop->offset,
-			 prng);
 	if (desc->opcode != DSA_OPCODE_COMPARE && desc->opcode != DSA_OPCODE_COMPVAL)
 		cr->result = backwards;
 	if (!cr->result || backwards)
@@ -239,22 +227,44 @@ static void stop_early(struct dsa_model *model, const struct dsa_hw_desc *desc,
 	cr->fault_addr = stop->addr & ~(PAGE_BYTES - 1);
 }
 
-static bool hardware_error(struct dsa_model *model, const struct dsa_hw_desc *desc,
-			   const struct operand *operand, unsigned int nr_operands,
-			   struct model_prng *prng, struct dsa_completion_record *cr)
+/* Executes a random part of what comes before the stop; a real fault of a backward copy, nothing.
+ */
+static void op_stop_early(struct dsa_model *model, const struct dsa_hw_desc *desc,
+			  const struct operand *operand, unsigned int nr_operands,
+			  const struct stop *stop, struct model_prng *prng,
+			  struct dsa_completion_record *cr)
+{
+	bool backwards = stop->backwards || op_copies_backwards(desc);
+	uint64_t len = desc->xfer_size;
+	uint64_t done = backwards && !stop->injected ? 0 : model_below(prng, stop->offset + 1);
+
+	op_apply(model, desc, backwards ? len - done : 0, done, cr);
+	if (!done)
+		cr->crc_val = model_random(prng);
+	if (backwards)
+		op_scribble(desc, operand, nr_operands, 0, stop->injected ? len - done : 0, prng);
+	else
+		op_scribble(desc, operand, nr_operands, done, stop->injected ? len : stop->offset,
+			    prng);
+	op_report_stop(desc, stop, backwards, done, cr);
+}
+
+static bool op_hardware_error(struct dsa_model *model, const struct dsa_hw_desc *desc,
+			      const struct operand *operand, unsigned int nr_operands,
+			      struct model_prng *prng, struct dsa_completion_record *cr)
 {
 	static const uint8_t codes[] = {DSA_COMP_HW_ERR1, DSA_COMP_HW_ERR_DRB,
 					DSA_COMP_TRANSLATION_FAIL};
 
-	if (!dsa_fault(model, prng, DSA_FAULT_ERROR))
+	if (!dsa_model_fault(model, prng, DSA_FAULT_ERROR))
 		return false;
-	scribble(desc, operand, nr_operands, 0, desc->xfer_size, prng);
+	op_scribble(desc, operand, nr_operands, 0, desc->xfer_size, prng);
 	cr->status = codes[model_below(prng, ARRAY_SIZE(codes))];
 	cr->bytes_completed = (uint32_t)model_random(prng);
 	return true;
 }
 
-static void conclude(const struct dsa_hw_desc *desc, struct dsa_completion_record *cr)
+static void op_conclude(const struct dsa_hw_desc *desc, struct dsa_completion_record *cr)
 {
 	bool as_expected = cr->result == desc->expected_res;
 
@@ -264,19 +274,18 @@ static void conclude(const struct dsa_hw_desc *desc, struct dsa_completion_recor
 		cr->status = DSA_COMP_SUCCESS_PRED;
 }
 
-static void corrupt(struct dsa_model *model, const struct dsa_hw_desc *desc,
-		    struct model_prng *prng)
+static void op_corrupt(struct dsa_model *model, const struct dsa_hw_desc *desc,
+		       struct model_prng *prng)
 {
 	if (desc->opcode != DSA_OPCODE_MEMMOVE && desc->opcode != DSA_OPCODE_COPY_CRC)
 		return;
-	if (dsa_fault(model, prng, DSA_FAULT_CORRUPT))
+	if (dsa_model_fault(model, prng, DSA_FAULT_CORRUPT))
 		((uint8_t *)(uintptr_t)desc->dst_addr)[model_below(prng, desc->xfer_size)] ^=
 			1 << model_below(prng, 8);
 }
 
 uint64_t dsa_execute(struct dsa_device *device, const struct dsa_hw_desc *desc, bool in_batch,
-		     struct model_prng *prng, struct dsa_completion_record *cr,
-		     struct dsa_watch *watch)
+		     struct model_prng *prng, struct dsa_completion_record *cr)
 {
 	struct dsa_model *model = device->model;
 	struct operand operand[3];
@@ -284,25 +293,23 @@ uint64_t dsa_execute(struct dsa_device *device, const struct dsa_hw_desc *desc, 
 	struct stop stop = {0};
 	uint8_t status = dsa_check(model, desc, in_batch, prng, cr);
 
-	dsa_count(model, DSA_COUNT_EXECUTED, 1);
+	dsa_model_add(model, DSA_COUNT_EXECUTED, 1);
 	cr->status = status ? status : DSA_COMP_SUCCESS;
-	watch->partial = status;
-	if (status || desc->opcode == DSA_OPCODE_NOOP || desc->opcode == DSA_OPCODE_DRAIN)
+	if (status || desc->opcode == DSA_OPCODE_NOOP || desc->opcode == DSA_OPCODE_DRAIN ||
+	    desc->opcode == DSA_OPCODE_BATCH)
 		return 0;
-	if (desc->opcode == DSA_OPCODE_BATCH)
-		return dsa_execute_batch(device, desc, prng, cr, watch);
 
-	nr_operands = operands_of(desc, operand);
-	if (natural_stop(model, desc, operand, nr_operands, &stop) ||
-	    injected_stop(model, desc, operand, nr_operands, prng, &stop)) {
-		stop_early(model, desc, operand, nr_operands, &stop, prng, cr);
+	nr_operands = op_operands(desc, operand);
+	if (op_natural_stop(model, desc, operand, nr_operands, &stop) ||
+	    op_injected_stop(model, desc, operand, nr_operands, prng, &stop)) {
+		op_stop_early(model, desc, operand, nr_operands, &stop, prng, cr);
 		return cr->bytes_completed;
 	}
-	if (hardware_error(model, desc, operand, nr_operands, prng, cr))
+	if (op_hardware_error(model, desc, operand, nr_operands, prng, cr))
 		return 0;
-	apply(model, desc, 0, desc->xfer_size, cr);
-	corrupt(model, desc, prng);
-	conclude(desc, cr);
-	dsa_count(model, DSA_COUNT_BYTES, desc->xfer_size);
+	op_apply(model, desc, 0, desc->xfer_size, cr);
+	op_corrupt(model, desc, prng);
+	op_conclude(desc, cr);
+	dsa_model_add(model, DSA_COUNT_BYTES, desc->xfer_size);
 	return desc->xfer_size;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the files of the DSA model share. Nobody else includes this. */
+/* Private to the DSA model. */
 #ifndef FERRY_DSA_MODEL_INTERNAL_H
 #define FERRY_DSA_MODEL_INTERNAL_H
 
@@ -7,7 +7,7 @@
 
 #include "base/futex.h"
 #include "base/thread.h"
-#include "engines/dsa/desc.h"
+#include "hw/dsa/desc.h"
 #include "models/dsa/dsa_model.h"
 
 #define DSA_MAX_BATCH 1024
@@ -17,14 +17,14 @@ struct dsa_entry {
 	struct dsa_hw_desc desc;
 	struct dsa_completion_record result;
 	uint64_t seq;
-	uint64_t fate;        /* seed of everything that happens to it */
-	uint64_t source_hash; /* of sources and list, as they were when it was accepted */
+	uint64_t fate;        /* seed of all faults and delays of this descriptor */
+	uint64_t source_hash; /* of the sources and the list, when it was accepted */
 	uint64_t list_hash;
 	uint64_t due_ns;
 	bool live;
 	bool cr_was_good; /* the completion record was writable when it was accepted */
 	bool cr_wanted;   /* result is to be written */
-	bool woken;       /* has hung once; its fate is behind it */
+	bool woken;       /* has hung once and meets no further fault */
 };
 
 /* A set of entries by index. */
@@ -67,19 +67,20 @@ struct dsa_model {
 	_Atomic uint64_t faults[NR_DSA_FAULTS];
 };
 
-static inline void dsa_count(struct dsa_model *model, enum dsa_model_counter counter, uint64_t n)
+static inline void dsa_model_add(struct dsa_model *model, enum dsa_model_counter counter,
+				 uint64_t n)
 {
 	atomic_fetch_add_explicit(&model->counters[counter], n, memory_order_relaxed);
 }
 
-static inline void dsa_breach(struct dsa_model *model, enum dsa_rule rule)
+static inline void dsa_model_breach(struct dsa_model *model, enum dsa_rule rule)
 {
 	atomic_fetch_add_explicit(&model->breaches[rule], 1, memory_order_relaxed);
 }
 
-/* Draws, and counts a hit. */
-static inline bool dsa_fault(struct dsa_model *model, struct model_prng *prng,
-			     enum dsa_model_fault fault)
+/* Draws whether the fault happens, and counts it if so. */
+static inline bool dsa_model_fault(struct dsa_model *model, struct model_prng *prng,
+				   enum dsa_model_fault fault)
 {
 	if (!model_chance(prng, model->config.faults_ppm[fault]))
 		return false;
@@ -87,45 +88,50 @@ static inline bool dsa_fault(struct dsa_model *model, struct model_prng *prng,
 	return true;
 }
 
-/* memory.c: true if all of it can be reached; else *bad is the first address that cannot. */
+/* memory.c: true if the whole range is accessible; else *bad is the first address that is not. */
 bool dsa_memory_readable(const struct dsa_model *model, uint64_t addr, uint64_t len_bytes,
 			 bool fault_in, uint64_t *bad);
 bool dsa_memory_writable(const struct dsa_model *model, uint64_t addr, uint64_t len_bytes,
 			 bool fault_in, uint64_t *bad);
 uint64_t dsa_memory_hash(uint64_t seed, uint64_t addr, uint64_t len_bytes);
 
-/* rules.c: 0, or the status of one of the rules broken, all of which are recorded. */
+/* rules.c: records every rule broken. Returns 0, or the status of one of them. */
 uint8_t dsa_check(struct dsa_model *model, const struct dsa_hw_desc *desc, bool in_batch,
 		  struct model_prng *prng, struct dsa_completion_record *cr);
-/* Can the completion record be written? The breach and the SWERROR code are recorded if not. */
+/* True if the completion record is writable; else records the breach and the SWERROR code. */
 bool dsa_check_cr(struct dsa_device *device, const struct dsa_hw_desc *desc);
 
 /*
- * What was read of a batch's sources, each seen before its own record was written: after that they
- * are the submitter's again.
+ * The sources of a batch as they were executed, each hashed before its own record was written: from
+ * then on the submitter may change them.
  */
 struct dsa_watch {
 	uint64_t source_hash;
-	bool partial; /* not all of them were read */
+	bool partial; /* some were not read */
 };
 
-/* execute.c: runs the descriptor now. Returns the bytes moved; cr is what would be reported. */
+/*
+ * execute.c: checks one descriptor and executes it, except for the list of a batch. Returns the
+ * bytes moved; cr is the record that the device would write.
+ */
 uint64_t dsa_execute(struct dsa_device *device, const struct dsa_hw_desc *desc, bool in_batch,
-		     struct model_prng *prng, struct dsa_completion_record *cr,
-		     struct dsa_watch *watch);
-/* batch.c */
+		     struct model_prng *prng, struct dsa_completion_record *cr);
+/* batch.c: executes the list of a batch whose own descriptor passed. */
 uint64_t dsa_execute_batch(struct dsa_device *device, const struct dsa_hw_desc *desc,
 			   struct model_prng *prng, struct dsa_completion_record *cr,
 			   struct dsa_watch *watch);
-/* Hashes of everything the descriptor will read: the sources; a batch's list. */
+/* Hashes of what the descriptor will read: its sources; the list of a batch. */
 uint64_t dsa_watch_sources(const struct dsa_model *model, const struct dsa_hw_desc *desc);
 uint64_t dsa_watch_list(const struct dsa_model *model, const struct dsa_hw_desc *desc);
 
-/* Does the descriptor want this record written? Errors without a record go to SWERROR. */
+/* True if the descriptor requests a record for this status. Errors without one go to SWERROR. */
 bool dsa_wants_cr(struct dsa_device *device, const struct dsa_hw_desc *desc, uint8_t status);
 void dsa_write_cr(uint64_t addr, const struct dsa_completion_record *cr);
 
-/* device.c: one execution or completion. False if there was nothing; *next_ns when there will. */
+/*
+ * device.c: executes or completes one descriptor. False if none was ready; *next_ns is the time of
+ * the next one.
+ */
 bool dsa_device_work(struct dsa_device *device, uint64_t now_ns, uint64_t *next_ns);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What the IOMMU would say of an address. The kernel is asked without touching the page: mincore
- * knows what is mapped and present, populating for write tells whether it may be written.
+ * What the IOMMU would answer for an address, without touching the page: mincore(2) tells whether
+ * it is mapped and present, MADV_POPULATE_WRITE whether it is writable.
  */
 #include <sys/mman.h>
 
@@ -13,26 +13,26 @@
 
 #define VEC_PAGES 512
 
-static bool populate(uint64_t page, uint64_t len_bytes, int advice)
+static bool pages_populate(uint64_t page, uint64_t len_bytes, int advice)
 {
 	return sys(SYS_madvise, page, len_bytes, advice) == 0;
 }
 
-/* Page by page, for the address of the first bad one. */
-static uint64_t first_bad(uint64_t page, uint64_t end, bool write)
+/* The address of the first page that is not accessible; 0 if all are. */
+static uint64_t pages_first_bad(uint64_t page, uint64_t end, bool write)
 {
 	unsigned char present;
 
 	for (; page < end; page += PAGE_BYTES) {
 		if (sys(SYS_mincore, page, PAGE_BYTES, &present) || !(present & 1))
 			return page;
-		if (write && !populate(page, PAGE_BYTES, POPULATE_WRITE))
+		if (write && !pages_populate(page, PAGE_BYTES, POPULATE_WRITE))
 			return page;
 	}
 	return 0;
 }
 
-static bool all_present(uint64_t page, uint64_t end)
+static bool pages_all_present(uint64_t page, uint64_t end)
 {
 	unsigned char vec[VEC_PAGES];
 
@@ -49,8 +49,8 @@ static bool all_present(uint64_t page, uint64_t end)
 	return true;
 }
 
-static bool reachable(const struct dsa_model *model, uint64_t addr, uint64_t len_bytes,
-		      bool fault_in, bool write, uint64_t *bad)
+static bool range_is_accessible(const struct dsa_model *model, uint64_t addr, uint64_t len_bytes,
+				bool fault_in, bool write, uint64_t *bad)
 {
 	uint64_t page = ALIGN_DOWN(addr, PAGE_BYTES);
 	uint64_t end = ALIGN_UP(addr + len_bytes, PAGE_BYTES);
@@ -60,24 +60,25 @@ static bool reachable(const struct dsa_model *model, uint64_t addr, uint64_t len
 	*bad = addr;
 	if (end < page)
 		return false;
-	if (fault_in && populate(page, end - page, write ? POPULATE_WRITE : POPULATE_READ))
+	if (fault_in && pages_populate(page, end - page, write ? POPULATE_WRITE : POPULATE_READ))
 		return true;
-	if (all_present(page, end) && (!write || populate(page, end - page, POPULATE_WRITE)))
+	if (pages_all_present(page, end) &&
+	    (!write || pages_populate(page, end - page, POPULATE_WRITE)))
 		return true;
-	*bad = MAX(first_bad(page, end, write), addr);
+	*bad = MAX(pages_first_bad(page, end, write), addr);
 	return false;
 }
 
 bool dsa_memory_readable(const struct dsa_model *model, uint64_t addr, uint64_t len_bytes,
 			 bool fault_in, uint64_t *bad)
 {
-	return reachable(model, addr, len_bytes, fault_in, false, bad);
+	return range_is_accessible(model, addr, len_bytes, fault_in, false, bad);
 }
 
 bool dsa_memory_writable(const struct dsa_model *model, uint64_t addr, uint64_t len_bytes,
 			 bool fault_in, uint64_t *bad)
 {
-	return reachable(model, addr, len_bytes, fault_in, true, bad);
+	return range_is_accessible(model, addr, len_bytes, fault_in, true, bad);
 }
 
 uint64_t dsa_memory_hash(uint64_t seed, uint64_t addr, uint64_t len_bytes)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The ways in: what the processor's instructions and the kernel's write() do with 64 bytes. */
+/* Submission: what ENQCMD, MOVDIR64B and the kernel's write() do with a descriptor. */
 #include <errno.h>
 
 #include "base/clock.h"
@@ -9,25 +9,25 @@
 
 enum take { TAKEN, FULL, REFUSED };
 
-static void ring(struct dsa_device *device)
+static void device_ring(struct dsa_device *device)
 {
 	atomic_fetch_add(&device->bell, 1);
 	if (atomic_load(&device->nr_asleep))
 		futex_wake(&device->bell, 1);
 }
 
-/* A record of success for whoever measures the way to the device and back. */
-static void complete_at_once(struct dsa_model *model, const struct dsa_hw_desc *desc)
+/* The null model: a record of success, at once. */
+static void null_complete(struct dsa_model *model, const struct dsa_hw_desc *desc)
 {
 	uint64_t *cr = (uint64_t *)(uintptr_t)desc->completion_addr;
 	uint64_t done = desc->opcode == DSA_OPCODE_BATCH ? desc->desc_count : 0;
 
-	dsa_count(model, DSA_COUNT_ACCEPTED, 1);
+	dsa_model_add(model, DSA_COUNT_ACCEPTED, 1);
 	if (desc->flags & IDXD_OP_FLAG_RCR)
 		__atomic_store_n(cr, done << 32 | DSA_COMP_SUCCESS, __ATOMIC_RELEASE);
 }
 
-static void insert(struct dsa_device *device, const struct dsa_entry *prepared)
+static void device_insert(struct dsa_device *device, const struct dsa_entry *prepared)
 {
 	uint32_t index = device->free.index[--device->free.nr];
 	struct dsa_entry *entry = &device->entries[index];
@@ -43,12 +43,12 @@ static void insert(struct dsa_device *device, const struct dsa_entry *prepared)
 	device->queued.index[device->queued.nr++] = index;
 }
 
-static uint64_t clock_of(const struct dsa_model *model)
+static uint64_t model_clock(const struct dsa_model *model)
 {
 	return model->config.stepped ? model->step_ns : now_ns();
 }
 
-static enum take take(struct dsa_device *device, const void *desc, bool posted)
+static enum take device_take(struct dsa_device *device, const void *desc, bool posted)
 {
 	struct dsa_model *model = device->model;
 	const struct dsa_model_config *config = &model->config;
@@ -57,10 +57,10 @@ static enum take take(struct dsa_device *device, const void *desc, bool posted)
 
 	entry.desc = *(const struct dsa_hw_desc *)desc;
 	if (config->null) {
-		complete_at_once(model, &entry.desc);
+		null_complete(model, &entry.desc);
 		return TAKEN;
 	}
-	entry.due_ns = clock_of(model) + config->speed.latency_ns;
+	entry.due_ns = model_clock(model) + config->speed.latency_ns;
 	if (config->watch) {
 		entry.source_hash = dsa_watch_sources(model, &entry.desc);
 		entry.list_hash = dsa_watch_list(model, &entry.desc);
@@ -71,16 +71,16 @@ static enum take take(struct dsa_device *device, const void *desc, bool posted)
 	else if (posted)
 		taken = device->nr_entries - device->free.nr < config->wq_size ? TAKEN : FULL;
 	else if (device->queued.nr >= config->wq_threshold || !device->free.nr ||
-		 dsa_fault(model, &device->prng, DSA_FAULT_RETRY))
+		 dsa_model_fault(model, &device->prng, DSA_FAULT_RETRY))
 		taken = FULL;
 	if (taken == TAKEN) {
 		entry.cr_was_good = dsa_check_cr(device, &entry.desc);
-		insert(device, &entry);
+		device_insert(device, &entry);
 	}
 	futex_unlock(&device->lock);
 	if (taken == TAKEN) {
-		dsa_count(model, DSA_COUNT_ACCEPTED, 1);
-		ring(device);
+		dsa_model_add(model, DSA_COUNT_ACCEPTED, 1);
+		device_ring(device);
 	}
 	return taken;
 }
@@ -95,28 +95,28 @@ bool dsa_model_enqcmd(struct dsa_model *model, uint32_t device, uint32_t offset,
 	bool accepted = false;
 
 	if (offset % DSA_DESC_BYTES || offset >= DSA_MODEL_PORTAL_BYTES)
-		dsa_breach(model, DSA_RULE_P2);
+		dsa_model_breach(model, DSA_RULE_P2);
 	else if (model->config.dedicated)
-		dsa_breach(model, DSA_RULE_P1);
+		dsa_model_breach(model, DSA_RULE_P1);
 	else if (*(const uint32_t *)desc)
-		dsa_breach(model, DSA_RULE_P5);
+		dsa_model_breach(model, DSA_RULE_P5);
 	else
-		accepted = take(&model->devices[device], desc, false) == TAKEN;
+		accepted = device_take(&model->devices[device], desc, false) == TAKEN;
 	if (!accepted)
-		dsa_count(model, DSA_COUNT_RETRIES, 1);
+		dsa_model_add(model, DSA_COUNT_RETRIES, 1);
 	return accepted;
 }
 
-static bool post(struct dsa_model *model, struct dsa_device *device, const void *desc)
+static bool device_post(struct dsa_model *model, struct dsa_device *device, const void *desc)
 {
-	enum take taken = take(device, desc, true);
+	enum take taken = device_take(device, desc, true);
 
 	if (taken == TAKEN)
 		return true;
 	if (taken == FULL) {
-		dsa_breach(model, DSA_RULE_P4);
+		dsa_model_breach(model, DSA_RULE_P4);
 		device->sw_error = DSA_SWERR_DWQ_OVERFLOW;
-		dsa_count(model, DSA_COUNT_SW_ERRORS, 1);
+		dsa_model_add(model, DSA_COUNT_SW_ERRORS, 1);
 	}
 	return false;
 }
@@ -128,16 +128,16 @@ void dsa_model_movdir64b(struct dsa_model *model, uint32_t device, uint32_t offs
 
 	if (len_bytes != DSA_DESC_BYTES || offset % DSA_DESC_BYTES ||
 	    offset >= DSA_MODEL_PORTAL_BYTES)
-		dsa_breach(model, DSA_RULE_P2);
+		dsa_model_breach(model, DSA_RULE_P2);
 	else if (!model->config.dedicated)
-		dsa_breach(model, DSA_RULE_P1);
+		dsa_model_breach(model, DSA_RULE_P1);
 	else
-		kept = post(model, &model->devices[device], data);
+		kept = device_post(model, &model->devices[device], data);
 	if (!kept)
-		dsa_count(model, DSA_COUNT_DROPS, 1);
+		dsa_model_add(model, DSA_COUNT_DROPS, 1);
 }
 
-static int write_one(struct dsa_model *model, struct dsa_device *device, const void *from)
+static int device_write_one(struct dsa_model *model, struct dsa_device *device, const void *from)
 {
 	struct dsa_hw_desc desc = *(const struct dsa_hw_desc *)from;
 
@@ -148,14 +148,14 @@ static int write_one(struct dsa_model *model, struct dsa_device *device, const v
 	desc.pasid = 0;
 	desc.priv = 0;
 	if (model->config.dedicated) {
-		if (!post(model, device, &desc))
-			dsa_count(model, DSA_COUNT_DROPS, 1);
+		if (!device_post(model, device, &desc))
+			dsa_model_add(model, DSA_COUNT_DROPS, 1);
 		return 0;
 	}
 	for (int i = 0; i < ENQCMDS_RETRIES; i++) {
-		if (take(device, &desc, false) == TAKEN)
+		if (device_take(device, &desc, false) == TAKEN)
 			return 0;
-		dsa_count(model, DSA_COUNT_RETRIES, 1);
+		dsa_model_add(model, DSA_COUNT_RETRIES, 1);
 	}
 	return -EAGAIN;
 }
@@ -172,7 +172,7 @@ long dsa_model_write(struct dsa_model *model, uint32_t device, const void *buf, 
 		int err = -EFAULT;
 
 		if (dsa_memory_readable(model, (uintptr_t)from + done, DSA_DESC_BYTES, true, &bad))
-			err = write_one(model, &model->devices[device], from + done);
+			err = device_write_one(model, &model->devices[device], from + done);
 		if (err)
 			return done ? (long)done : err;
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What a descriptor must be like. Hardware may report any one of several errors, in any order: so
- * does the model, but it records them all.
+ * The rules for descriptors. Of several errors hardware may report any one: the model reports a
+ * random one and records all.
  */
 #include "models/dsa/internal.h"
 
@@ -77,7 +77,7 @@ const char *dsa_rule_name(enum dsa_rule rule)
 	return rule_names[rule];
 }
 
-/* Every rule broken so far and one of the statuses for them, each equally likely. */
+/* The rules broken so far, and the status of one of them, each with equal probability. */
 struct verdict {
 	struct dsa_model *model;
 	struct model_prng *prng;
@@ -86,9 +86,9 @@ struct verdict {
 	uint8_t status;
 };
 
-static void broken(struct verdict *v, enum dsa_rule rule, uint8_t status)
+static void verdict_add(struct verdict *v, enum dsa_rule rule, uint8_t status)
 {
-	dsa_breach(v->model, rule);
+	dsa_model_breach(v->model, rule);
 	if (model_below(v->prng, ++v->nr_broken) == 0)
 		v->status = status;
 }
@@ -114,26 +114,26 @@ static void check_flags(struct verdict *v, const struct dsa_hw_desc *desc, const
 	uint32_t others = ~(uint32_t)(IDXD_OP_FLAG_FENCE | IDXD_OP_FLAG_BOF | IDXD_OP_FLAG_RCI);
 
 	if (invalid & IDXD_OP_FLAG_FENCE)
-		broken(v, DSA_RULE_D13, DSA_COMP_INVALID_FLAGS);
+		verdict_add(v, DSA_RULE_D13, DSA_COMP_INVALID_FLAGS);
 	if (invalid & IDXD_OP_FLAG_BOF)
-		broken(v, DSA_RULE_D14, DSA_COMP_INVALID_FLAGS);
+		verdict_add(v, DSA_RULE_D14, DSA_COMP_INVALID_FLAGS);
 	if (invalid & IDXD_OP_FLAG_RCI)
-		broken(v, DSA_RULE_D12, DSA_COMP_INVALID_FLAGS);
+		verdict_add(v, DSA_RULE_D12, DSA_COMP_INVALID_FLAGS);
 	if (invalid & others)
-		broken(v, DSA_RULE_D2, DSA_COMP_INVALID_FLAGS);
+		verdict_add(v, DSA_RULE_D2, DSA_COMP_INVALID_FLAGS);
 	if (!(desc->flags & IDXD_OP_FLAG_CRAV) &&
 	    (desc->flags & (IDXD_OP_FLAG_RCR | IDXD_OP_FLAG_CR_TCS))) {
 		invalid |= desc->flags & (IDXD_OP_FLAG_RCR | IDXD_OP_FLAG_CR_TCS);
-		broken(v, DSA_RULE_D4, DSA_COMP_INVALID_FLAGS);
+		verdict_add(v, DSA_RULE_D4, DSA_COMP_INVALID_FLAGS);
 	}
 	if (op->reports && (desc->flags & DSA_FLAGS_REPORT) != DSA_FLAGS_REPORT) {
 		invalid |= DSA_FLAGS_REPORT & ~desc->flags;
-		broken(v, DSA_RULE_D5, DSA_COMP_INVALID_FLAGS);
+		verdict_add(v, DSA_RULE_D5, DSA_COMP_INVALID_FLAGS);
 	}
 	if (desc->opcode == DSA_OPCODE_DRAIN &&
 	    !(desc->flags & (IDXD_OP_FLAG_RCR | IDXD_OP_FLAG_RCI))) {
 		invalid |= IDXD_OP_FLAG_RCR;
-		broken(v, DSA_RULE_D15, DSA_COMP_INVALID_FLAGS);
+		verdict_add(v, DSA_RULE_D15, DSA_COMP_INVALID_FLAGS);
 	}
 	v->cr->invalid_flags = invalid;
 }
@@ -144,29 +144,29 @@ static void check_reserved(struct verdict *v, const struct dsa_hw_desc *desc,
 	const uint8_t *bytes = (const uint8_t *)desc;
 	uint64_t must_zero = op->must_zero;
 
-	/* The seed's address is an operand once the flag says so. */
+	/* With this flag the address of the seed is an operand. */
 	if (desc->flags & op->flags & DSA_FLAG_CRC_SEED_MEM)
 		must_zero &= ~BYTE_RANGE(48, 55);
 	for (unsigned int i = 0; i < DSA_DESC_BYTES; i++) {
 		if ((must_zero >> i & 1) && bytes[i]) {
-			broken(v, DSA_RULE_D3, DSA_COMP_NOZERO_RESERVE);
+			verdict_add(v, DSA_RULE_D3, DSA_COMP_NOZERO_RESERVE);
 			break;
 		}
 	}
 	if (!(desc->flags & IDXD_OP_FLAG_CRAV) && desc->completion_addr)
-		broken(v, DSA_RULE_D4, DSA_COMP_NOZERO_RESERVE);
+		verdict_add(v, DSA_RULE_D4, DSA_COMP_NOZERO_RESERVE);
 	if (!(desc->flags & IDXD_OP_FLAG_RCI) && desc->int_handle)
-		broken(v, DSA_RULE_D12, DSA_COMP_INT_HANDLE_INVAL);
+		verdict_add(v, DSA_RULE_D12, DSA_COMP_INT_HANDLE_INVAL);
 }
 
-static bool overlap(uint64_t a, uint64_t b, uint32_t len_bytes)
+static bool ranges_overlap(uint64_t a, uint64_t b, uint32_t len_bytes)
 {
 	return a < b + len_bytes && b < a + len_bytes;
 }
 
 static bool operands_overlap(const struct dsa_model *model, const struct dsa_hw_desc *desc)
 {
-	bool first_two = overlap(desc->src_addr, desc->dst_addr, desc->xfer_size);
+	bool first_two = ranges_overlap(desc->src_addr, desc->dst_addr, desc->xfer_size);
 
 	switch (desc->opcode) {
 	case DSA_OPCODE_MEMMOVE:
@@ -175,8 +175,8 @@ static bool operands_overlap(const struct dsa_model *model, const struct dsa_hw_
 	case DSA_OPCODE_COPY_CRC:
 		return first_two;
 	case DSA_OPCODE_DUALCAST:
-		return first_two || overlap(desc->src_addr, desc->dest2, desc->xfer_size) ||
-		       overlap(desc->dst_addr, desc->dest2, desc->xfer_size);
+		return first_two || ranges_overlap(desc->src_addr, desc->dest2, desc->xfer_size) ||
+		       ranges_overlap(desc->dst_addr, desc->dest2, desc->xfer_size);
 	default:
 		return false;
 	}
@@ -190,15 +190,15 @@ static void check_operands(struct verdict *v, const struct dsa_hw_desc *desc)
 	if (desc->opcode != DSA_OPCODE_MEMFILL)
 		wraps |= desc->src_addr + len < desc->src_addr;
 	if (!len || len > v->model->config.max_transfer_bytes || wraps)
-		broken(v, DSA_RULE_D9, DSA_COMP_XFER_ERANGE);
+		verdict_add(v, DSA_RULE_D9, DSA_COMP_XFER_ERANGE);
 	else if (operands_overlap(v->model, desc))
-		broken(v, DSA_RULE_D10, DSA_COMP_OVERLAP_BUFFERS);
+		verdict_add(v, DSA_RULE_D10, DSA_COMP_OVERLAP_BUFFERS);
 	if (desc->opcode == DSA_OPCODE_DUALCAST &&
 	    ((desc->dst_addr ^ desc->dest2) & (PAGE_BYTES - 1)))
-		broken(v, DSA_RULE_D11, DSA_COMP_DCAST_ERR);
+		verdict_add(v, DSA_RULE_D11, DSA_COMP_DCAST_ERR);
 	if ((desc->opcode == DSA_OPCODE_CRCGEN || desc->opcode == DSA_OPCODE_COPY_CRC) &&
 	    (desc->flags & DSA_FLAG_CRC_SEED_MEM) && (desc->seed_addr & 3))
-		broken(v, DSA_RULE_D16, DSA_COMP_ADDR_ALIGN);
+		verdict_add(v, DSA_RULE_D16, DSA_COMP_ADDR_ALIGN);
 }
 
 static void check_batch(struct verdict *v, const struct dsa_hw_desc *desc)
@@ -206,9 +206,9 @@ static void check_batch(struct verdict *v, const struct dsa_hw_desc *desc)
 	uint32_t at_least = v->model->config.gen_cap & DSA_GENCAP_BATCH_OF_ONE ? 1 : 2;
 
 	if (desc->desc_list_addr & (DSA_DESC_BYTES - 1))
-		broken(v, DSA_RULE_B1, DSA_COMP_DESCLIST_ALIGN);
+		verdict_add(v, DSA_RULE_B1, DSA_COMP_DESCLIST_ALIGN);
 	if (desc->desc_count < at_least || desc->desc_count > v->model->config.max_batch)
-		broken(v, DSA_RULE_B2, DSA_COMP_DESC_CNT_ERANGE);
+		verdict_add(v, DSA_RULE_B2, DSA_COMP_DESC_CNT_ERANGE);
 }
 
 uint8_t dsa_check(struct dsa_model *model, const struct dsa_hw_desc *desc, bool in_batch,
@@ -219,11 +219,11 @@ uint8_t dsa_check(struct dsa_model *model, const struct dsa_hw_desc *desc, bool 
 
 	if (in_batch && (desc->opcode == DSA_OPCODE_BATCH || desc->opcode == DSA_OPCODE_DRAIN ||
 			 desc->opcode == DSA_OP_UPDATE_WIN)) {
-		broken(&v, DSA_RULE_B3, DSA_COMP_BAD_OPCODE);
+		verdict_add(&v, DSA_RULE_B3, DSA_COMP_BAD_OPCODE);
 		return v.status;
 	}
 	if (desc->opcode >= ARRAY_SIZE(op_rules) || !op_rules[desc->opcode].known) {
-		broken(&v, DSA_RULE_D1, DSA_COMP_BAD_OPCODE);
+		verdict_add(&v, DSA_RULE_D1, DSA_COMP_BAD_OPCODE);
 		return v.status;
 	}
 	op = &op_rules[desc->opcode];
@@ -244,16 +244,16 @@ bool dsa_check_cr(struct dsa_device *device, const struct dsa_hw_desc *desc)
 	if (!(desc->flags & IDXD_OP_FLAG_CRAV))
 		return true;
 	if (desc->completion_addr & (DSA_CR_BYTES - 1)) {
-		dsa_breach(model, DSA_RULE_D6);
+		dsa_model_breach(model, DSA_RULE_D6);
 		device->sw_error = DSA_COMP_CRA_ALIGN;
 	} else if (!dsa_memory_writable(model, desc->completion_addr, DSA_CR_BYTES, true, &bad)) {
-		dsa_breach(model, DSA_RULE_D7);
+		dsa_model_breach(model, DSA_RULE_D7);
 		device->sw_error = DSA_COMP_CRA_XLAT;
 	} else {
 		if (dsa_cr_status((const void *)(uintptr_t)desc->completion_addr))
-			dsa_breach(model, DSA_RULE_D8);
+			dsa_model_breach(model, DSA_RULE_D8);
 		return true;
 	}
-	dsa_count(model, DSA_COUNT_SW_ERRORS, 1);
+	dsa_model_add(model, DSA_COUNT_SW_ERRORS, 1);
 	return false;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The life of one context: reading its ring, choosing what runs next, stopping. */
+/* A context: reading its ring, choosing what runs next, stopping. */
 #include <errno.h>
 
 #include "base/clock.h"
@@ -7,33 +7,33 @@
 
 #define STRAY_NS (20 * NS_PER_MS)
 
-static uint8_t state_of(const struct sdxi_model_context *cxt)
+static uint8_t context_state(const struct sdxi_model_context *cxt)
 {
 	return __atomic_load_n(&cxt->sts->state, __ATOMIC_RELAXED);
 }
 
-static void set_state(struct sdxi_model_context *cxt, enum sdxi_cxt_state state)
+static void context_set_state(struct sdxi_model_context *cxt, enum sdxi_cxt_state state)
 {
 	__atomic_store_n(&cxt->sts->state, (uint8_t)state, __ATOMIC_RELEASE);
 }
 
 void sdxi_fail(struct sdxi_model_context *cxt, enum sdxi_cxt_state stop_as)
 {
-	if (state_of(cxt) != SDXI_CXT_RUN)
+	if (context_state(cxt) != SDXI_CXT_RUN)
 		return;
 	cxt->stop_as = (uint8_t)stop_as;
-	set_state(cxt, SDXI_CXT_STOPG_FN);
+	context_set_state(cxt, SDXI_CXT_STOPG_FN);
 }
 
-/* Word by word and atomic: a producer that breaks the rules may be writing at this moment. */
-static void read_slot(const struct sdxi_desc *slot, struct sdxi_desc *out)
+/* By atomic words: a producer that breaks the rules may be writing to the slot. */
+static void slot_read(const struct sdxi_desc *slot, struct sdxi_desc *out)
 {
 	out->qw[0] = __atomic_load_n(&slot->qw[0], __ATOMIC_ACQUIRE);
 	for (unsigned int i = 1; i < ARRAY_SIZE(out->qw); i++)
 		out->qw[i] = __atomic_load_n(&slot->qw[i], __ATOMIC_RELAXED);
 }
 
-static bool same(const struct sdxi_desc *a, const struct sdxi_desc *b)
+static bool desc_equals(const struct sdxi_desc *a, const struct sdxi_desc *b)
 {
 	uint64_t differs = 0;
 
@@ -42,27 +42,27 @@ static bool same(const struct sdxi_desc *a, const struct sdxi_desc *b)
 	return !differs;
 }
 
-static struct sdxi_desc *next_slot(const struct sdxi_model_context *cxt)
+static struct sdxi_desc *context_next_slot(const struct sdxi_model_context *cxt)
 {
 	return &cxt->descs[cxt->read_index % cxt->nr_entries];
 }
 
-/* A descriptor that was seen valid must still be what it was. */
-static bool peek_holds(struct sdxi_model_context *cxt)
+/* A descriptor that was seen valid must not have changed since. */
+static bool context_peek_holds(struct sdxi_model_context *cxt)
 {
 	struct sdxi_desc now;
 
 	if (!cxt->peeked)
 		return true;
 	cxt->peeked = false;
-	read_slot(next_slot(cxt), &now);
-	if (same(&now, &cxt->peek))
+	slot_read(context_next_slot(cxt), &now);
+	if (desc_equals(&now, &cxt->peek))
 		return true;
-	breach(cxt->model, SDXI_RULE_CHANGED);
+	sdxi_model_breach(cxt->model, SDXI_RULE_CHANGED);
 	return false;
 }
 
-static struct pending *free_pending(struct sdxi_model_context *cxt)
+static struct pending *context_free_pending(struct sdxi_model_context *cxt)
 {
 	for (unsigned int i = 0; i < WINDOW; i++)
 		if (cxt->window[i].state == PENDING_FREE)
@@ -70,7 +70,7 @@ static struct pending *free_pending(struct sdxi_model_context *cxt)
 	return NULL;
 }
 
-static void draw_faults(struct sdxi_model_context *cxt, struct pending *pending)
+static void pending_draw_faults(struct sdxi_model_context *cxt, struct pending *pending)
 {
 	struct sdxi_model *model = cxt->model;
 
@@ -80,7 +80,7 @@ static void draw_faults(struct sdxi_model_context *cxt, struct pending *pending)
 		if (!model_chance(&pending->prng, model->config.fault_ppm[i]))
 			continue;
 		pending->faults |= 1U << i;
-		count(&model->faults[i]);
+		sdxi_model_count(&model->faults[i]);
 	}
 	pending->state = PENDING_READY;
 	if (pending->faults & 1U << SDXI_FAULT_HANG)
@@ -89,18 +89,18 @@ static void draw_faults(struct sdxi_model_context *cxt, struct pending *pending)
 		pending->state = PENDING_STRAY;
 }
 
-static void take(struct sdxi_model_context *cxt, struct pending *pending)
+static void context_take(struct sdxi_model_context *cxt, struct pending *pending)
 {
-	struct sdxi_desc *slot = next_slot(cxt);
+	struct sdxi_desc *slot = context_next_slot(cxt);
 
-	read_slot(slot, &pending->desc);
+	slot_read(slot, &pending->desc);
 	pending->broken =
-		peek_holds(cxt) ? sdxi_check_desc(cxt, &pending->desc) : SDXI_RULE_CHANGED;
+		context_peek_holds(cxt) ? sdxi_check_desc(cxt, &pending->desc) : SDXI_RULE_CHANGED;
 	if (pending->broken && pending->broken != SDXI_RULE_CHANGED)
-		breach(cxt->model, pending->broken);
-	draw_faults(cxt, pending);
+		sdxi_model_breach(cxt->model, pending->broken);
+	pending_draw_faults(cxt, pending);
 	cxt->nr_pending++;
-	count(&cxt->model->descriptors);
+	sdxi_model_count(&cxt->model->descriptors);
 	if (cxt->clears_valid)
 		__atomic_store_n(&slot->qw[0], pending->desc.qw[0] & ~(uint64_t)SDXI_DSC_VL,
 				 __ATOMIC_RELEASE);
@@ -108,15 +108,15 @@ static void take(struct sdxi_model_context *cxt, struct pending *pending)
 }
 
 /*
- * How far to read: what was rung for, or, as a function may, all that Write_Index shows. -1 if the
- * producer's index makes no sense.
+ * How far to read: up to the doorbell or, as a function may, up to Write_Index. -1 if the
+ * producer's index is out of range.
  */
-static int64_t limit_of(struct sdxi_model_context *cxt)
+static int64_t context_limit(struct sdxi_model_context *cxt)
 {
 	uint64_t write = __atomic_load_n(cxt->write_index, __ATOMIC_ACQUIRE);
 
 	if (write < cxt->seen_write_index || write - cxt->read_index > cxt->nr_entries) {
-		breach(cxt->model, SDXI_RULE_WRITE_INDEX);
+		sdxi_model_breach(cxt->model, SDXI_RULE_WRITE_INDEX);
 		sdxi_fail(cxt, SDXI_CXT_ERR_FN);
 		return -1;
 	}
@@ -128,25 +128,25 @@ void sdxi_fetch(struct sdxi_model_context *cxt)
 {
 	int64_t limit;
 
-	if (cxt->stop_asked || state_of(cxt) != SDXI_CXT_RUN)
+	if (cxt->stop_asked || context_state(cxt) != SDXI_CXT_RUN)
 		return;
-	limit = limit_of(cxt);
+	limit = context_limit(cxt);
 	while ((int64_t)cxt->read_index < limit) {
-		uint64_t qw0 = __atomic_load_n(&next_slot(cxt)->qw[0], __ATOMIC_ACQUIRE);
-		struct pending *pending = free_pending(cxt);
+		uint64_t qw0 = __atomic_load_n(&context_next_slot(cxt)->qw[0], __ATOMIC_ACQUIRE);
+		struct pending *pending = context_free_pending(cxt);
 
 		if (!(qw0 & SDXI_DSC_VL))
 			return;
 		if (!pending || (qw0 & SDXI_DSC_FE && cxt->nr_pending)) {
-			if (peek_holds(cxt)) {
-				read_slot(next_slot(cxt), &cxt->peek);
+			if (context_peek_holds(cxt)) {
+				slot_read(context_next_slot(cxt), &cxt->peek);
 				cxt->peeked = true;
 			} else {
 				sdxi_fail(cxt, SDXI_CXT_ERR_FN);
 			}
 			return;
 		}
-		take(cxt, pending);
+		context_take(cxt, pending);
 	}
 }
 
@@ -156,7 +156,7 @@ struct pending *sdxi_pick(struct sdxi_model_context *cxt)
 	unsigned int nr_ready = 0;
 	struct pending *pending;
 
-	if (cxt->stop_asked || state_of(cxt) != SDXI_CXT_RUN)
+	if (cxt->stop_asked || context_state(cxt) != SDXI_CXT_RUN)
 		return NULL;
 	for (unsigned int i = 0; i < WINDOW; i++)
 		if (cxt->window[i].state == PENDING_READY)
@@ -169,7 +169,7 @@ struct pending *sdxi_pick(struct sdxi_model_context *cxt)
 	return pending;
 }
 
-static void drop(struct sdxi_model_context *cxt, struct pending *pending)
+static void context_drop(struct sdxi_model_context *cxt, struct pending *pending)
 {
 	pending->state = PENDING_FREE;
 	cxt->nr_pending--;
@@ -180,11 +180,11 @@ void sdxi_end(struct sdxi_model_context *cxt, struct pending *pending, bool stop
 	cxt->nr_running--;
 	if (stop)
 		sdxi_fail(cxt, pending->broken ? SDXI_CXT_ERR_FN : SDXI_CXT_STOP_FN);
-	drop(cxt, pending);
+	context_drop(cxt, pending);
 }
 
-/* A stray write is the worst a device can do: after it was told to stop, before it says it has. */
-static bool strays_on(struct sdxi_model_context *cxt, struct pending *pending)
+/* A stray descriptor still executes after the stop request, before the stop is confirmed. */
+static bool pending_strays_on(struct sdxi_model_context *cxt, struct pending *pending)
 {
 	uint64_t stray_ns = cxt->model->config.stray_ns;
 
@@ -196,40 +196,52 @@ static bool strays_on(struct sdxi_model_context *cxt, struct pending *pending)
 	return false;
 }
 
+/* A descriptor that does not run: does the stop drop it now? */
+static bool pending_may_drop(struct sdxi_model_context *cxt, struct pending *pending)
+{
+	switch (pending->state) {
+	case PENDING_READY:
+		return true;
+	case PENDING_HUNG:
+		return cxt->stop_asked;
+	case PENDING_STRAY:
+		return cxt->stop_asked && !pending_strays_on(cxt, pending);
+	default:
+		return false;
+	}
+}
+
 bool sdxi_settle(struct sdxi_model_context *cxt)
 {
 	bool stuck = false;
 
-	if (!cxt->stop_asked && state_of(cxt) != SDXI_CXT_STOPG_FN)
+	if (!cxt->stop_asked && context_state(cxt) != SDXI_CXT_STOPG_FN)
 		return false;
-	if (state_of(cxt) == SDXI_CXT_STOP_SW)
+	if (context_state(cxt) == SDXI_CXT_STOP_SW)
 		return false;
 	for (unsigned int i = 0; i < WINDOW; i++) {
 		struct pending *pending = &cxt->window[i];
 
 		if (pending->state == PENDING_FREE || pending->state == PENDING_RUNNING)
 			continue;
-		if (pending->state == PENDING_READY ||
-		    (cxt->stop_asked && pending->state == PENDING_HUNG) ||
-		    (cxt->stop_asked && pending->state == PENDING_STRAY &&
-		     !strays_on(cxt, pending)))
-			drop(cxt, pending);
+		if (pending_may_drop(cxt, pending))
+			context_drop(cxt, pending);
 		else
 			stuck = true;
 	}
 	if (!stuck && !cxt->nr_running)
-		set_state(cxt, cxt->stop_asked ? SDXI_CXT_STOP_SW : cxt->stop_as);
+		context_set_state(cxt, cxt->stop_asked ? SDXI_CXT_STOP_SW : cxt->stop_as);
 	return stuck && cxt->stop_asked;
 }
 
-static void kick(struct sdxi_model *model)
+static void model_wake_engines(struct sdxi_model *model)
 {
 	atomic_fetch_add(&model->work, 1);
 	if (atomic_load(&model->nr_asleep))
 		futex_wake(&model->work, UINT32_MAX);
 }
 
-static void run_inline(struct sdxi_model_context *cxt)
+static void context_run_inline(struct sdxi_model_context *cxt)
 {
 	struct pending *pending;
 
@@ -249,24 +261,24 @@ void sdxi_model_doorbell(struct sdxi_model_context *cxt, uint64_t write_index)
 
 	futex_lock(&cxt->lock);
 	if (cxt->stop_asked)
-		breach(model, SDXI_RULE_STOPPED);
+		sdxi_model_breach(model, SDXI_RULE_STOPPED);
 	if (write_index > __atomic_load_n(cxt->write_index, __ATOMIC_ACQUIRE)) {
-		breach(model, SDXI_RULE_DOORBELL);
+		sdxi_model_breach(model, SDXI_RULE_DOORBELL);
 		sdxi_fail(cxt, SDXI_CXT_ERR_FN);
 	} else if (write_index < cxt->doorbell) {
-		count(&model->late_doorbells);
+		sdxi_model_count(&model->late_doorbells);
 	} else {
 		cxt->doorbell = write_index;
 	}
 	if (!model->config.nr_engines)
-		run_inline(cxt);
+		context_run_inline(cxt);
 	futex_unlock(&cxt->lock);
 	if (model->config.nr_engines)
-		kick(model);
+		model_wake_engines(model);
 }
 
-/* Descriptors that nobody rang for: an idle function would never have seen them. */
-static bool has_unrung(const struct sdxi_model_context *cxt)
+/* True if there are valid descriptors beyond the doorbell, which an idle function never sees. */
+static bool context_has_unrung(const struct sdxi_model_context *cxt)
 {
 	uint64_t write = __atomic_load_n(cxt->write_index, __ATOMIC_ACQUIRE);
 
@@ -283,19 +295,19 @@ void sdxi_model_stop(struct sdxi_model_context *cxt)
 {
 	futex_lock(&cxt->lock);
 	if (!cxt->stop_asked) {
-		peek_holds(cxt);
-		if (state_of(cxt) == SDXI_CXT_RUN && has_unrung(cxt))
-			breach(cxt->model, SDXI_RULE_DOORBELL_LOST);
+		context_peek_holds(cxt);
+		if (context_state(cxt) == SDXI_CXT_RUN && context_has_unrung(cxt))
+			sdxi_model_breach(cxt->model, SDXI_RULE_DOORBELL_LOST);
 		cxt->stop_asked = true;
-		set_state(cxt, SDXI_CXT_STOPG_SW);
+		context_set_state(cxt, SDXI_CXT_STOPG_SW);
 		sdxi_settle(cxt);
 	}
 	futex_unlock(&cxt->lock);
-	kick(cxt->model);
+	model_wake_engines(cxt->model);
 }
 
-/* Under the lock. A new life: what befalls it differs from the last. */
-static void begin(struct sdxi_model_context *cxt)
+/* Under the lock. Each start draws other faults. */
+static void context_begin(struct sdxi_model_context *cxt)
 {
 	cxt->serial = atomic_fetch_add_explicit(&cxt->model->nr_contexts_started, 1,
 						memory_order_relaxed);
@@ -308,10 +320,10 @@ static void begin(struct sdxi_model_context *cxt)
 	cxt->stop_asked = false;
 	cxt->stray_until_ns = 0;
 	__atomic_store_n(&cxt->sts->read_index, 0, __ATOMIC_RELEASE);
-	set_state(cxt, SDXI_CXT_RUN);
+	context_set_state(cxt, SDXI_CXT_RUN);
 }
 
-static void adopt(struct sdxi_model_context *cxt, const struct sdxi_cxt_l1_ent *l1)
+static void context_adopt(struct sdxi_model_context *cxt, const struct sdxi_cxt_l1_ent *l1)
 {
 	const struct sdxi_cxt_ctl *ctl =
 		(const void *)(uintptr_t)(l1->cxt_ctl_ptr & SDXI_L1_CTL_PTR);
@@ -331,7 +343,7 @@ int sdxi_model_start(struct sdxi_model *model, const struct sdxi_cxt_l1_ent *l1,
 	int err = -ENOSPC;
 
 	if (sdxi_check_context(l1)) {
-		breach(model, SDXI_RULE_CONTEXT);
+		sdxi_model_breach(model, SDXI_RULE_CONTEXT);
 		return -EINVAL;
 	}
 	for (unsigned int i = 0; err && i < SDXI_MODEL_MAX_CONTEXTS; i++) {
@@ -340,8 +352,8 @@ int sdxi_model_start(struct sdxi_model *model, const struct sdxi_cxt_l1_ent *l1,
 		futex_lock(&cxt->lock);
 		if (!cxt->used) {
 			cxt->model = model;
-			adopt(cxt, l1);
-			begin(cxt);
+			context_adopt(cxt, l1);
+			context_begin(cxt);
 			cxt->used = true;
 			*out = cxt;
 			err = 0;
@@ -354,7 +366,7 @@ int sdxi_model_start(struct sdxi_model *model, const struct sdxi_cxt_l1_ent *l1,
 void sdxi_model_restart(struct sdxi_model_context *cxt)
 {
 	futex_lock(&cxt->lock);
-	begin(cxt);
+	context_begin(cxt);
 	futex_unlock(&cxt->lock);
 }
 

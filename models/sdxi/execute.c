@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* One descriptor: its bytes, its time, its status block, and what goes wrong with it. */
+/* Executes one descriptor: its bytes, its duration, its status block and its faults. */
 #include "base/clock.h"
 #include "base/sys.h"
 #include "models/sdxi/internal.h"
@@ -32,14 +32,14 @@ static void wait_until(uint64_t when_ns)
 	}
 }
 
-static bool failed(const struct pending *pending)
+static bool pending_fails(const struct pending *pending)
 {
 	return pending->broken || FAULT(pending, SDXI_FAULT_ERROR) ||
 	       FAULT(pending, SDXI_FAULT_STOP);
 }
 
-/* Hardware may go through a buffer in any order, and an error leaves any part of it written. */
-static void copy_bytes(struct pending *pending)
+/* Hardware may copy a buffer in any order, and an error leaves any part of it written. */
+static void pending_copy(struct pending *pending)
 {
 	const struct sdxi_dsc_copy *copy = &pending->desc.copy;
 	uint64_t len_bytes = copy->size + 1ULL;
@@ -48,7 +48,7 @@ static void copy_bytes(struct pending *pending)
 	const uint8_t *src = (const uint8_t *)(uintptr_t)copy->addr0;
 	bool tail_first = model_random(&pending->prng) & 1;
 
-	if (!failed(pending)) {
+	if (!pending_fails(pending)) {
 		if (tail_first) {
 			model_copy(dst + cut, src + cut, len_bytes - cut);
 			model_copy(dst, src, cut);
@@ -62,28 +62,28 @@ static void copy_bytes(struct pending *pending)
 	}
 }
 
-static void perform(struct sdxi_model_context *cxt, struct pending *pending)
+static void pending_perform(struct sdxi_model_context *cxt, struct pending *pending)
 {
 	const struct sdxi_desc *desc = &pending->desc;
 
 	switch (desc->generic.opcode & SDXI_OPCODE_MASK) {
 	case SDXI_OP_COPY:
-		copy_bytes(pending);
+		pending_copy(pending);
 		break;
 	case SDXI_OP_WRT_IMM:
-		if (!failed(pending))
+		if (!pending_fails(pending))
 			model_copy((void *)(uintptr_t)desc->wrt_imm.addr0, desc->wrt_imm.data,
 				   desc->wrt_imm.size + 1ULL);
 		break;
 	case SDXI_OP_INTR:
-		if (!failed(pending))
-			count(&cxt->model->interrupts);
+		if (!pending_fails(pending))
+			sdxi_model_count(&cxt->model->interrupts);
 		break;
 	}
 }
 
-/* The error bit first: a producer that sees the signal must see it. */
-static void signal_end(struct sdxi_model_context *cxt, const struct pending *pending)
+/* Writes the error bit before the signal, so that a producer that sees the signal sees the bit. */
+static void pending_signal(struct sdxi_model_context *cxt, const struct pending *pending)
 {
 	struct sdxi_cst_blk *csb =
 		(void *)(uintptr_t)(pending->desc.generic.csb_ptr & SDXI_CSB_PTR);
@@ -91,13 +91,13 @@ static void signal_end(struct sdxi_model_context *cxt, const struct pending *pen
 	if (!csb || pending->broken == SDXI_RULE_CSB_POINTER ||
 	    pending->broken == SDXI_RULE_CSB_RESERVED || pending->broken == SDXI_RULE_CSB_SIGNAL)
 		return;
-	if (failed(pending))
+	if (pending_fails(pending))
 		__atomic_fetch_or(&csb->flags, SDXI_CST_BLK_ER, __ATOMIC_RELAXED);
 	if (__atomic_fetch_sub(&csb->signal, 1, __ATOMIC_ACQ_REL) == 0)
-		breach(cxt->model, SDXI_RULE_CSB_SIGNAL);
+		sdxi_model_breach(cxt->model, SDXI_RULE_CSB_SIGNAL);
 }
 
-static uint64_t duration_ns(const struct sdxi_model_config *config, struct pending *pending)
+static uint64_t pending_duration_ns(const struct sdxi_model_config *config, struct pending *pending)
 {
 	const struct model_speed *speed = &config->speed;
 	uint64_t ns = speed->latency_ns + model_below(&pending->prng, speed->jitter_ns);
@@ -112,14 +112,14 @@ static uint64_t duration_ns(const struct sdxi_model_config *config, struct pendi
 
 bool sdxi_execute(struct sdxi_model_context *cxt, struct pending *pending)
 {
-	uint64_t ns = duration_ns(&cxt->model->config, pending);
+	uint64_t ns = pending_duration_ns(&cxt->model->config, pending);
 	uint64_t start_ns = ns ? now_ns() : 0;
 
 	if (!pending->broken)
-		perform(cxt, pending);
+		pending_perform(cxt, pending);
 	if (ns)
 		wait_until(start_ns + ns);
 	if (!FAULT(pending, SDXI_FAULT_LOST))
-		signal_end(cxt, pending);
+		pending_signal(cxt, pending);
 	return pending->broken || FAULT(pending, SDXI_FAULT_STOP);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Shared by the parts of the software function: rules, execution, contexts and engines. */
+/* Private to the SDXI model: rules, execution, contexts and engines. */
 #ifndef FERRY_SDXI_MODEL_INTERNAL_H
 #define FERRY_SDXI_MODEL_INTERNAL_H
 
@@ -9,7 +9,7 @@
 #include "base/thread.h"
 #include "models/sdxi/model.h"
 
-/* Descriptors read but not ended, per context: what may run in any order. */
+/* Per context: descriptors that were read and have not ended. They may run in any order. */
 #define WINDOW 32
 
 enum pending_state {
@@ -17,7 +17,7 @@ enum pending_state {
 	PENDING_READY,
 	PENDING_RUNNING,
 	PENDING_HUNG,  /* a stop drops it */
-	PENDING_STRAY, /* a stop lets it run late */
+	PENDING_STRAY, /* runs late after a stop */
 };
 
 struct pending {
@@ -32,9 +32,9 @@ struct sdxi_model_context {
 	struct sdxi_model *model;
 	struct futex_lock lock;
 	bool used;
-	uint64_t serial; /* how many were started before it */
+	uint64_t serial; /* number of contexts started before */
 
-	/* what the producer set up */
+	/* set up by the producer */
 	struct sdxi_desc *descs;
 	uint32_t nr_entries;
 	struct sdxi_cxt_sts *sts;
@@ -45,12 +45,12 @@ struct sdxi_model_context {
 
 	uint64_t read_index;
 	uint64_t seen_write_index;
-	uint64_t doorbell;     /* the highest rung */
+	uint64_t doorbell;     /* the highest so far */
 	struct sdxi_desc peek; /* a valid descriptor seen but not yet read: it must not change */
 	bool peeked;
-	bool clears_valid; /* does this function clear valid bits? both kinds exist */
+	bool clears_valid; /* clears the valid bits of what it has read: functions may or may not */
 	bool stop_asked;
-	uint8_t stop_as; /* enum sdxi_cxt_state when the function stops it itself */
+	uint8_t stop_as; /* enum sdxi_cxt_state of a stop by the function itself */
 	uint64_t stray_until_ns;
 	unsigned int nr_pending;
 	unsigned int nr_running;
@@ -67,7 +67,7 @@ struct sdxi_model {
 	struct sdxi_model_config config;
 	struct model_engine engines[SDXI_MODEL_MAX_ENGINES];
 	unsigned int nr_started;
-	atomic_uint work; /* futex: changes with everything an engine should look at */
+	atomic_uint work; /* futex: changes when there may be work for an engine */
 	atomic_uint nr_asleep;
 	atomic_bool closing;
 	_Atomic uint64_t nr_contexts_started;
@@ -81,14 +81,14 @@ struct sdxi_model {
 	struct sdxi_model_context contexts[SDXI_MODEL_MAX_CONTEXTS];
 };
 
-static inline void count(_Atomic uint64_t *counter)
+static inline void sdxi_model_count(_Atomic uint64_t *counter)
 {
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-static inline void breach(struct sdxi_model *model, enum sdxi_rule rule)
+static inline void sdxi_model_breach(struct sdxi_model *model, enum sdxi_rule rule)
 {
-	count(&model->breaches[rule]);
+	sdxi_model_count(&model->breaches[rule]);
 }
 
 /* rules.c: the first rule broken, SDXI_RULE_NONE if none. */
@@ -96,21 +96,21 @@ enum sdxi_rule sdxi_check_context(const struct sdxi_cxt_l1_ent *l1);
 enum sdxi_rule sdxi_check_desc(const struct sdxi_model_context *cxt, const struct sdxi_desc *desc);
 
 /*
- * execute.c: moves the bytes of one descriptor with what befalls it and writes its status block.
- * Called without the lock; true if the context must stop.
+ * execute.c: executes one descriptor with its faults and writes its status block. Called without
+ * the lock; true if the context must stop.
  */
 bool sdxi_execute(struct sdxi_model_context *cxt, struct pending *pending);
 
 /*
- * context.c, all under the context's lock.
- * Reads valid descriptors into the window; picks one to run, NULL if none can; books its end.
+ * context.c, all under the lock of the context: reads valid descriptors into the window; picks one
+ * to run, NULL if none can run; ends it.
  */
 void sdxi_fetch(struct sdxi_model_context *cxt);
 struct pending *sdxi_pick(struct sdxi_model_context *cxt);
 void sdxi_end(struct sdxi_model_context *cxt, struct pending *pending, bool stop);
 /* The function stops the context itself. */
 void sdxi_fail(struct sdxi_model_context *cxt, enum sdxi_cxt_state stop_as);
-/* Moves a stopping context on; true while it must be looked at again later. */
+/* Advances a context that stops; true if it must be called again later. */
 bool sdxi_settle(struct sdxi_model_context *cxt);
 
 #endif

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The function as a whole: its engine threads and its counters. */
+/* The function: its engine threads and its counters. */
 #include <errno.h>
 
 #include "base/sys.h"
 #include "base/vault.h"
 #include "models/sdxi/internal.h"
 
-/* The lowest page is a guard; the process's static TLS lies at the top. */
-/* A context that strays is looked at this often. */
+/* How often to look at a context with stray descriptors. */
 #define STRAY_LOOK_NS NS_PER_MS
 
-/* One descriptor of one context. busy: there may be more; later: look again in a while. */
-static void serve(struct sdxi_model_context *cxt, bool *busy, bool *later)
+/* Executes one descriptor. *busy: there may be more; *later: look again after a while. */
+static void context_serve(struct sdxi_model_context *cxt, bool *busy, bool *later)
 {
 	struct pending *pending;
 	bool stop;
@@ -43,7 +42,7 @@ static void *engine_main(void *arg)
 		bool busy = false, later = false;
 
 		for (unsigned int i = 0; i < SDXI_MODEL_MAX_CONTEXTS; i++)
-			serve(&model->contexts[i], &busy, &later);
+			context_serve(&model->contexts[i], &busy, &later);
 		if (busy)
 			continue;
 		atomic_fetch_add(&model->nr_asleep, 1);
@@ -53,7 +52,7 @@ static void *engine_main(void *arg)
 	return NULL;
 }
 
-static int start_engines(struct sdxi_model *model)
+static int model_start_engines(struct sdxi_model *model)
 {
 	int err = 0;
 
@@ -82,7 +81,7 @@ int sdxi_model_open(const struct sdxi_model_config *config, struct sdxi_model **
 		return err;
 	model = memory;
 	model->config = *config;
-	err = start_engines(model);
+	err = model_start_engines(model);
 	if (err)
 		sdxi_model_close(model);
 	else
@@ -102,7 +101,7 @@ void sdxi_model_close(struct sdxi_model *model)
 	vault_free(model, sizeof(*model));
 }
 
-static uint64_t get(_Atomic uint64_t *counter)
+static uint64_t counter_get(_Atomic uint64_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
@@ -110,14 +109,14 @@ static uint64_t get(_Atomic uint64_t *counter)
 void sdxi_model_stats(struct sdxi_model *model, struct sdxi_model_stats *out)
 {
 	*out = (struct sdxi_model_stats){
-		.descriptors = get(&model->descriptors),
-		.late_doorbells = get(&model->late_doorbells),
-		.interrupts = get(&model->interrupts),
+		.descriptors = counter_get(&model->descriptors),
+		.late_doorbells = counter_get(&model->late_doorbells),
+		.interrupts = counter_get(&model->interrupts),
 	};
 	for (unsigned int i = 0; i < SDXI_NR_FAULTS; i++)
-		out->faults[i] = get(&model->faults[i]);
+		out->faults[i] = counter_get(&model->faults[i]);
 	for (unsigned int i = 0; i < SDXI_NR_RULES; i++) {
-		out->breaches[i] = get(&model->breaches[i]);
+		out->breaches[i] = counter_get(&model->breaches[i]);
 		out->nr_breaches += out->breaches[i];
 	}
 }

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * An SDXI function in software: it executes binary descriptors from ring memory, in any order that
- * the specification allows, and holds their producer to the rules.
+ * A software model of an SDXI function: it executes binary descriptors from a ring in memory, in
+ *any order that the specification allows, and checks the rules for producers.
  *
  *	sdxi_model_open ─ sdxi_model_start (one per context) ─ sdxi_model_doorbell …
  *	                                                     ─ sdxi_model_stop → CXT_STS.state
  *	                  sdxi_model_release ─ sdxi_model_close
  *
- * A producer that breaks a rule is not tolerated: the breach is counted under the rule's name, the
- * descriptor ends with its error bit set, and the context goes to ERR_FN.
+ * It counts a breach under the rule's name, ends the descriptor with its error bit set, and puts
+ *the context into ERR_FN.
  *
- * What befalls descriptor i of the nth started context follows from the seed alone; the order of
- * completion also depends on when the producer comes.
+ * The seed determines the faults of descriptor i of the nth started context; the order of
+ *completion also depends on timing.
  *
- * Engine threads block all signals and touch only vault memory and what descriptors name.
+ * Engine threads block all signals and touch only vault memory and the buffers of descriptors.
  */
 #ifndef FERRY_SDXI_MODEL_H
 #define FERRY_SDXI_MODEL_H
@@ -22,33 +22,33 @@
 #include <stdint.h>
 
 #include "base/base.h"
-#include "engines/sdxi/layout.h"
+#include "hw/sdxi/layout.h"
 #include "models/model.h"
 
 #define SDXI_MODEL_MAX_CONTEXTS 64
 #define SDXI_MODEL_MAX_ENGINES  16
 
-/* Rules for the producer, and one for start. Names: sdxi_rule_name(). */
+/* Rules for producers; SDXI_RULE_CONTEXT is checked at start. Names: sdxi_rule_name(). */
 enum sdxi_rule {
 	SDXI_RULE_NONE,
-	SDXI_RULE_CONTEXT,       /* CXT_CTL, L1 entry: valid, aligned, reserved zero, ≥ 1024 */
-	SDXI_RULE_OPCODE,        /* a type and subtype that this context may use */
-	SDXI_RULE_RESERVED,      /* reserved bits and bytes of descriptors are zero */
-	SDXI_RULE_SIZE,          /* within the context's max_buffer; WRT_IMM ≤ 32 */
-	SDXI_RULE_OVERLAP,       /* source, destination and status block are apart */
-	SDXI_RULE_CSB_POINTER,   /* aligned to 32; given exactly if np is 0 */
-	SDXI_RULE_CSB_RESERVED,  /* reserved parts of the status block are zero */
-	SDXI_RULE_CSB_SIGNAL,    /* signal armed: never counted below 0 */
-	SDXI_RULE_AKEY,          /* inside the table, valid, fit for the use, reserved zero */
-	SDXI_RULE_CHANGED,       /* a valid descriptor is left alone until it was read */
-	SDXI_RULE_WRITE_INDEX,   /* never falls, never more than the ring ahead of Read_Index */
-	SDXI_RULE_DOORBELL,      /* never beyond Write_Index */
-	SDXI_RULE_DOORBELL_LOST, /* every valid descriptor was rung for before a stop */
-	SDXI_RULE_STOPPED,       /* no doorbell after asking for a stop */
+	SDXI_RULE_CONTEXT,      /* CXT_CTL, L1 entry: valid, aligned, reserved zero, ≥ 1024 */
+	SDXI_RULE_OPCODE,       /* a type and subtype that this context may use */
+	SDXI_RULE_RESERVED,     /* reserved bits and bytes of descriptors are zero */
+	SDXI_RULE_SIZE,         /* within the context's max_buffer; WRT_IMM ≤ 32 */
+	SDXI_RULE_OVERLAP,      /* source, destination and status block do not overlap */
+	SDXI_RULE_CSB_POINTER,  /* aligned to 32; present exactly if np is 0 */
+	SDXI_RULE_CSB_RESERVED, /* reserved parts of the status block are zero */
+	SDXI_RULE_CSB_SIGNAL,   /* signal not 0 before execution: never counted below 0 */
+	SDXI_RULE_AKEY,         /* inside the table, valid, fit for the use, reserved zero */
+	SDXI_RULE_CHANGED,      /* a valid descriptor does not change until it has been read */
+	SDXI_RULE_WRITE_INDEX, /* never decreases, never exceeds Read_Index by more than the ring */
+	SDXI_RULE_DOORBELL,    /* never beyond Write_Index */
+	SDXI_RULE_DOORBELL_LOST, /* at a stop, no valid descriptor beyond the doorbell */
+	SDXI_RULE_STOPPED,       /* no doorbell after a stop request */
 	SDXI_NR_RULES,
 };
 
-/* Faults of the device itself; per descriptor, at a rate. */
+/* Faults of the device; each has a rate per descriptor. */
 enum sdxi_fault {
 	SDXI_FAULT_ERROR, /* any part is copied, the error bit set; the context goes on */
 	SDXI_FAULT_STOP,  /* the same, and the function stops the context */
@@ -76,11 +76,11 @@ struct sdxi_model_context;
 
 /* 0, -EINVAL (too many engines; stray faults without an engine), -ENOMEM, -EAGAIN. */
 int __must_check sdxi_model_open(const struct sdxi_model_config *config, struct sdxi_model **out);
-/* Ends and joins the engines: nothing is written any more. Takes NULL. */
+/* Stops the engines: on return the model writes nothing any more. Takes NULL. */
 void sdxi_model_close(struct sdxi_model *model);
 
 /*
- * Runs the context that the level 1 entry describes; Read_Index is set to 0.
+ * Runs the context that the level 1 entry describes, from Read_Index 0.
  * -ENOSPC: all contexts in use. -EINVAL: breaks SDXI_RULE_CONTEXT, which is counted.
  */
 int __must_check sdxi_model_start(struct sdxi_model *model, const struct sdxi_cxt_l1_ent *l1,
@@ -88,9 +88,9 @@ int __must_check sdxi_model_start(struct sdxi_model *model, const struct sdxi_cx
 void sdxi_model_doorbell(struct sdxi_model_context *cxt, uint64_t write_index);
 /* Returns at once; CXT_STS.state becomes STOP_SW when nothing of the context runs any more. */
 void sdxi_model_stop(struct sdxi_model_context *cxt);
-/* Runs a context again that has reached STOP_SW, from index 0. */
+/* Runs a context in state STOP_SW again, from index 0. */
 void sdxi_model_restart(struct sdxi_model_context *cxt);
-/* Frees the context; it must have reached STOP_SW. Takes NULL. */
+/* Frees a context in state STOP_SW. Takes NULL. */
 void sdxi_model_release(struct sdxi_model_context *cxt);
 
 const char *sdxi_rule_name(enum sdxi_rule rule);

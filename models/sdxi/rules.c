@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* What a producer must hold to, checked on the bytes. Pure functions. */
+/* The rules for producers, checked on the bytes. Pure functions. */
 #include "models/sdxi/internal.h"
 
 static const char *const rule_names[SDXI_NR_RULES] = {
@@ -36,7 +36,7 @@ static bool all_zero(const uint8_t *bytes, size_t len_bytes)
 
 #define ZERO(array) all_zero(array, sizeof(array))
 
-static bool overlap(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes)
+static bool ranges_overlap(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes)
 {
 	return a < b + b_bytes && b < a + a_bytes;
 }
@@ -89,7 +89,7 @@ static bool csb_overlaps(const struct sdxi_desc *desc, uint64_t start, uint64_t 
 {
 	uint64_t csb = desc->generic.csb_ptr & SDXI_CSB_PTR;
 
-	return csb && overlap(csb, sizeof(struct sdxi_cst_blk), start, len_bytes);
+	return csb && ranges_overlap(csb, sizeof(struct sdxi_cst_blk), start, len_bytes);
 }
 
 static enum sdxi_rule check_copy(const struct sdxi_model_context *cxt, const struct sdxi_desc *desc)
@@ -101,7 +101,7 @@ static enum sdxi_rule check_copy(const struct sdxi_model_context *cxt, const str
 		return SDXI_RULE_RESERVED;
 	if (len_bytes > cxt->max_buffer_bytes)
 		return SDXI_RULE_SIZE;
-	if (overlap(copy->addr0, len_bytes, copy->addr1, len_bytes) ||
+	if (ranges_overlap(copy->addr0, len_bytes, copy->addr1, len_bytes) ||
 	    csb_overlaps(desc, copy->addr0, len_bytes) ||
 	    csb_overlaps(desc, copy->addr1, len_bytes))
 		return SDXI_RULE_OVERLAP;

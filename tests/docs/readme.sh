@@ -33,7 +33,7 @@ links()
 {
 	local document target missing=0
 
-	for document in *.md docs/*.md tests/*.md; do
+	for document in *.md docs/*.md docs/walks/*.md tests/*.md; do
 		while read -r target; do
 			[[ -e $(dirname "$document")/$target ]] && continue
 			echo "$document: $target is not there"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The CPU engine: every byte and no other, alone and shared, from many threads at once. */
+/* The CPU engine copies every byte and no other: alone, shared, from many threads at once. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include "base/futex.h"
 #include "base/vault.h"
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 #include "tests/testlib/engines.h"
 #include "tests/testlib/random.h"
 
@@ -18,7 +18,7 @@
 
 static struct crew *crew;
 
-/* Source and destination in areas of their own, with gaps between items that must stay as is. */
+/* Source and destination have areas of their own, with gaps between items that must not change. */
 struct lot {
 	uint8_t *src, *dst, *expected;
 	struct engine_item items[NR_ITEMS];
@@ -26,7 +26,7 @@ struct lot {
 	uint64_t random;
 };
 
-static uint32_t draw(struct lot *lot, uint32_t below)
+static uint32_t lot_draw(struct lot *lot, uint32_t below)
 {
 	return (uint32_t)(next_random(&lot->random) % below);
 }
@@ -63,16 +63,17 @@ static void lot_clear(struct lot *lot)
 	memset(lot->expected, 0x55, AREA_BYTES);
 }
 
-/* Pages, huge pages, odd sizes: whatever fits. */
+/* Random sizes, from odd ones to pages and huge pages. */
 static void lot_fill(struct lot *lot, uint32_t max_item)
 {
 	size_t at = 0;
 
 	lot_clear(lot);
 	while (lot->batch.nr_items < NR_ITEMS) {
-		uint32_t len = draw(lot, 3) ? (uint32_t)PAGE_BYTES : 1 + draw(lot, max_item);
+		uint32_t len =
+			lot_draw(lot, 3) ? (uint32_t)PAGE_BYTES : 1 + lot_draw(lot, max_item);
 
-		at += draw(lot, 2) ? draw(lot, 100) : ALIGN_UP(at, PAGE_BYTES) - at;
+		at += lot_draw(lot, 2) ? lot_draw(lot, 100) : ALIGN_UP(at, PAGE_BYTES) - at;
 		if (at + len > AREA_BYTES)
 			break;
 		lot_add(lot, at, len);
@@ -88,7 +89,7 @@ static bool lot_copied(const struct lot *lot)
 	return !memcmp(lot->dst, lot->expected, AREA_BYTES);
 }
 
-static bool copies(struct engine_channel *channel, struct lot *lot)
+static bool lot_copies(struct engine_channel *channel, struct lot *lot)
 {
 	return channel->engine->ops->submit(channel, &lot->batch) == ENGINE_DONE && lot_copied(lot);
 }
@@ -104,14 +105,14 @@ static bool copies_all_shapes(const char *spec, struct crew *with)
 	lot_open(&lot, 1);
 	for (size_t i = 0; i < ARRAY_SIZE(max_items); i++) {
 		lot_fill(&lot, max_items[i]);
-		good &= copies(channel, &lot);
+		good &= lot_copies(channel, &lot);
 	}
 	lot_clear(&lot);
 	lot_add(&lot, 4096 + 17, (2U << 20) + 3);
-	good &= copies(channel, &lot);
+	good &= lot_copies(channel, &lot);
 	lot_clear(&lot);
 	lot_add(&lot, 5, 1);
-	good &= copies(channel, &lot);
+	good &= lot_copies(channel, &lot);
 	lot_close(&lot);
 	engine->ops->channel_close(channel);
 	engine_close(engine);
@@ -139,7 +140,7 @@ static void test_shapes(void)
 
 static struct engine *shared_engine;
 
-static void *lane(void *arg)
+static void *lane_main(void *arg)
 {
 	struct engine_channel *channel = open_channel(shared_engine);
 	bool good = true;
@@ -148,7 +149,7 @@ static void *lane(void *arg)
 	lot_open(&lot, 1 + (unsigned int)(uintptr_t)arg);
 	for (unsigned int i = 0; i < NR_ROUNDS; i++) {
 		lot_fill(&lot, 1U << (10 + i % 12));
-		good &= copies(channel, &lot);
+		good &= lot_copies(channel, &lot);
 	}
 	lot_close(&lot);
 	shared_engine->ops->channel_close(channel);
@@ -163,7 +164,7 @@ static void test_lanes(void)
 
 	shared_engine = open_engine("cpu:split=8192", crew);
 	for (uintptr_t i = 0; i < NR_LANES; i++)
-		pthread_create(&threads[i], NULL, lane, (void *)i);
+		pthread_create(&threads[i], NULL, lane_main, (void *)i);
 	for (unsigned int i = 0; i < NR_LANES; i++) {
 		pthread_join(threads[i], &result);
 		good &= result != NULL;
@@ -172,7 +173,7 @@ static void test_lanes(void)
 	engine_close(shared_engine);
 }
 
-/* Workers of the crew as lanes: they get help from those that are idle, and never wait for it. */
+/* Workers of the crew as lanes: idle workers help them, and they never wait for help. */
 struct lanes {
 	struct crew_task task;
 	atomic_uint nr_bad;
@@ -182,7 +183,7 @@ static bool lanes_work(struct crew_task *task, unsigned int worker)
 {
 	struct lanes *lanes = CONTAINER_OF(task, struct lanes, task);
 
-	if (!lane((void *)(uintptr_t)worker))
+	if (!lane_main((void *)(uintptr_t)worker))
 		atomic_fetch_add(&lanes->nr_bad, 1);
 	return false;
 }
@@ -224,10 +225,10 @@ static void test_counters(void)
 	lot_open(&lot, 1);
 	lot_clear(&lot);
 	lot_add(&lot, 0, 65535);
-	copies(channel, &lot);
+	lot_copies(channel, &lot);
 	lot_clear(&lot);
 	lot_add(&lot, 0, 65536);
-	copies(channel, &lot);
+	lot_copies(channel, &lot);
 	engine->ops->counters(engine, note_counter, &counted);
 	tap_ok(counted.alone == 1 && counted.shared == 1 && counted.bytes == 131071,
 	       "counters: one batch alone, one shared, their bytes");
@@ -247,7 +248,7 @@ static void test_alone_wish(void)
 	lot_open(&lot, 3);
 	lot_fill(&lot, 100000);
 	lot.batch.nr_threads = 1;
-	good = copies(channel, &lot);
+	good = lot_copies(channel, &lot);
 	engine->ops->counters(engine, note_counter, &counted);
 	tap_ok(good && counted.alone == 1 && !counted.shared,
 	       "a batch that asks for it is copied by its thread alone");
@@ -258,7 +259,7 @@ static void test_alone_wish(void)
 
 #define NR_HELD 5
 
-static bool untouched(const struct lot *lot)
+static bool lot_is_untouched(const struct lot *lot)
 {
 	for (size_t i = 0; i < AREA_BYTES; i++)
 		if (lot->dst[i] != 0x55)
@@ -271,7 +272,7 @@ static uint32_t poll_some(struct engine_channel *channel, struct engine_batch **
 	return channel->engine->ops->poll(channel, 0, done, max);
 }
 
-/* Batches that more follow are held back, then copied together, in whatever portions poll wants. */
+/* Batches marked `more` are held back, then copied together; poll may return them in portions. */
 static void test_held(const char *spec, uint32_t nr_threads)
 {
 	struct engine *engine = open_engine(spec, crew);
@@ -289,7 +290,7 @@ static void test_held(const char *spec, uint32_t nr_threads)
 		good &= engine->ops->submit(channel, &lots[i].batch) == ENGINE_QUEUED;
 	}
 	for (unsigned int i = 0; i < NR_HELD; i++)
-		good &= untouched(&lots[i]);
+		good &= lot_is_untouched(&lots[i]);
 	tap_ok(good, "%s, %u threads: batches that more follow are held back", spec, nr_threads);
 	for (uint32_t got; nr < NR_HELD && (got = poll_some(channel, done + nr, 2)) > 0; nr += got)
 		good &= got <= 2;
@@ -305,7 +306,7 @@ static void test_held(const char *spec, uint32_t nr_threads)
 	engine_close(engine);
 }
 
-/* One that finds no room is copied at once: it is never refused. */
+/* A batch without room is copied at once: submit never refuses it. */
 static void test_held_too_many(void)
 {
 	struct engine *engine = open_engine("cpu", crew);

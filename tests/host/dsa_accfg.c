@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Discovery by the real libaccel-config, which knows /sys/bus/dsa and /dev/dsa only: so both are
- * put there, in a mount namespace of this process. What the library reads has to be what our own
- * reader reads; where the library would crash or loses devices, our reader's answer is taken.
+ * Discovery by the real libaccel-config, whose paths /sys/bus/dsa and /dev/dsa are fixed: a mount
+ * namespace of this process provides both. The library has to find what the sysfs reader finds;
+ * where it would crash or skips devices, the answer of the sysfs reader counts.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -19,7 +19,7 @@
 
 #define NR_TESTS 4
 
-static void put(const char *value, const char *dir, const char *attr)
+static void put_attr(const char *value, const char *dir, const char *attr)
 {
 	char path[256], *slash;
 	FILE *f;
@@ -41,7 +41,7 @@ struct attr {
 static void put_all(const char *dir, const struct attr *attrs, size_t nr)
 {
 	for (size_t i = 0; i < nr; i++)
-		put(attrs[i].value, dir, attrs[i].name);
+		put_attr(attrs[i].value, dir, attrs[i].name);
 }
 
 static void make_device(const char *device, const char *number)
@@ -112,7 +112,7 @@ static void make_device(const char *device, const char *number)
 	snprintf(dir, sizeof(dir), "devices/%s/group%s.0", device, number);
 	put_all(dir, of_group, ARRAY_SIZE(of_group));
 	snprintf(dir, sizeof(dir), "devices/%s/engine%s.0", device, number);
-	put("0", dir, "group_id");
+	put_attr("0", dir, "group_id");
 	mkdir("/dev/dsa", 0755);
 	snprintf(dir, sizeof(dir), "/dev/dsa/wq%s.0", number);
 	f = fopen(dir, "w");
@@ -129,7 +129,7 @@ static bool enter_namespace(void)
 	       !mount("ferry", "/dev", "tmpfs", 0, NULL);
 }
 
-static bool same(const struct dsa_queue *a, const struct dsa_queue *b)
+static bool queues_equal(const struct dsa_queue *a, const struct dsa_queue *b)
 {
 	return !strcmp(a->name, b->name) && !strcmp(a->path, b->path) &&
 	       a->device_id == b->device_id && a->device_enabled == b->device_enabled &&
@@ -143,23 +143,23 @@ static bool same(const struct dsa_queue *a, const struct dsa_queue *b)
 static struct dsa_queue queues[DSA_MAX_QUEUES], again[DSA_MAX_QUEUES];
 static char why[256];
 
-static int discover(struct dsa_queue *out, const char **via)
+static int run_discover(struct dsa_queue *out, const char **via)
 {
 	return dsa_discover(out, DSA_MAX_QUEUES, via, why, sizeof(why));
 }
 
-/* A root that is spelled otherwise is one the library does not know. */
+/* With another root, even an equivalent one, the library is not used. */
 static int discover_by_sysfs(struct dsa_queue *out, const char **via)
 {
 	int nr;
 
 	setenv("FERRY_SYSFS_ROOT", "/sys/.", 1);
-	nr = discover(out, via);
+	nr = run_discover(out, via);
 	unsetenv("FERRY_SYSFS_ROOT");
 	return nr;
 }
 
-/* What the library loses when it refuses a device, it loses. */
+/* A device that the library skips is skipped only there. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
@@ -181,25 +181,25 @@ int main(void)
 	if (skip)
 		return tap_done();
 
-	put("", "drivers/idxd", "bind");
+	put_attr("", "drivers/idxd", "bind");
 	make_device("dsa0", "0");
 	make_device("dsa2", "2");
-	nr = discover(queues, &via);
+	nr = run_discover(queues, &via);
 	tap_note("%d queues by %s", nr, via);
 	tap_ok(nr == 2 && !strcmp(via, "libaccel-config"), "the library is asked");
 	nr = discover_by_sysfs(again, &via_again);
-	tap_ok(nr == 2 && !strcmp(via_again, "sysfs") && same(&queues[0], &again[0]) &&
-		       same(&queues[1], &again[1]),
+	tap_ok(nr == 2 && !strcmp(via_again, "sysfs") && queues_equal(&queues[0], &again[0]) &&
+		       queues_equal(&queues[1], &again[1]),
 	       "both readers say the same");
 
-	put("0x00000000,0x00000001,0x003f03ff,0x00000000,0,0,0,0", "devices/dsa2", "op_cap");
+	put_attr("0x00000000,0x00000001,0x003f03ff,0x00000000,0,0,0,0", "devices/dsa2", "op_cap");
 	unlink("/sys/bus/dsa/devices/dsa2/cmd_status");
-	nr = discover(queues, &via);
+	nr = run_discover(queues, &via);
 	tap_note("%d queues by %s", nr, via);
 	tap_ok(nr == 2, "a device that the library refuses is not lost");
 
 	unlink("/sys/bus/dsa/devices/dsa0/wq0.0/mode");
-	nr = discover(queues, &via);
+	nr = run_discover(queues, &via);
 	tap_ok(nr == 2 && !strcmp(via, "sysfs"), "an attribute that would crash it");
 	return tap_done();
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The DSA engine against the model with every kind of fault on. Whatever the device does: each
- * item's state is true (copied: every byte; not attempted: none), nothing outside the destinations
- * changes, sources stay as they were, every batch comes back, every fallback is counted, and the
- * engine breaks no rule of the specification.
+ * The DSA engine on the model with every kind of fault. Whatever the device does: the state of each
+ * item is true (copied: every byte; not attempted: none), nothing outside the destinations changes,
+ * sources do not change, every batch comes back, every fallback is counted, and the engine breaks
+ * no rule.
  *
  *	FERRY_TEST_DESCRIPTORS=5000000 FERRY_TEST_SEED=7 dsa_random.t
  */
@@ -20,7 +20,7 @@
 #define NR_SLOTS   6
 #define SLOT_BYTES (4UL << 20)
 #define MAX_ITEMS  48
-#define GUARD      0xee /* what destinations hold before, and their surroundings always */
+#define GUARD      0xee /* the content of destinations before, and of their surroundings always */
 #define QUARANTINE 0x5c
 
 struct slot {
@@ -44,7 +44,7 @@ static struct slot *slots;
 static uint64_t base_seed;
 static uint64_t nr_wanted;
 
-static void *map(size_t len)
+static void *map_area(size_t len)
 {
 	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -97,8 +97,8 @@ static uint32_t random_len(struct model_prng *prng)
 	}
 }
 
-/* Items one after the other with a gap between; now and then one of the size of a huge page. */
-static void prepare(struct slot *slot, struct model_prng *prng)
+/* Items one after another with a gap between; some have the size of a huge page. */
+static void slot_prepare(struct slot *slot, struct model_prng *prng)
 {
 	uint32_t want = 1 + (uint32_t)model_below(prng, MAX_ITEMS);
 	bool huge = model_chance(prng, 10000);
@@ -193,7 +193,7 @@ static void say_faults(const struct totals *t)
 	tap_note("faults: %s", text);
 }
 
-static void count(void *arg, const char *name, uint64_t value)
+static void count_counter(void *arg, const char *name, uint64_t value)
 {
 	struct totals *t = arg;
 
@@ -213,8 +213,8 @@ static void count(void *arg, const char *name, uint64_t value)
 		t->mismatches += value;
 }
 
-/* Once the channel is quiet, what was quarantined is ours: nothing may write there any more. */
-static void settle(struct engine_channel *channel)
+/* Once the channel is quiet, nothing may write to quarantined memory any more. */
+static void channel_settle(struct engine_channel *channel)
 {
 	if (!channel->engine->ops->quiet(channel))
 		return;
@@ -244,11 +244,11 @@ struct life {
 	bool over; /* the engine declines, or no slot is left */
 };
 
-static void send(struct life *life, struct slot *slot)
+static void life_send(struct life *life, struct slot *slot)
 {
 	const struct engine_ops *ops = life->channel->engine->ops;
 
-	prepare(slot, &life->prng);
+	slot_prepare(slot, &life->prng);
 	life->nr_left -=
 		slot->batch.nr_items < life->nr_left ? slot->batch.nr_items : life->nr_left;
 	switch (ops->submit(life->channel, &slot->batch)) {
@@ -264,21 +264,21 @@ static void send(struct life *life, struct slot *slot)
 	}
 }
 
-static void turn(struct life *life)
+static void life_turn(struct life *life)
 {
 	const struct engine_ops *ops = life->channel->engine->ops;
 	struct engine_batch *done[4];
 
 	for (int i = 0; i < NR_SLOTS && life->nr_left && !life->over; i++)
 		if (!slots[i].busy && !slots[i].quarantined)
-			send(life, &slots[i]);
+			life_send(life, &slots[i]);
 	if (!life->in_flight)
 		life->over = true;
 	for (uint32_t n = ops->poll(life->channel, 1000000, done, 4); n-- > 0;) {
 		check_finished(done[n]->owner, life->t);
 		life->in_flight--;
 	}
-	settle(life->channel);
+	channel_settle(life->channel);
 }
 
 static bool run_once(const char *spec, uint64_t seed, uint64_t nr_items, struct totals *t)
@@ -296,22 +296,22 @@ static bool run_once(const char *spec, uint64_t seed, uint64_t nr_items, struct 
 	if (engine->ops->channel_open(engine, -1, &life.channel))
 		abort();
 	while ((life.nr_left && !life.over) || life.in_flight)
-		turn(&life);
+		life_turn(&life);
 	for (int i = 0; i < 1000 && !engine->ops->quiet(life.channel); i++)
 		usleep(100);
-	settle(life.channel);
+	channel_settle(life.channel);
 	engine->ops->channel_close(life.channel);
-	engine->ops->counters(engine, count, t);
+	engine->ops->counters(engine, count_counter, t);
 	engine_close(engine);
 	reuse_slots(t);
 	return true;
 }
 
 /*
- * Lives on end until enough has been sent; the kth has a seed of its own. Only a device that has
- * halted may swallow what is posted to it.
+ * Opens engines until enough has been sent; the kth has a seed of its own. Only a device that has
+ * halted may drop what is posted to it.
  */
-static void run(const char *name, const char *spec, bool deadly, bool corrupt)
+static void run_case(const char *name, const char *spec, bool deadly, bool corrupt)
 {
 	struct totals t = {0};
 	uint64_t seed = base_seed;
@@ -371,13 +371,13 @@ int main(void)
 	alarm(3600);
 	nr_wanted = test_descriptors("FERRY_DSA_DESCRIPTORS", 12000);
 	base_seed = test_seed("FERRY_DSA_SEED", 1);
-	slots = map(NR_SLOTS * sizeof(*slots));
+	slots = map_area(NR_SLOTS * sizeof(*slots));
 	for (int i = 0; i < NR_SLOTS; i++) {
-		slots[i].src = map(SLOT_BYTES);
-		slots[i].dst = map(SLOT_BYTES);
+		slots[i].src = map_area(SLOT_BYTES);
+		slots[i].dst = map_area(SLOT_BYTES);
 	}
 	tap_plan(ARRAY_SIZE(runs));
 	for (size_t i = 0; i < ARRAY_SIZE(runs); i++)
-		run(runs[i].name, runs[i].spec, runs[i].deadly, runs[i].corrupt);
+		run_case(runs[i].name, runs[i].spec, runs[i].deadly, runs[i].corrupt);
 	return tap_done();
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The fault engine with a crew: strays that come by themselves, and many channels at once. */
+/* The fault engine with a crew: strays that arrive by themselves, and many channels at once. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +48,7 @@ static void test_stray_by_itself(void)
 	while (*(volatile char *)&dst[PAGE_BYTES - 1] == 2 && now_ns() - start < WAIT_NS)
 		cpu_relax();
 	tap_ok(item.state == ENGINE_STRAY && dst[PAGE_BYTES - 1] != 2,
-	       "a stray write comes while nobody calls the engine");
+	       "a stray write arrives without a call of the engine");
 	tap_ok(quiet_in_time(channel), "and then it is quiet");
 
 	engine->ops->submit(channel, &batch);
@@ -67,7 +67,7 @@ struct lane {
 	bool good;
 };
 
-static bool ends(struct engine_channel *channel, struct engine_batch *batch)
+static bool batch_ends(struct engine_channel *channel, struct engine_batch *batch)
 {
 	struct engine_batch *done;
 	uint64_t start = now_ns();
@@ -98,7 +98,7 @@ static void run_batch(struct lane *lane, unsigned int round)
 		lane->items[i] = (struct engine_item){
 			.dst = lane->dst[i], .src = lane->src[i], .len_bytes = PAGE_BYTES};
 	}
-	lane->good &= ends(lane->channel, &batch);
+	lane->good &= batch_ends(lane->channel, &batch);
 	for (unsigned int i = 0; i < NR_ITEMS; i++) {
 		if (lane->items[i].state == ENGINE_COPIED)
 			lane->good &= !memcmp(lane->dst[i], lane->src[i], PAGE_BYTES);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Many producers on one SDXI ring: reservations by compare-and-swap, some given up and filled with
- * NOPs, doorbells out of order, over many laps, so that a stale valid bit or a lost reservation
- * would show as a wrong byte, a breach or a hang. Both kinds of function are met: those that clear
- * valid bits and those that don't, by seed.
+ * Many producers on one SDXI ring: reservations by compare-and-swap, some filled with NOPs,
+ * doorbells out of order, over many laps, so that a stale valid bit or a lost reservation shows as
+ * a wrong byte, a breach or a hang. The seeds cover functions that clear valid bits and functions
+ * that do not.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -29,7 +29,7 @@ struct producer {
 	uint64_t nr_copies, nr_aborted, nr_full, nr_wrong;
 };
 
-static uint64_t reserve(struct producer *producer, uint32_t nr)
+static uint64_t producer_reserve(struct producer *producer, uint32_t nr)
 {
 	uint64_t index;
 	int err;
@@ -42,7 +42,7 @@ static uint64_t reserve(struct producer *producer, uint32_t nr)
 	return index;
 }
 
-/* One block counts a whole group down: allowed, and cheaper than one each. */
+/* One block counts a whole group down, which is allowed and cheaper than one each. */
 static void copy_group(struct producer *producer, uint64_t index, uint32_t nr)
 {
 	struct sdxi_desc desc;
@@ -64,14 +64,14 @@ static void copy_group(struct producer *producer, uint64_t index, uint32_t nr)
 	producer->nr_copies += nr;
 }
 
-static void *produce(void *arg)
+static void *producer_main(void *arg)
 {
 	struct producer *producer = arg;
 
 	for (unsigned int round = 0; round < NR_ROUNDS; round++) {
 		uint32_t nr = 1 + (uint32_t)model_below(&producer->prng, MAX_GROUP);
 		bool aborts = model_below(&producer->prng, 8) == 0;
-		uint64_t index = reserve(producer, aborts ? nr * 32 : nr);
+		uint64_t index = producer_reserve(producer, aborts ? nr * 32 : nr);
 
 		if (!aborts) {
 			copy_group(producer, index, nr);
@@ -86,7 +86,7 @@ static void *produce(void *arg)
 
 static uint64_t breaches;
 
-static void note(void *arg __maybe_unused, const char *name, uint64_t value)
+static void note_counter(void *arg __maybe_unused, const char *name, uint64_t value)
 {
 	tap_note("  %s %llu", name, (unsigned long long)value);
 	if (!strcmp(name, "model.breaches"))
@@ -99,10 +99,10 @@ static void run_case(uint64_t seed, unsigned int nr_engines)
 	struct sdxi_model_config config = {.seed = seed, .nr_engines = nr_engines};
 	struct sdxi_context cxt = {0};
 	uint64_t nr_wrong = 0, nr_copies = 0, nr_aborted = 0, nr_full = 0;
-	struct sdxi_way *way;
+	struct sdxi_backend *backend;
 
 	config.speed.jitter_ns = nr_engines ? 2000 : 0;
-	if (sdxi_way_model_open(&config, &way) || sdxi_context_open(way, &cxt)) {
+	if (sdxi_backend_model_open(&config, &backend) || sdxi_context_open(backend, &cxt)) {
 		tap_ok(false, "model opens");
 		return;
 	}
@@ -110,7 +110,7 @@ static void run_case(uint64_t seed, unsigned int nr_engines)
 	for (unsigned int i = 0; i < NR_PRODUCERS; i++) {
 		producers[i].cxt = &cxt;
 		producers[i].prng = model_prng_for(seed, i);
-		pthread_create(&producers[i].thread, NULL, produce, &producers[i]);
+		pthread_create(&producers[i].thread, NULL, producer_main, &producers[i]);
 	}
 	for (unsigned int i = 0; i < NR_PRODUCERS; i++) {
 		pthread_join(producers[i].thread, NULL);
@@ -119,10 +119,10 @@ static void run_case(uint64_t seed, unsigned int nr_engines)
 		nr_aborted += producers[i].nr_aborted;
 		nr_full += producers[i].nr_full;
 	}
-	way->ops->stop(&cxt);
+	backend->ops->stop(&cxt);
 	while (!sdxi_context_stopped(&cxt))
 		sched_yield();
-	way->ops->counters(way, note, NULL);
+	backend->ops->counters(backend, note_counter, NULL);
 	tap_ok(!nr_wrong && !breaches && nr_aborted &&
 		       sdxi_load(&cxt.shared->write_index) == nr_copies + nr_aborted,
 	       "seed %llu, %u engines: %llu copies, %llu given up, %llu times full, %llu wrong, "
@@ -130,14 +130,14 @@ static void run_case(uint64_t seed, unsigned int nr_engines)
 	       (unsigned long long)seed, nr_engines, (unsigned long long)nr_copies,
 	       (unsigned long long)nr_aborted, (unsigned long long)nr_full,
 	       (unsigned long long)nr_wrong, (unsigned long long)breaches);
-	way->ops->release(&cxt);
-	way->ops->close(way);
+	backend->ops->release(&cxt);
+	backend->ops->close(backend);
 	sdxi_context_free(&cxt);
 }
 
 int main(void)
 {
-	/* The function of seed 1 clears valid bits, that of seed 4 leaves them. */
+	/* The function of seed 1 clears valid bits, that of seed 4 does not. */
 	static const uint64_t seeds[] = {1, 4};
 
 	tap_plan(4);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The sdxi engine against its model with every fault on: several threads with a channel each keep
- * random batches in flight; every item must be what its state says, byte by byte, nothing may
- * hang, and the model must find no breach.
+ * The sdxi engine on its model with every fault: several threads with a channel each keep random
+ * batches in flight. Every item must be what its state says, byte by byte; nothing may hang; the
+ * model must find no breach.
  *
  * FERRY_TEST_DESCRIPTORS=N items per case (default 60000), FERRY_TEST_SEED=N.
  */
@@ -21,7 +21,7 @@
 #define NR_BATCHES   4
 #define MAX_ITEMS    48
 #define MAX_LEN      8192
-#define SLOT_BYTES   (MAX_LEN + 64) /* a guard behind every destination */
+#define SLOT_BYTES   (MAX_LEN + 64) /* a guard after every destination */
 #define SOURCE_BYTES (256UL << 10)
 #define UNTOUCHED    0xee
 
@@ -51,7 +51,7 @@ static bool all_untouched(const uint8_t *bytes, size_t len_bytes)
 	return true;
 }
 
-static void prepare(struct worker *worker, struct flight *flight)
+static void flight_prepare(struct worker *worker, struct flight *flight)
 {
 	uint32_t nr = 1 + (uint32_t)model_below(&worker->prng, MAX_ITEMS);
 
@@ -69,7 +69,7 @@ static void prepare(struct worker *worker, struct flight *flight)
 	}
 }
 
-/* What the caller of an engine does: the CPU finishes what was left undone. */
+/* As the caller of an engine: the CPU copies what was not copied. */
 static void check_item(struct worker *worker, struct engine_item *item)
 {
 	uint8_t *dst = item->dst;
@@ -89,7 +89,8 @@ static void check_item(struct worker *worker, struct engine_item *item)
 	worker->nr_items++;
 }
 
-static void finish(struct worker *worker, struct engine_channel *channel, struct flight *flight)
+static void flight_finish(struct worker *worker, struct engine_channel *channel,
+			  struct flight *flight)
 {
 	bool stray = false;
 
@@ -102,25 +103,26 @@ static void finish(struct worker *worker, struct engine_channel *channel, struct
 	flight->in_flight = false;
 }
 
-static void collect(struct worker *worker, struct engine_channel *channel, uint64_t wait_ns)
+static void worker_collect(struct worker *worker, struct engine_channel *channel, uint64_t wait_ns)
 {
 	struct engine_batch *done[NR_BATCHES];
 	uint32_t nr = worker->engine->ops->poll(channel, wait_ns, done, NR_BATCHES);
 
 	for (uint32_t i = 0; i < nr; i++)
-		finish(worker, channel, CONTAINER_OF(done[i], struct flight, batch));
+		flight_finish(worker, channel, CONTAINER_OF(done[i], struct flight, batch));
 }
 
-static void launch(struct worker *worker, struct engine_channel *channel, struct flight *flight)
+static void worker_launch(struct worker *worker, struct engine_channel *channel,
+			  struct flight *flight)
 {
 	enum engine_verdict verdict;
 
-	prepare(worker, flight);
+	flight_prepare(worker, flight);
 	while ((verdict = worker->engine->ops->submit(channel, &flight->batch)) == ENGINE_BUSY)
-		collect(worker, channel, NS_PER_MS);
+		worker_collect(worker, channel, NS_PER_MS);
 	flight->in_flight = true;
 	if (verdict == ENGINE_DONE)
-		finish(worker, channel, flight);
+		flight_finish(worker, channel, flight);
 }
 
 static bool any_in_flight(const struct worker *worker)
@@ -131,7 +133,7 @@ static bool any_in_flight(const struct worker *worker)
 	return false;
 }
 
-static void *work(void *arg)
+static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
 	uint64_t wanted = worker->nr_items;
@@ -145,11 +147,11 @@ static void *work(void *arg)
 	while (worker->nr_items < wanted) {
 		for (unsigned int i = 0; i < NR_BATCHES; i++)
 			if (!worker->flights[i].in_flight)
-				launch(worker, channel, &worker->flights[i]);
-		collect(worker, channel, NS_PER_MS);
+				worker_launch(worker, channel, &worker->flights[i]);
+		worker_collect(worker, channel, NS_PER_MS);
 	}
 	while (any_in_flight(worker))
-		collect(worker, channel, NS_PER_MS);
+		worker_collect(worker, channel, NS_PER_MS);
 	worker->engine->ops->channel_close(channel);
 	return NULL;
 }
@@ -159,7 +161,7 @@ struct tally {
 	unsigned int nr_faults_seen;
 };
 
-static void note(void *arg, const char *name, uint64_t value)
+static void note_counter(void *arg, const char *name, uint64_t value)
 {
 	struct tally *tally = arg;
 
@@ -193,7 +195,7 @@ static void run_case(const char *spec, uint64_t seed, uint64_t nr_items, unsigne
 			.flights = calloc(NR_BATCHES, sizeof(struct flight)),
 			.nr_items = nr_items / NR_THREADS,
 		};
-		pthread_create(&workers[i].thread, NULL, work, &workers[i]);
+		pthread_create(&workers[i].thread, NULL, worker_main, &workers[i]);
 	}
 	for (unsigned int i = 0; i < NR_THREADS; i++) {
 		pthread_join(workers[i].thread, NULL);
@@ -203,7 +205,7 @@ static void run_case(const char *spec, uint64_t seed, uint64_t nr_items, unsigne
 			states[s] += workers[i].nr_states[s];
 	}
 	tap_note("%s", spec);
-	engine->ops->counters(engine, note, &tally);
+	engine->ops->counters(engine, note_counter, &tally);
 	engine_close(engine);
 	tap_ok(!nr_wrong && !tally.breaches && states[ENGINE_COPIED] &&
 		       tally.nr_faults_seen >= nr_kinds &&
@@ -217,12 +219,19 @@ static void run_case(const char *spec, uint64_t seed, uint64_t nr_items, unsigne
 	       (unsigned long long)nr_wrong, (unsigned long long)tally.breaches);
 }
 
+static uint64_t env_number(const char *name, uint64_t otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
 #define FAULTS "faults=error:5000+stop:500+lost:200+hang:200+stray:200+delay:5000"
 
 int main(void)
 {
-	uint64_t nr_items = test_descriptors("SDXI_DESCRIPTORS", 60000);
-	uint64_t seed = test_seed("SDXI_SEED", 1);
+	uint64_t nr_items = env_number("SDXI_DESCRIPTORS", 60000);
+	uint64_t seed = env_number("SDXI_SEED", 1);
 	struct model_prng prng = model_prng_for(seed, 1000);
 	char spec[512];
 

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "tests/testlib/moving.h"
+#include "tests/testlib/random.h"
 #include "tests/testlib/tap.h"
 
 #define NR_WRITERS  3
@@ -58,12 +59,6 @@ static void record_failure(const char *what, size_t page, uint64_t expected, uin
 static bool is_running(void)
 {
 	return !atomic_load(&stop) && !atomic_load(&failed);
-}
-
-static uint64_t next_random(uint64_t *state)
-{
-	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
-	return *state >> 33;
 }
 
 /* Each actor has two words in every page: one for itself and one for its handler. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What tests of engines share: an engine and a channel that open or end the test, and a crew. */
+/* What tests of engines share: opening an engine and a channel, or ending the test; a crew. */
 #ifndef FERRY_TEST_ENGINES_H
 #define FERRY_TEST_ENGINES_H
 
@@ -31,7 +31,7 @@ static inline struct engine_channel *open_channel(struct engine *engine)
 	return channel;
 }
 
-/* As many places as the test wants workers, whatever the machine has. */
+/* A crew of nr_workers, whatever number of CPUs the machine has. */
 static inline struct crew *open_crew(unsigned int nr_workers)
 {
 	struct placement *real, *placement;

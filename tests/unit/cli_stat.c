@@ -5,6 +5,7 @@
 #include "cli/common/common.c"
 #include "cli/measure/hist.c"
 #include "cli/measure/samples.c"
+#include "tests/testlib/random.h"
 
 static struct samples samples_of(const double *v, unsigned int nr)
 {
@@ -77,12 +78,6 @@ static int by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static uint64_t next_random(uint64_t *state)
-{
-	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
-	return *state >> 11;
-}
-
 /* Against a sorted list of the same values, of all magnitudes: never below, at most 1/128 above. */
 Test(hist, quantiles_are_within_their_error)
 {
@@ -92,7 +87,7 @@ Test(hist, quantiles_are_within_their_error)
 	struct hist *hist = calloc(1, sizeof(*hist));
 
 	for (unsigned int i = 0; i < nr; i++) {
-		values[i] = next_random(&state) >> next_random(&state) % 53;
+		values[i] = next_random(&state) >> 11 >> next_random(&state) % 53;
 		hist_add(hist, values[i]);
 	}
 	qsort(values, nr, sizeof(*values), by_number);

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Bytes of every descriptor against hexadecimal written out by hand from the tables of the
- * specification (reference §1.1-1.5): PASID word, flags, opcode, then little-endian fields. The
- * header's struct and our builders are both under test, so neither is used to make the bytes.
+ * The bytes of every descriptor beside hexadecimal written by hand from the tables of the
+ * specification: PASID word, flags, opcode, then little-endian fields. The header's struct and the
+ * builders are under test, so neither makes the expected bytes.
  */
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "engines/dsa/desc.h"
+#include "hw/dsa/desc.h"
 
 #define CR   ((struct dsa_completion_record *)0x00007f1122334460UL)
 #define SRC  ((void *)0x00007faabbccd000UL)
 #define DST  ((void *)0x00007f5566778000UL)
 #define LIST ((struct dsa_hw_desc *)0x00007f0102030440UL)
 
-static unsigned int nibble(char c)
+static unsigned int hex_nibble(char c)
 {
 	return c <= '9' ? (unsigned int)(c - '0') : (unsigned int)(c - 'a' + 10);
 }
 
-static void check(const struct dsa_hw_desc *desc, const char *golden)
+static void expect_bytes(const struct dsa_hw_desc *desc, const char *golden)
 {
 	uint8_t want[64];
 	size_t n = 0;
@@ -28,7 +28,7 @@ static void check(const struct dsa_hw_desc *desc, const char *golden)
 		if (*p == ' ')
 			continue;
 		cr_assert(n < 64 && p[1], "golden text is longer than a descriptor");
-		want[n++] = (uint8_t)(nibble(p[0]) << 4 | nibble(p[1]));
+		want[n++] = (uint8_t)(hex_nibble(p[0]) << 4 | hex_nibble(p[1]));
 		p++;
 	}
 	cr_assert_eq(n, 64, "golden text has %zu bytes", n);
@@ -37,8 +37,8 @@ static void check(const struct dsa_hw_desc *desc, const char *golden)
 			     ((const uint8_t *)desc)[i], want[i]);
 }
 
-/* Builders must not rely on what lay there before. */
-static struct dsa_hw_desc *dirty(void)
+/* Builders must not depend on the previous content. */
+static struct dsa_hw_desc *dirty_desc(void)
 {
 	static struct dsa_hw_desc desc __attribute__((aligned(64)));
 
@@ -48,95 +48,95 @@ static struct dsa_hw_desc *dirty(void)
 
 Test(dsa_desc, noop)
 {
-	struct dsa_hw_desc *d = dirty();
+	struct dsa_hw_desc *d = dirty_desc();
 
 	dsa_desc_noop(d, 0, CR);
-	check(d, "00000000 0c0000 00 60443322117f0000 0000000000000000 0000000000000000"
-		 "00000000 0000 0000 0000000000000000 0000000000000000 0000000000000000");
+	expect_bytes(d, "00000000 0c0000 00 60443322117f0000 0000000000000000 0000000000000000"
+			"00000000 0000 0000 0000000000000000 0000000000000000 0000000000000000");
 }
 
 Test(dsa_desc, noop_without_report)
 {
-	struct dsa_hw_desc *d = dirty();
+	struct dsa_hw_desc *d = dirty_desc();
 
 	dsa_desc_noop(d, 0, NULL);
-	check(d, "00000000 000000 00 0000000000000000 0000000000000000 0000000000000000"
-		 "00000000 0000 0000 0000000000000000 0000000000000000 0000000000000000");
+	expect_bytes(d, "00000000 000000 00 0000000000000000 0000000000000000 0000000000000000"
+			"00000000 0000 0000 0000000000000000 0000000000000000 0000000000000000");
 }
 
 Test(dsa_desc, batch)
 {
-	struct dsa_hw_desc *d = dirty();
+	struct dsa_hw_desc *d = dirty_desc();
 
 	dsa_desc_batch(d, 0, CR, LIST, 32);
-	check(d, "00000000 0c0000 01 60443322117f0000 40040302017f0000 0000000000000000"
-		 "20000000 0000 0000 0000000000000000 0000000000000000 0000000000000000");
+	expect_bytes(d, "00000000 0c0000 01 60443322117f0000 40040302017f0000 0000000000000000"
+			"20000000 0000 0000 0000000000000000 0000000000000000 0000000000000000");
 }
 
 Test(dsa_desc, drain)
 {
-	struct dsa_hw_desc *d = dirty();
+	struct dsa_hw_desc *d = dirty_desc();
 
 	dsa_desc_drain(d, 0, CR);
-	check(d, "00000000 0c0000 02 60443322117f0000 0000000000000000 0000000000000000"
-		 "00000000 0000 0000 0000000000000000 0000000000000000 0000000000000000");
+	expect_bytes(d, "00000000 0c0000 02 60443322117f0000 0000000000000000 0000000000000000"
+			"00000000 0000 0000 0000000000000000 0000000000000000 0000000000000000");
 }
 
 Test(dsa_desc, memmove)
 {
-	struct dsa_hw_desc *d = dirty();
+	struct dsa_hw_desc *d = dirty_desc();
 
 	dsa_desc_memmove(d, 0, CR, DST, SRC, 4096);
-	check(d, "00000000 0c0000 03 60443322117f0000 00d0ccbbaa7f0000 00807766557f0000"
-		 "00100000 0000 0000 0000000000000000 0000000000000000 0000000000000000");
+	expect_bytes(d, "00000000 0c0000 03 60443322117f0000 00d0ccbbaa7f0000 00807766557f0000"
+			"00100000 0000 0000 0000000000000000 0000000000000000 0000000000000000");
 }
 
 Test(dsa_desc, memmove_with_fence_and_cache_control)
 {
-	struct dsa_hw_desc *d = dirty();
+	struct dsa_hw_desc *d = dirty_desc();
 
 	dsa_desc_memmove(d, IDXD_OP_FLAG_FENCE | IDXD_OP_FLAG_CC, CR, DST, SRC, 0x200000);
-	check(d, "00000000 0d0100 03 60443322117f0000 00d0ccbbaa7f0000 00807766557f0000"
-		 "00002000 0000 0000 0000000000000000 0000000000000000 0000000000000000");
+	expect_bytes(d, "00000000 0d0100 03 60443322117f0000 00d0ccbbaa7f0000 00807766557f0000"
+			"00002000 0000 0000 0000000000000000 0000000000000000 0000000000000000");
 }
 
 Test(dsa_desc, memfill)
 {
-	struct dsa_hw_desc *d = dirty();
+	struct dsa_hw_desc *d = dirty_desc();
 
 	dsa_desc_memfill(d, IDXD_OP_FLAG_BOF, CR, DST, 0x8877665544332211UL, 0x12345);
-	check(d, "00000000 0e0000 04 60443322117f0000 1122334455667788 00807766557f0000"
-		 "45230100 0000 0000 0000000000000000 0000000000000000 0000000000000000");
+	expect_bytes(d, "00000000 0e0000 04 60443322117f0000 1122334455667788 00807766557f0000"
+			"45230100 0000 0000 0000000000000000 0000000000000000 0000000000000000");
 }
 
 Test(dsa_desc, compare)
 {
-	struct dsa_hw_desc *d = dirty();
+	struct dsa_hw_desc *d = dirty_desc();
 
 	dsa_desc_compare(d, IDXD_OP_FLAG_CR, CR, SRC, DST, 4096);
-	check(d, "00000000 8c0000 05 60443322117f0000 00d0ccbbaa7f0000 00807766557f0000"
-		 "00100000 0000 0000 0000000000000000 0000000000000000 0000000000000000");
+	expect_bytes(d, "00000000 8c0000 05 60443322117f0000 00d0ccbbaa7f0000 00807766557f0000"
+			"00100000 0000 0000 0000000000000000 0000000000000000 0000000000000000");
 }
 
 Test(dsa_desc, crcgen)
 {
-	struct dsa_hw_desc *d = dirty();
+	struct dsa_hw_desc *d = dirty_desc();
 
 	dsa_desc_crcgen(d, IDXD_OP_FLAG_FENCE, CR, SRC, 4096, 0xdeadbeef);
-	check(d, "00000000 0d0000 10 60443322117f0000 00d0ccbbaa7f0000 0000000000000000"
-		 "00100000 0000 0000 efbeadde00000000 0000000000000000 0000000000000000");
+	expect_bytes(d, "00000000 0d0000 10 60443322117f0000 00d0ccbbaa7f0000 0000000000000000"
+			"00100000 0000 0000 efbeadde00000000 0000000000000000 0000000000000000");
 }
 
 Test(dsa_desc, copy_crc)
 {
-	struct dsa_hw_desc *d = dirty();
+	struct dsa_hw_desc *d = dirty_desc();
 
 	dsa_desc_copy_crc(d, 0, CR, DST, SRC, 4096, 0x01020304);
-	check(d, "00000000 0c0000 11 60443322117f0000 00d0ccbbaa7f0000 00807766557f0000"
-		 "00100000 0000 0000 0403020100000000 0000000000000000 0000000000000000");
+	expect_bytes(d, "00000000 0c0000 11 60443322117f0000 00d0ccbbaa7f0000 00807766557f0000"
+			"00100000 0000 0000 0403020100000000 0000000000000000 0000000000000000");
 }
 
-/* A completion record as a device leaves it: status 0x83, result 1, 0x1200 bytes, page 7f…8000. */
+/* A completion record from a device: status 0x83, result 1, 0x1200 bytes, page 7f…8000. */
 Test(dsa_desc, completion_record)
 {
 	static const uint8_t raw[32]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Discovery and the doctor's chain over made-up /sys and /dev trees: every link broken in turn has
- * to be named, with the command that mends it.
+ * Discovery and doctor on artificial /sys and /dev trees: each link is broken in turn, and doctor
+ * has to name it with the command that fixes it.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -18,10 +18,10 @@
 
 static char sys_root[64], dev_root[64];
 
-static void put(const char *value, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void put_file(const char *value, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Writes a file below the sysfs root, making its folders; NULL removes it. */
-static void put(const char *value, const char *fmt, ...)
+/* Writes a file below the sysfs root and creates its folders; text NULL removes it. */
+static void put_file(const char *value, const char *fmt, ...)
 {
 	char path[256], *slash;
 	va_list ap;
@@ -50,23 +50,23 @@ static void put(const char *value, const char *fmt, ...)
 
 static void make_queue(unsigned int dev, unsigned int wq, const char *mode)
 {
-	put("enabled", Q("state"));
-	put("user", Q("type"));
-	put(mode, Q("mode"));
-	put("16", Q("size"));
-	put("12", Q("threshold"));
-	put("10", Q("priority"));
-	put("32", Q("max_batch_size"));
-	put("2097152", Q("max_transfer_size"));
-	put("0", Q("block_on_fault"));
+	put_file("enabled", Q("state"));
+	put_file("user", Q("type"));
+	put_file(mode, Q("mode"));
+	put_file("16", Q("size"));
+	put_file("12", Q("threshold"));
+	put_file("10", Q("priority"));
+	put_file("32", Q("max_batch_size"));
+	put_file("2097152", Q("max_transfer_size"));
+	put_file("0", Q("block_on_fault"));
 }
 
 static void make_device(unsigned int dev, const char *node)
 {
-	put("enabled", ATTR("state"));
-	put(node, ATTR("numa_node"));
-	put("0x40915f0107", ATTR("gen_cap"));
-	put("1", ATTR("pasid_enabled"));
+	put_file("enabled", ATTR("state"));
+	put_file(node, ATTR("numa_node"));
+	put_file("0x40915f0107", ATTR("gen_cap"));
+	put_file("1", ATTR("pasid_enabled"));
 }
 
 static void make_node(const char *name)
@@ -91,12 +91,12 @@ static void setup(void)
 	chmod(dev_root, 0755);
 	setenv("FERRY_SYSFS_ROOT", sys_root, 1);
 	setenv("FERRY_DEV_ROOT", dev_root, 1);
-	put("", "bus/dsa/drivers/idxd/bind");
+	put_file("", "bus/dsa/drivers/idxd/bind");
 	make_device(0, "1");
 	make_queue(0, 0, "shared");
 	make_node("wq0.0");
-	put("4-7", "devices/system/node/node1/cpulist");
-	put("1", "devices/system/cpu/cpu4/topology/physical_package_id");
+	put_file("4-7", "devices/system/node/node1/cpulist");
+	put_file("1", "devices/system/cpu/cpu4/topology/physical_package_id");
 }
 
 static void teardown(void)
@@ -112,7 +112,7 @@ TestSuite(dsa_discover, .init = setup, .fini = teardown);
 static struct dsa_queue queues[DSA_MAX_QUEUES];
 static char why[512];
 
-static int discover(void)
+static int run_discover(void)
 {
 	const char *via;
 	int nr = dsa_discover(queues, DSA_MAX_QUEUES, &via, why, sizeof(why));
@@ -123,7 +123,7 @@ static int discover(void)
 
 Test(dsa_discover, reads_everything)
 {
-	cr_assert_eq(discover(), 1);
+	cr_assert_eq(run_discover(), 1);
 	cr_expect_str_eq(queues[0].name, "wq0.0");
 	cr_expect(queues[0].device_enabled && queues[0].enabled && queues[0].user);
 	cr_expect(queues[0].shared && !queues[0].block_on_fault && !queues[0].no_sva);
@@ -145,7 +145,7 @@ Test(dsa_discover, orders_devices_and_queues)
 	make_device(2, "0");
 	make_queue(2, 11, "shared");
 	make_queue(2, 3, "shared");
-	cr_assert_eq(discover(), 4);
+	cr_assert_eq(run_discover(), 4);
 	cr_expect_str_eq(queues[0].name, "wq0.0");
 	cr_expect_str_eq(queues[1].name, "wq2.3");
 	cr_expect_str_eq(queues[2].name, "wq2.11");
@@ -160,22 +160,22 @@ Test(dsa_discover, finds_renamed_nodes)
 	make_queue(dev, wq, "shared");
 	make_node("wq0.1-ferry");
 	make_node("wq0.10");
-	cr_assert_eq(discover(), 2);
+	cr_assert_eq(run_discover(), 2);
 	cr_expect(strstr(queues[1].path, "/wq0.1-ferry"));
 }
 
-/* What cannot be read, or makes no sense, is nothing; it never crashes. */
+/* Attributes that are unreadable or invalid count as absent; they never crash discovery. */
 Test(dsa_discover, survives_bad_attributes)
 {
 	unsigned int dev = 0, wq = 0;
 
-	put(NULL, Q("mode"));
-	put(NULL, Q("type"));
-	put("-2", Q("max_batch_size"));
-	put("99999999999999999999999", Q("max_transfer_size"));
-	put("many", Q("size"));
-	put("nonsense", ATTR("numa_node"));
-	cr_assert_eq(discover(), 1);
+	put_file(NULL, Q("mode"));
+	put_file(NULL, Q("type"));
+	put_file("-2", Q("max_batch_size"));
+	put_file("99999999999999999999999", Q("max_transfer_size"));
+	put_file("many", Q("size"));
+	put_file("nonsense", ATTR("numa_node"));
+	cr_assert_eq(run_discover(), 1);
 	cr_expect(!queues[0].shared && !queues[0].user);
 	cr_expect_eq(queues[0].max_batch, 0);
 	cr_expect_eq(queues[0].max_transfer_bytes, 0);
@@ -186,9 +186,9 @@ Test(dsa_discover, survives_bad_attributes)
 
 Test(dsa_discover, ignores_analytics_devices)
 {
-	put("enabled", "bus/dsa/devices/iax1/state");
-	put("user", "bus/dsa/devices/iax1/wq1.0/type");
-	cr_assert_eq(discover(), 1);
+	put_file("enabled", "bus/dsa/devices/iax1/state");
+	put_file("user", "bus/dsa/devices/iax1/wq1.0/type");
+	cr_assert_eq(run_discover(), 1);
 }
 
 /* --- the doctor --- */
@@ -197,8 +197,8 @@ static char last_step[64], last_detail[512], last_remedy[256];
 static bool last_ok;
 static int nr_lines, nr_broken;
 
-static void hear(void *arg __maybe_unused, const char *step, bool ok, const char *detail,
-		 const char *remedy)
+static void doctor_hear(void *arg __maybe_unused, const char *step, bool ok, const char *detail,
+			const char *remedy)
 {
 	cr_expect_eq(remedy != NULL, !ok, "%s: a remedy is for what is broken", step);
 	snprintf(last_step, sizeof(last_step), "%s", step);
@@ -209,9 +209,9 @@ static void hear(void *arg __maybe_unused, const char *step, bool ok, const char
 	nr_broken += !ok;
 }
 
-static void broken(const char *step, const char *detail, const char *remedy)
+static void expect_broken_link(const char *step, const char *detail, const char *remedy)
 {
-	cr_expect_eq(dsa_doctor(hear, NULL), -ENODEV);
+	cr_expect_eq(dsa_doctor(doctor_hear, NULL), -ENODEV);
 	cr_expect_eq(nr_broken, 1, "%d broken links were reported", nr_broken);
 	cr_expect_not(last_ok);
 	cr_expect_str_eq(last_step, step);
@@ -221,9 +221,9 @@ static void broken(const char *step, const char *detail, const char *remedy)
 
 Test(dsa_discover, doctor_no_driver)
 {
-	put(NULL, "bus/dsa/drivers/idxd/bind");
+	put_file(NULL, "bus/dsa/drivers/idxd/bind");
 	cr_assert_eq(rmdir(strcat(strcpy(why, sys_root), "/bus/dsa/drivers/idxd")), 0);
-	broken("driver idxd", "not loaded", "modprobe idxd");
+	expect_broken_link("driver idxd", "not loaded", "modprobe idxd");
 }
 
 Test(dsa_discover, doctor_no_device)
@@ -232,65 +232,66 @@ Test(dsa_discover, doctor_no_device)
 
 	snprintf(command, sizeof(command), "rm -rf %s/bus/dsa/devices/dsa0", sys_root);
 	cr_assert_eq(system(command), 0);
-	broken("DSA devices", "no DSA device", "firmware");
+	expect_broken_link("DSA devices", "no DSA device", "firmware");
 }
 
 Test(dsa_discover, doctor_device_disabled)
 {
 	unsigned int dev = 0;
 
-	put("disabled", ATTR("state"));
-	broken("device enabled", "dsa0 is disabled", "accel-config enable-device dsa0");
+	put_file("disabled", ATTR("state"));
+	expect_broken_link("device enabled", "dsa0 is disabled", "accel-config enable-device dsa0");
 }
 
 Test(dsa_discover, doctor_no_sva)
 {
 	unsigned int dev = 0;
 
-	put("0", ATTR("pasid_enabled"));
-	broken("shared virtual memory", "dsa0", "intel_iommu=on,sm_on");
+	put_file("0", ATTR("pasid_enabled"));
+	expect_broken_link("shared virtual memory", "dsa0", "intel_iommu=on,sm_on");
 }
 
 Test(dsa_discover, doctor_queue_disabled)
 {
 	unsigned int dev = 0, wq = 0;
 
-	put("disabled", Q("state"));
-	broken("work queue enabled", "wq0.0 is disabled", "accel-config enable-wq dsa0/wq0.0");
+	put_file("disabled", Q("state"));
+	expect_broken_link("work queue enabled", "wq0.0 is disabled",
+			   "accel-config enable-wq dsa0/wq0.0");
 }
 
 Test(dsa_discover, doctor_kernel_queue)
 {
 	unsigned int dev = 0, wq = 0;
 
-	put("kernel", Q("type"));
-	broken("work queue of type user", "wq0.0", "--type=user");
+	put_file("kernel", Q("type"));
+	expect_broken_link("work queue of type user", "wq0.0", "--type=user");
 }
 
-/* Two queues: the one that is nearer to working is the one to mend. */
+/* Of two queues, doctor reports on the one with more links intact. */
 Test(dsa_discover, doctor_picks_the_better_queue)
 {
 	unsigned int dev = 0, wq = 0;
 
-	put("disabled", Q("state"));
+	put_file("disabled", Q("state"));
 	wq = 1;
 	make_queue(dev, wq, "shared");
-	put("kernel", Q("type"));
-	broken("work queue of type user", "wq0.1", "dsa0/wq0.1");
+	put_file("kernel", Q("type"));
+	expect_broken_link("work queue of type user", "wq0.1", "dsa0/wq0.1");
 }
 
 Test(dsa_discover, doctor_queue_without_entries)
 {
 	unsigned int dev = 0, wq = 0;
 
-	put("0", Q("size"));
-	broken("work queue size", "wq0.0", "--wq-size");
+	put_file("0", Q("size"));
+	expect_broken_link("work queue size", "wq0.0", "--wq-size");
 }
 
 Test(dsa_discover, doctor_no_node)
 {
 	unlink(strcat(strcpy(why, dev_root), "/dsa/wq0.0"));
-	broken("device node", "wq0.0 has no node", "udevadm trigger");
+	expect_broken_link("device node", "wq0.0 has no node", "udevadm trigger");
 }
 
 Test(dsa_discover, doctor_no_permission)
@@ -299,39 +300,43 @@ Test(dsa_discover, doctor_no_permission)
 
 	chmod(strcat(strcpy(why, dev_root), "/dsa/wq0.0"), 0);
 	cr_assert(!root || seteuid(65534) == 0);
-	broken("permission of the node", "wq0.0: Permission denied", "setfacl");
+	expect_broken_link("permission of the node", "wq0.0: Permission denied", "setfacl");
 	cr_assert(!root || seteuid(0) == 0);
 }
 
-/* A file takes what is written and never answers. */
+/* A plain file accepts every write and never answers. */
 Test(dsa_discover, doctor_no_answer)
 {
-	broken("a NOOP through the queue", "write: not completed (status 0x00)", "dmesg");
+	expect_broken_link("a NOOP through the queue", "write: not completed (status 0x00)",
+			   "dmesg");
 }
 
-static void way(bool shared, bool enqcmd, bool movdir64b, const char *with, const char *without)
+static void batches_remedy(bool shared, bool enqcmd, bool movdir64b, const char *with,
+			   const char *without)
 {
 	struct dsa_queue queue = {.name = "wq3.1", .device_id = 3, .shared = shared};
 
-	dsa_way_to_batches(&queue, enqcmd, movdir64b, why, sizeof(why));
+	dsa_batches_remedy(&queue, enqcmd, movdir64b, why, sizeof(why));
 	cr_expect(strstr(why, with), "%s", why);
 	cr_expect_not(strstr(why, without), "%s", why);
 }
 
-/* No capability helps without the instruction that uses what it gives. */
-Test(dsa_discover, doctor_ways_to_batches)
+/* The capability helps only on a CPU with the instruction for this kind of queue. */
+Test(dsa_discover, doctor_remedy_for_batches)
 {
-	way(true, true, true, "setcap", "config-wq");
-	way(false, false, true, "setcap", "config-wq");
-	way(true, false, true, "config-wq dsa3/wq3.1 --mode=dedicated", "nothing");
-	way(false, true, false, "config-wq dsa3/wq3.1 --mode=shared", "nothing");
-	way(true, false, false, "write(), which takes single descriptors only", "setcap");
-	way(false, false, false, "write(), which takes single descriptors only", "setcap");
+	batches_remedy(true, true, true, "setcap", "config-wq");
+	batches_remedy(false, false, true, "setcap", "config-wq");
+	batches_remedy(true, false, true, "config-wq dsa3/wq3.1 --mode=dedicated", "none:");
+	batches_remedy(false, true, false, "config-wq dsa3/wq3.1 --mode=shared", "none:");
+	batches_remedy(true, false, false, "only write(), which accepts single descriptors",
+		       "setcap");
+	batches_remedy(false, false, false, "only write(), which accepts single descriptors",
+		       "setcap");
 }
 
 /* --- the engine's own words --- */
 
-static void refused(const char *spec, int err, const char *words)
+static void expect_refused(const char *spec, int err, const char *words)
 {
 	struct engine_env env = {0};
 	struct engine *engine;
@@ -344,12 +349,12 @@ Test(dsa_discover, engine_says_what_is_missing)
 {
 	unsigned int dev = 0, wq = 0;
 
-	refused("dsa:wq7.7", -ENODEV, "wq7.7: no such queue");
-	put("disabled", Q("state"));
-	refused("dsa", -ENODEV, "accel-config enable-wq dsa0/wq0.0");
-	refused("dsa:wq0.0", -ENODEV, "accel-config enable-wq dsa0/wq0.0");
+	expect_refused("dsa:wq7.7", -ENODEV, "wq7.7: no such queue");
+	put_file("disabled", Q("state"));
+	expect_refused("dsa", -ENODEV, "accel-config enable-wq dsa0/wq0.0");
+	expect_refused("dsa:wq0.0", -ENODEV, "accel-config enable-wq dsa0/wq0.0");
 	setenv("FERRY_SYSFS_ROOT", "/nonexistent", 1);
-	refused("dsa", -ENOENT, "modprobe idxd");
+	expect_refused("dsa", -ENOENT, "modprobe idxd");
 }
 
 Test(dsa_discover, its_words_come_with_a_remedy)
@@ -357,30 +362,30 @@ Test(dsa_discover, its_words_come_with_a_remedy)
 	unsigned int dev = 0, wq = 0;
 	const char *remedy;
 
-	put("disabled", Q("state"));
-	refused("dsa", -ENODEV, ENGINE_REMEDY);
+	put_file("disabled", Q("state"));
+	expect_refused("dsa", -ENODEV, ENGINE_REMEDY);
 	remedy = engine_cut_remedy(why);
 	cr_expect_str_eq(why, "dsa: wq0.0 is disabled");
 	cr_expect_str_eq(remedy, "accel-config enable-wq dsa0/wq0.0");
 	cr_expect_null(engine_cut_remedy(why), "a sentence without one");
-	put("enabled", Q("state"));
-	refused("dsa", -ENODEV, "write: not completed");
+	put_file("enabled", Q("state"));
+	expect_refused("dsa", -ENODEV, "write: not completed");
 	cr_expect(strstr(engine_cut_remedy(why), "dmesg"));
 }
 
 Test(dsa_discover, bad_parameters_are_named)
 {
-	refused("dsa:model,colour=red", -EINVAL, "colour");
-	refused("dsa:model,devices=0", -EINVAL, "devices");
-	refused("dsa:model,devices=65", -EINVAL, "devices");
-	refused("dsa:model,gbps=fast", -EINVAL, "gbps");
-	refused("dsa:model,faults=page+fire", -EINVAL, "faults");
-	refused("dsa:model,faults=page:2000000", -EINVAL, "faults");
-	refused("dsa:model,mode=open", -EINVAL, "mode");
-	refused("dsa:model,null,verify=crc", -EINVAL, "null");
-	refused("dsa:verify=md5", -EINVAL, "verify");
-	refused("dsa:cpu_fraction=91", -EINVAL, "cpu_fraction");
-	refused("dsa:devices=2", -EINVAL, "dsa:model");
-	refused("dsa:model,wq_size", -EINVAL, "wq_size");
-	refused("dsa:wq0.0,wq0.1", -EINVAL, "wq0.0+wq1.0");
+	expect_refused("dsa:model,colour=red", -EINVAL, "colour");
+	expect_refused("dsa:model,devices=0", -EINVAL, "devices");
+	expect_refused("dsa:model,devices=65", -EINVAL, "devices");
+	expect_refused("dsa:model,gbps=fast", -EINVAL, "gbps");
+	expect_refused("dsa:model,faults=page+fire", -EINVAL, "faults");
+	expect_refused("dsa:model,faults=page:2000000", -EINVAL, "faults");
+	expect_refused("dsa:model,mode=open", -EINVAL, "mode");
+	expect_refused("dsa:model,null,verify=crc", -EINVAL, "null");
+	expect_refused("dsa:verify=md5", -EINVAL, "verify");
+	expect_refused("dsa:cpu_fraction=91", -EINVAL, "cpu_fraction");
+	expect_refused("dsa:devices=2", -EINVAL, "dsa:model");
+	expect_refused("dsa:model,wq_size", -EINVAL, "wq_size");
+	expect_refused("dsa:wq0.0,wq0.1", -EINVAL, "wq0.0+wq1.0");
 }

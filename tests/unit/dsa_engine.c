@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * How the DSA engine decides: what becomes a batch and what a single, how much goes to which
- * device, and what happens when a device stops. Models are stepped: one thread, no luck.
+ * The decisions of the DSA engine: batches and singles, the share of each device, and what happens
+ * when a device stops. Models are stepped: one thread, the same in every run.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "engines/dsa/dsa.h"
+#include "models/dsa/dsa_model.h"
 
 #define MAX_ITEMS 300
 
@@ -21,7 +22,7 @@ static struct engine_item items[MAX_ITEMS];
 static struct engine_batch batch;
 static uint8_t *src, *dst;
 
-static struct dsa_engine *inner(void)
+static struct dsa_engine *dsa_engine_of_test(void)
 {
 	return CONTAINER_OF(engine, struct dsa_engine, engine);
 }
@@ -38,35 +39,35 @@ static void open_engine(const char *spec)
 static void close_engine(void)
 {
 	engine->ops->channel_close(channel);
-	if (inner()->model)
-		cr_expect_eq(dsa_model_all_breaches(inner()->model), 0);
+	if (dsa_engine_of_test()->model)
+		cr_expect_eq(dsa_model_all_breaches(dsa_engine_of_test()->model), 0);
 	engine_close(engine);
 }
 
-static uint64_t counted(unsigned int counter)
+static uint64_t counter_total(unsigned int counter)
 {
 	uint64_t total[NR_DSA_CTRS];
 
-	counts_total(&inner()->counts, total);
+	counts_total(&dsa_engine_of_test()->counts, total);
 	return total[counter];
 }
 
-static uint64_t left(enum dsa_reason reason)
+static uint64_t fallback_items(enum dsa_reason reason)
 {
-	return counted(DSA_CTR_FB + reason);
+	return counter_total(DSA_CTR_FALLBACK + reason);
 }
 
-static uint64_t left_bytes(enum dsa_reason reason)
+static uint64_t fallback_bytes(enum dsa_reason reason)
 {
-	return counted(DSA_CTR_FB_BYTES + reason);
+	return counter_total(DSA_CTR_FALLBACK + NR_DSA_REASONS + reason);
 }
 
-static uint64_t seen(uint8_t status)
+static uint64_t status_total(uint8_t status)
 {
-	return counted(DSA_CTR_STATUS + status);
+	return counter_total(DSA_CTR_STATUS + status);
 }
 
-static uint8_t *map(size_t len_bytes)
+static uint8_t *map_area(size_t len_bytes)
 {
 	void *p = mmap(NULL, len_bytes, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -79,8 +80,8 @@ static void make_batch(uint32_t nr_items, uint32_t len_bytes)
 {
 	size_t stride = ALIGN_UP(len_bytes, (uint32_t)PAGE_BYTES);
 
-	src = map(nr_items * stride);
-	dst = map(nr_items * stride);
+	src = map_area(nr_items * stride);
+	dst = map_area(nr_items * stride);
 	for (size_t i = 0; i < nr_items * stride; i++)
 		src[i] = (uint8_t)(i ^ i >> 7 ^ i >> 15);
 	for (uint32_t i = 0; i < nr_items; i++)
@@ -90,7 +91,7 @@ static void make_batch(uint32_t nr_items, uint32_t len_bytes)
 		.items = items, .nr_items = nr_items, .bytes = (uint64_t)nr_items * len_bytes};
 }
 
-static void finish(void)
+static void poll_all(void)
 {
 	struct engine_batch *done = NULL;
 
@@ -107,81 +108,81 @@ static void all_copied(void)
 	}
 }
 
-static void move(uint32_t nr_items, uint32_t len_bytes)
+static void copy_items_through(uint32_t nr_items, uint32_t len_bytes)
 {
 	make_batch(nr_items, len_bytes);
 	cr_assert_eq(engine->ops->submit(channel, &batch), ENGINE_QUEUED);
-	finish();
+	poll_all();
 }
 
 Test(dsa_engine, batches_up_to_the_limit)
 {
 	open_engine("dsa:model,stepped");
-	move(96, PAGE_BYTES);
+	copy_items_through(96, PAGE_BYTES);
 	all_copied();
-	cr_expect_eq(counted(DSA_CTR_BATCHES), 3);
-	cr_expect_eq(counted(DSA_CTR_SINGLES), 0);
-	cr_expect_eq(counted(DSA_CTR_DESCRIPTORS), 96);
+	cr_expect_eq(counter_total(DSA_CTR_BATCHES), 3);
+	cr_expect_eq(counter_total(DSA_CTR_SINGLES), 0);
+	cr_expect_eq(counter_total(DSA_CTR_DESCRIPTORS), 96);
 	close_engine();
 }
 
 Test(dsa_engine, a_batch_of_one_is_a_single)
 {
 	open_engine("dsa:model,stepped");
-	move(33, PAGE_BYTES);
+	copy_items_through(33, PAGE_BYTES);
 	all_copied();
-	cr_expect_eq(counted(DSA_CTR_BATCHES), 1);
-	cr_expect_eq(counted(DSA_CTR_SINGLES), 1);
+	cr_expect_eq(counter_total(DSA_CTR_BATCHES), 1);
+	cr_expect_eq(counter_total(DSA_CTR_SINGLES), 1);
 	close_engine();
 }
 
 Test(dsa_engine, smaller_batches_on_request)
 {
 	open_engine("dsa:model,stepped,batch=8");
-	move(64, PAGE_BYTES);
+	copy_items_through(64, PAGE_BYTES);
 	all_copied();
-	cr_expect_eq(counted(DSA_CTR_BATCHES), 8);
+	cr_expect_eq(counter_total(DSA_CTR_BATCHES), 8);
 	close_engine();
 }
 
 Test(dsa_engine, no_batches_by_write)
 {
 	open_engine("dsa:model,stepped,mode=write");
-	move(50, PAGE_BYTES);
+	copy_items_through(50, PAGE_BYTES);
 	all_copied();
-	cr_expect_eq(counted(DSA_CTR_BATCHES), 0);
-	cr_expect_eq(counted(DSA_CTR_SINGLES), 50);
-	cr_expect(strstr(inner()->portals[0].refusals, "rawio=0"));
-	cr_expect(strstr(inner()->portals[0].refusals, "batch"));
+	cr_expect_eq(counter_total(DSA_CTR_BATCHES), 0);
+	cr_expect_eq(counter_total(DSA_CTR_SINGLES), 50);
+	cr_expect(strstr(dsa_engine_of_test()->portals[0].refusals, "rawio=0"));
+	cr_expect(strstr(dsa_engine_of_test()->portals[0].refusals, "batch"));
 	close_engine();
 }
 
 Test(dsa_engine, huge_pages_are_split_over_devices)
 {
 	open_engine("dsa:model,stepped,devices=4");
-	move(1, HUGE_BYTES);
+	copy_items_through(1, HUGE_BYTES);
 	all_copied();
-	cr_expect_eq(counted(DSA_CTR_SINGLES), 4);
-	cr_expect_eq(counted(DSA_CTR_BYTES), HUGE_BYTES);
+	cr_expect_eq(counter_total(DSA_CTR_SINGLES), 4);
+	cr_expect_eq(counter_total(DSA_CTR_BYTES), HUGE_BYTES);
 	close_engine();
 }
 
 Test(dsa_engine, nothing_exceeds_the_transfer_size)
 {
 	open_engine("dsa:model,stepped,max_transfer=65536");
-	move(3, 1000000);
+	copy_items_through(3, 1000000);
 	all_copied();
-	cr_expect_eq(counted(DSA_CTR_DESCRIPTORS), 3 * 16);
+	cr_expect_eq(counter_total(DSA_CTR_DESCRIPTORS), 3 * 16);
 	close_engine();
 }
 
-/* More than a channel has pieces for, in one batch. */
+/* One batch with more items than a channel has pieces. */
 Test(dsa_engine, long_batches)
 {
 	open_engine("dsa:model,stepped,max_transfer=4096,max_batch=4");
-	move(10, 4 << 20);
+	copy_items_through(10, 4 << 20);
 	all_copied();
-	cr_expect_eq(counted(DSA_CTR_DESCRIPTORS), 10240);
+	cr_expect_eq(counter_total(DSA_CTR_DESCRIPTORS), 10240);
 	close_engine();
 }
 
@@ -216,26 +217,26 @@ Test(dsa_engine, many_batches_then_busy)
 Test(dsa_engine, part_of_it_by_cpu)
 {
 	open_engine("dsa:model,stepped,cpu_fraction=25");
-	move(32, PAGE_BYTES);
+	copy_items_through(32, PAGE_BYTES);
 	all_copied();
-	cr_expect_eq(counted(DSA_CTR_CPU_BYTES), 8 * PAGE_BYTES);
-	cr_expect_eq(counted(DSA_CTR_DESCRIPTORS), 24);
+	cr_expect_eq(counter_total(DSA_CTR_CPU_BYTES), 8 * PAGE_BYTES);
+	cr_expect_eq(counter_total(DSA_CTR_DESCRIPTORS), 24);
 	close_engine();
 }
 
 Test(dsa_engine, verified_by_crc)
 {
 	open_engine("dsa:model,stepped,verify=crc");
-	move(32, PAGE_BYTES);
+	copy_items_through(32, PAGE_BYTES);
 	all_copied();
-	cr_expect_eq(counted(DSA_CTR_DESCRIPTORS), 64, "each is copied, then checked");
+	cr_expect_eq(counter_total(DSA_CTR_DESCRIPTORS), 64, "each is copied, then checked");
 	close_engine();
 }
 
 Test(dsa_engine, the_null_model_copies_nothing_and_says_so)
 {
 	open_engine("dsa:model,null");
-	move(32, PAGE_BYTES);
+	copy_items_through(32, PAGE_BYTES);
 	for (uint32_t i = 0; i < 32; i++) {
 		cr_expect_eq(items[i].state, ENGINE_NOT_ATTEMPTED);
 		cr_expect_eq(items[i].detail, DSA_COMP_SUCCESS);
@@ -249,10 +250,10 @@ Test(dsa_engine, pages_that_are_not_there_are_made)
 	make_batch(32, PAGE_BYTES);
 	madvise(dst, 32 * PAGE_BYTES, MADV_DONTNEED);
 	engine->ops->submit(channel, &batch);
-	finish();
+	poll_all();
 	all_copied();
-	cr_expect_eq(counted(DSA_CTR_FAULT_WRITE), 32);
-	cr_expect_eq(counted(DSA_CTR_RESUMED), 32);
+	cr_expect_eq(counter_total(DSA_CTR_FAULT_WRITE), 32);
+	cr_expect_eq(counter_total(DSA_CTR_RESUMED), 32);
 	close_engine();
 }
 
@@ -262,12 +263,12 @@ Test(dsa_engine, addresses_that_do_not_exist_are_faults)
 	make_batch(8, PAGE_BYTES);
 	munmap(dst + 3 * PAGE_BYTES, PAGE_BYTES);
 	engine->ops->submit(channel, &batch);
-	finish();
+	poll_all();
 	for (uint32_t i = 0; i < 8; i++)
 		cr_expect_eq(items[i].state, i == 3 ? ENGINE_FAULT : ENGINE_COPIED);
 	cr_expect_eq(items[3].detail, 0x83);
-	cr_expect_eq(left(DSA_REASON_FAULT), 1);
-	cr_expect_eq(left_bytes(DSA_REASON_FAULT), PAGE_BYTES);
+	cr_expect_eq(fallback_items(DSA_REASON_FAULT), 1);
+	cr_expect_eq(fallback_bytes(DSA_REASON_FAULT), PAGE_BYTES);
 	close_engine();
 }
 
@@ -277,73 +278,73 @@ Test(dsa_engine, faults_are_left_to_the_cpu_on_request)
 	make_batch(32, PAGE_BYTES);
 	madvise(dst, PAGE_BYTES, MADV_DONTNEED);
 	engine->ops->submit(channel, &batch);
-	finish();
+	poll_all();
 	cr_expect_eq(items[0].state, ENGINE_FAULT);
 	cr_expect_eq(items[1].state, ENGINE_COPIED);
-	cr_expect_eq(counted(DSA_CTR_RESUMED), 0);
-	cr_expect_eq(left(DSA_REASON_FAULT), 1);
-	cr_expect_eq(left_bytes(DSA_REASON_FAULT), PAGE_BYTES);
+	cr_expect_eq(counter_total(DSA_CTR_RESUMED), 0);
+	cr_expect_eq(fallback_items(DSA_REASON_FAULT), 1);
+	cr_expect_eq(fallback_bytes(DSA_REASON_FAULT), PAGE_BYTES);
 	close_engine();
 }
 
 /* --- what is counted --- */
 
-/* A batch's own record and one for each descriptor, and nothing else. */
+/* Exactly one record for the batch and one for each descriptor. */
 Test(dsa_engine, statuses_are_counted_by_record)
 {
 	open_engine("dsa:model,stepped,on_partial=cpu");
-	move(32, PAGE_BYTES);
-	cr_expect_eq(seen(DSA_COMP_SUCCESS), 33);
+	copy_items_through(32, PAGE_BYTES);
+	cr_expect_eq(status_total(DSA_COMP_SUCCESS), 33);
 	make_batch(32, PAGE_BYTES);
 	madvise(dst, PAGE_BYTES, MADV_DONTNEED);
 	engine->ops->submit(channel, &batch);
-	finish();
-	cr_expect_eq(seen(DSA_COMP_SUCCESS), 33 + 31);
-	cr_expect_eq(seen(DSA_COMP_BATCH_FAIL), 1);
-	cr_expect_eq(seen(DSA_COMP_PAGE_FAULT_NOBOF | DSA_COMP_STATUS_WRITE), 1);
-	cr_expect_eq(counted(DSA_CTR_FAULT_WRITE), 1);
-	cr_expect_eq(counted(DSA_CTR_FAULT_READ), 0);
-	move(1, PAGE_BYTES);
-	cr_expect_eq(seen(DSA_COMP_SUCCESS), 33 + 31 + 1);
+	poll_all();
+	cr_expect_eq(status_total(DSA_COMP_SUCCESS), 33 + 31);
+	cr_expect_eq(status_total(DSA_COMP_BATCH_FAIL), 1);
+	cr_expect_eq(status_total(DSA_COMP_PAGE_FAULT_NOBOF | DSA_COMP_STATUS_WRITE), 1);
+	cr_expect_eq(counter_total(DSA_CTR_FAULT_WRITE), 1);
+	cr_expect_eq(counter_total(DSA_CTR_FAULT_READ), 0);
+	copy_items_through(1, PAGE_BYTES);
+	cr_expect_eq(status_total(DSA_COMP_SUCCESS), 33 + 31 + 1);
 	close_engine();
 }
 
-/* The CPU copies all of an item, however many of its pieces failed. */
+/* The CPU copies the whole item, however many of its pieces failed. */
 Test(dsa_engine, an_item_is_left_once)
 {
 	open_engine("dsa:model,stepped,devices=4,on_partial=cpu");
 	make_batch(1, HUGE_BYTES);
 	madvise(dst, HUGE_BYTES, MADV_DONTNEED);
 	engine->ops->submit(channel, &batch);
-	finish();
+	poll_all();
 	cr_expect_eq(items[0].state, ENGINE_FAULT);
-	cr_expect_geq(counted(DSA_CTR_FAULT_WRITE), 4);
-	cr_expect_eq(left(DSA_REASON_FAULT), 1);
-	cr_expect_eq(left_bytes(DSA_REASON_FAULT), HUGE_BYTES);
+	cr_expect_geq(counter_total(DSA_CTR_FAULT_WRITE), 4);
+	cr_expect_eq(fallback_items(DSA_REASON_FAULT), 1);
+	cr_expect_eq(fallback_bytes(DSA_REASON_FAULT), HUGE_BYTES);
 	close_engine();
 }
 
 Test(dsa_engine, what_the_null_device_leaves_is_counted)
 {
 	open_engine("dsa:model,null");
-	move(40, PAGE_BYTES);
+	copy_items_through(40, PAGE_BYTES);
 	for (uint32_t i = 0; i < 40; i++)
 		cr_expect_eq(items[i].state, ENGINE_NOT_ATTEMPTED);
-	cr_expect_eq(left(DSA_REASON_NULL), 40);
-	cr_expect_eq(left_bytes(DSA_REASON_NULL), 40 * PAGE_BYTES);
+	cr_expect_eq(fallback_items(DSA_REASON_NULL), 40);
+	cr_expect_eq(fallback_bytes(DSA_REASON_NULL), 40 * PAGE_BYTES);
 	close_engine();
 }
 
-/* Channels come and go; totals are the engine's. */
+/* The totals include channels that are closed. */
 Test(dsa_engine, counts_outlive_their_channel)
 {
 	open_engine("dsa:model,stepped");
-	move(32, PAGE_BYTES);
+	copy_items_through(32, PAGE_BYTES);
 	engine->ops->channel_close(channel);
-	cr_expect_eq(counted(DSA_CTR_DESCRIPTORS), 32);
+	cr_expect_eq(counter_total(DSA_CTR_DESCRIPTORS), 32);
 	cr_assert_eq(engine->ops->channel_open(engine, -1, &channel), 0);
-	move(32, PAGE_BYTES);
-	cr_expect_eq(counted(DSA_CTR_DESCRIPTORS), 64);
+	copy_items_through(32, PAGE_BYTES);
+	cr_expect_eq(counter_total(DSA_CTR_DESCRIPTORS), 64);
 	close_engine();
 }
 
@@ -362,7 +363,7 @@ Test(dsa_engine, counters_have_names)
 	unsigned int found = 0;
 
 	open_engine("dsa:model,stepped");
-	move(32, PAGE_BYTES);
+	copy_items_through(32, PAGE_BYTES);
 	engine->ops->counters(engine, find_names, &found);
 	cr_expect_eq(found, 7, "found %x", found);
 	close_engine();
@@ -373,20 +374,20 @@ Test(dsa_engine, counters_have_names)
 Test(dsa_engine, a_device_that_hangs_for_ever)
 {
 	open_engine("dsa:model,stepped,timeout_us=1000,hang_ns=0,faults=hang:1000000");
-	move(32, PAGE_BYTES);
+	copy_items_through(32, PAGE_BYTES);
 	for (uint32_t i = 0; i < 32; i++)
 		cr_expect_eq(items[i].state, ENGINE_STRAY);
 	for (int i = 0; i < 100; i++)
 		cr_assert_not(engine->ops->quiet(channel), "it may still write");
-	cr_expect_eq(counted(DSA_CTR_DRAINS), 1, "one drain is asked for, not a hundred");
-	cr_expect_eq(left(DSA_REASON_HUNG), 32);
-	cr_expect_eq(left_bytes(DSA_REASON_HUNG), 32 * PAGE_BYTES);
+	cr_expect_eq(counter_total(DSA_CTR_DRAINS), 1, "one drain is asked for, not a hundred");
+	cr_expect_eq(fallback_items(DSA_REASON_HUNG), 32);
+	cr_expect_eq(fallback_bytes(DSA_REASON_HUNG), 32 * PAGE_BYTES);
 	make_batch(4, PAGE_BYTES);
 	cr_expect_eq(engine->ops->submit(channel, &batch), ENGINE_DONE, "nothing more is sent");
 	for (uint32_t i = 0; i < 4; i++)
 		cr_expect_eq(items[i].state, ENGINE_NOT_ATTEMPTED);
-	cr_expect_eq(left(DSA_REASON_NO_DEVICE), 4);
-	cr_expect_eq(left_bytes(DSA_REASON_NO_DEVICE), 4 * PAGE_BYTES);
+	cr_expect_eq(fallback_items(DSA_REASON_NO_DEVICE), 4);
+	cr_expect_eq(fallback_bytes(DSA_REASON_NO_DEVICE), 4 * PAGE_BYTES);
 	close_engine();
 }
 
@@ -395,22 +396,22 @@ Test(dsa_engine, a_record_that_never_comes_is_quiet_after_a_drain)
 	bool quiet = false;
 
 	open_engine("dsa:model,stepped,timeout_us=1000,faults=lost:1000000");
-	move(32, PAGE_BYTES);
+	copy_items_through(32, PAGE_BYTES);
 	for (uint32_t i = 0; i < 32; i++)
 		cr_expect(items[i].state == ENGINE_COPIED || items[i].state == ENGINE_STRAY);
 	for (int i = 0; i < 1000 && !quiet; i++)
 		quiet = engine->ops->quiet(channel);
 	cr_expect(quiet);
-	cr_expect_eq(counted(DSA_CTR_DRAINS), 1);
+	cr_expect_eq(counter_total(DSA_CTR_DRAINS), 1);
 	close_engine();
 }
 
 Test(dsa_engine, the_other_devices_go_on)
 {
 	open_engine("dsa:model,stepped,devices=3,timeout_us=300000");
-	dsa_model_halt(inner()->model, 1);
+	dsa_model_halt(dsa_engine_of_test()->model, 1);
 	for (int i = 0; i < 20; i++) {
-		move(32, PAGE_BYTES);
+		copy_items_through(32, PAGE_BYTES);
 		for (uint32_t n = 0; n < 32; n++)
 			cr_assert(items[n].state == ENGINE_COPIED ||
 				  items[n].state == ENGINE_STRAY ||
@@ -420,16 +421,16 @@ Test(dsa_engine, the_other_devices_go_on)
 	close_engine();
 }
 
-/* Halted before anything is sent: nobody says so, it just never takes anything. */
+/* A device that halts before the first submission reports nothing: it just accepts nothing. */
 Test(dsa_engine, a_queue_that_stays_full)
 {
 	open_engine("dsa:model,stepped,timeout_us=1000");
-	dsa_model_halt(inner()->model, 0);
-	move(8, PAGE_BYTES);
+	dsa_model_halt(dsa_engine_of_test()->model, 0);
+	copy_items_through(8, PAGE_BYTES);
 	for (uint32_t i = 0; i < 8; i++)
 		cr_expect_eq(items[i].state, ENGINE_NOT_ATTEMPTED);
-	cr_expect_eq(left(DSA_REASON_FULL), 8);
-	cr_expect_eq(left_bytes(DSA_REASON_FULL), 8 * PAGE_BYTES);
+	cr_expect_eq(fallback_items(DSA_REASON_FULL), 8);
+	cr_expect_eq(fallback_bytes(DSA_REASON_FULL), 8 * PAGE_BYTES);
 	cr_expect(engine->ops->quiet(channel));
 	close_engine();
 }
@@ -455,7 +456,7 @@ static void put_number(const char *fmt, int n, const char *value)
 	fclose(f);
 }
 
-/* Nodes 0 and 1 in package 0, node 2 in package 1; node 3 is memory only. */
+/* Nodes 0 and 1 in package 0, node 2 in package 1; node 3 has no CPUs. */
 static void make_machine(void)
 {
 	cr_assert(mkdtemp(root));
@@ -479,10 +480,10 @@ static void remove_machine(void)
 	cr_expect_eq(system(command), 0);
 }
 
-static void place(uint32_t device, int node, int package)
+static void place_device(uint32_t device, int node, int package)
 {
-	inner()->portals[device].queue.node = node;
-	inner()->portals[device].queue.package = package;
+	dsa_engine_of_test()->portals[device].queue.node = node;
+	dsa_engine_of_test()->portals[device].queue.package = package;
 }
 
 static uint32_t nr_near(int near_node, uint64_t *which)
@@ -508,9 +509,9 @@ Test(dsa_engine, devices_in_the_package_of_the_destination, .fini = remove_machi
 
 	make_machine();
 	open_engine("dsa:model,stepped,devices=3");
-	place(0, 0, 0);
-	place(1, 1, 0);
-	place(2, 2, 1);
+	place_device(0, 0, 0);
+	place_device(1, 1, 0);
+	place_device(2, 2, 1);
 	cr_expect_eq(nr_near(0, &which), 2);
 	cr_expect_eq(which, 3);
 	cr_expect_eq(nr_near(2, &which), 1);
@@ -526,16 +527,16 @@ Test(dsa_engine, far_devices_when_the_near_ones_are_dead, .fini = remove_machine
 
 	make_machine();
 	open_engine("dsa:model,stepped,devices=2,timeout_us=300000");
-	place(0, 0, 0);
-	place(1, 2, 1);
+	place_device(0, 0, 0);
+	place_device(1, 2, 1);
 	cr_assert_eq(engine->ops->channel_open(engine, 0, &near), 0);
 	engine->ops->channel_close(channel);
 	channel = near;
-	move(32, PAGE_BYTES);
+	copy_items_through(32, PAGE_BYTES);
 	all_copied();
-	cr_expect_eq(dsa_model_outstanding(inner()->model, 1), 0);
-	inner()->portals[0].dead = true;
-	move(32, PAGE_BYTES);
+	cr_expect_eq(dsa_model_outstanding(dsa_engine_of_test()->model, 1), 0);
+	dsa_engine_of_test()->portals[0].dead = true;
+	copy_items_through(32, PAGE_BYTES);
 	all_copied();
 	close_engine();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Devices that are slow, and devices that stop. Nobody's clock runs here but our own: the engine's
- * goes on by a little each time it is read, the model's with every step.
+ * Devices that are slow, and devices that stop. No real clock runs: the clock of the engine
+ * advances a little with each reading, that of the model with each step.
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -11,15 +11,16 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "engines/dsa/dsa.h"
+#include "models/dsa/dsa_model.h"
 
 #define TICK_NS    1000
 #define TIMEOUT_NS (100 * NS_PER_MS)
 #define MAX_ITEMS  64
 
-/* 4 KiB take 4 ms of the model's time, about a quarter of the timeout by the engine's clock. */
+/* 4 KiB take 4 ms on the model's clock, about a quarter of the timeout on the engine's. */
 #define SLOW "dsa:model,stepped,gbps=0.001,max_batch=2,mode=dedicated,wq_size=4"
 
-static uint64_t fake_ns; /* 0: time is real */
+static uint64_t fake_ns; /* 0: real time */
 
 static bool tick(long nr, const long args[6], long *ret)
 {
@@ -46,16 +47,16 @@ struct caller {
 static struct engine *engine;
 static struct caller callers[3];
 
-static struct dsa_engine *inner(void)
+static struct dsa_engine *dsa_engine_of_test(void)
 {
 	return CONTAINER_OF(engine, struct dsa_engine, engine);
 }
 
-static uint64_t counted(unsigned int counter)
+static uint64_t counter_total(unsigned int counter)
 {
 	uint64_t total[NR_DSA_CTRS];
 
-	counts_total(&inner()->counts, total);
+	counts_total(&dsa_engine_of_test()->counts, total);
 	return total[counter];
 }
 
@@ -83,7 +84,7 @@ static uint8_t byte_of(const struct caller *c, size_t at)
 	return (uint8_t)(at ^ at >> 7 ^ at >> 12 ^ (size_t)(c - callers));
 }
 
-static void submit(struct caller *c, uint32_t nr_items)
+static void caller_submit(struct caller *c, uint32_t nr_items)
 {
 	c->src = mmap(NULL, 2 * MAX_ITEMS * PAGE_BYTES, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -101,8 +102,7 @@ static void submit(struct caller *c, uint32_t nr_items)
 	cr_assert_eq(engine->ops->submit(c->channel, &c->batch), ENGINE_QUEUED);
 }
 
-/* What a lane does: it polls; and what did not get there it copies itself, to a frame of its own.
- */
+/* As a lane does: polls, and copies what the device did not, to a frame of its own. */
 static void poll_once(struct caller *c)
 {
 	struct engine_batch *done;
@@ -123,11 +123,11 @@ static void poll_all(uint32_t nr_callers)
 			poll_once(&callers[i]);
 			all &= callers[i].ended;
 		}
-		inner()->portals[0].ops->idle(&inner()->portals[0]);
+		dsa_engine_of_test()->portals[0].ops->idle(&dsa_engine_of_test()->portals[0]);
 	}
 }
 
-/* Every byte is at the destination, or still at the source and not claimed to have arrived. */
+/* Every byte is at the destination, or its item is not reported as copied. */
 static uint32_t nr_copied(const struct caller *c)
 {
 	uint32_t nr = 0;
@@ -149,15 +149,15 @@ static void close_all(uint32_t nr_callers)
 	stop_clock();
 	for (uint32_t i = 0; i < nr_callers; i++)
 		engine->ops->channel_close(callers[i].channel);
-	cr_expect_eq(dsa_model_all_breaches(inner()->model), 0);
+	cr_expect_eq(dsa_model_all_breaches(dsa_engine_of_test()->model), 0);
 	engine_close(engine);
 }
 
 static void nothing_was_given_up(void)
 {
-	cr_expect_eq(counted(DSA_CTR_TIMEOUTS), 0);
-	cr_expect_eq(counted(DSA_CTR_FB + DSA_REASON_FULL), 0);
-	cr_expect_eq(counted(DSA_CTR_FB + DSA_REASON_NO_DEVICE), 0);
+	cr_expect_eq(counter_total(DSA_CTR_TIMEOUTS), 0);
+	cr_expect_eq(counter_total(DSA_CTR_FALLBACK + DSA_REASON_FULL), 0);
+	cr_expect_eq(counter_total(DSA_CTR_FALLBACK + DSA_REASON_NO_DEVICE), 0);
 }
 
 Test(dsa_patience, a_slow_device_keeps_its_work)
@@ -167,7 +167,7 @@ Test(dsa_patience, a_slow_device_keeps_its_work)
 	open_engine(SLOW);
 	start_clock();
 	started_ns = fake_ns;
-	submit(&callers[0], MAX_ITEMS);
+	caller_submit(&callers[0], MAX_ITEMS);
 	poll_all(1);
 	cr_expect_gt(fake_ns - started_ns, 4 * TIMEOUT_NS, "that was not slow");
 	cr_expect_eq(nr_copied(&callers[0]), MAX_ITEMS);
@@ -175,13 +175,13 @@ Test(dsa_patience, a_slow_device_keeps_its_work)
 	close_all(1);
 }
 
-/* The queue is full of the first one's batches; the others wait with nothing in flight. */
+/* The queue is full of the first caller's batches; the others wait with nothing in flight. */
 Test(dsa_patience, waiting_behind_others_is_no_reason_either)
 {
 	open_engine(SLOW);
 	start_clock();
 	for (int i = 0; i < 3; i++)
-		submit(&callers[i], MAX_ITEMS / 2);
+		caller_submit(&callers[i], MAX_ITEMS / 2);
 	poll_all(3);
 	for (int i = 0; i < 3; i++)
 		cr_expect_eq(nr_copied(&callers[i]), MAX_ITEMS / 2);
@@ -189,7 +189,7 @@ Test(dsa_patience, waiting_behind_others_is_no_reason_either)
 	close_all(3);
 }
 
-/* Two timeouts: one may have begun just before the device ended its last. */
+/* Two timeouts: the first may have begun just before the last completion of the device. */
 Test(dsa_patience, a_device_that_stops_half_way_is_given_up_in_bounded_time)
 {
 	uint64_t stopped_ns;
@@ -197,23 +197,24 @@ Test(dsa_patience, a_device_that_stops_half_way_is_given_up_in_bounded_time)
 	open_engine(SLOW);
 	start_clock();
 	for (int i = 0; i < 3; i++)
-		submit(&callers[i], MAX_ITEMS / 2);
-	while (dsa_model_count(inner()->model, DSA_COUNT_EXECUTED) < 24)
+		caller_submit(&callers[i], MAX_ITEMS / 2);
+	while (dsa_model_count(dsa_engine_of_test()->model, DSA_COUNT_EXECUTED) < 24)
 		for (int i = 0; i < 3; i++) {
 			poll_once(&callers[i]);
-			inner()->portals[0].ops->idle(&inner()->portals[0]);
+			dsa_engine_of_test()->portals[0].ops->idle(
+				&dsa_engine_of_test()->portals[0]);
 		}
-	dsa_model_halt(inner()->model, 0);
+	dsa_model_halt(dsa_engine_of_test()->model, 0);
 	stopped_ns = fake_ns;
 	poll_all(3);
 	cr_expect_lt(fake_ns - stopped_ns, 3 * TIMEOUT_NS);
 	for (int i = 0; i < 3; i++)
 		cr_expect_lt(nr_copied(&callers[i]), MAX_ITEMS / 2);
-	cr_expect_gt(counted(DSA_CTR_TIMEOUTS), 0);
+	cr_expect_gt(counter_total(DSA_CTR_TIMEOUTS), 0);
 	close_all(3);
 }
 
-/* Some never answer while the rest goes on: those are missed although the device works. */
+/* Some submissions never complete although the device works: they expire. */
 Test(dsa_patience, what_a_working_device_has_lost_is_missed)
 {
 	uint64_t started_ns;
@@ -222,12 +223,12 @@ Test(dsa_patience, what_a_working_device_has_lost_is_missed)
 		    "hang_ns=0,faults=hang:60000");
 	start_clock();
 	started_ns = fake_ns;
-	submit(&callers[0], MAX_ITEMS);
+	caller_submit(&callers[0], MAX_ITEMS);
 	poll_all(1);
 	cr_expect_lt(fake_ns - started_ns, 10 * TIMEOUT_NS);
-	cr_expect_gt(dsa_model_faults(inner()->model, DSA_FAULT_HANG), 0);
+	cr_expect_gt(dsa_model_faults(dsa_engine_of_test()->model, DSA_FAULT_HANG), 0);
 	cr_expect_gt(nr_copied(&callers[0]), 0);
-	cr_expect_gt(counted(DSA_CTR_STRAY), 0);
+	cr_expect_gt(counter_total(DSA_CTR_STRAY), 0);
 	close_all(1);
 }
 
@@ -235,30 +236,30 @@ Test(dsa_patience, what_a_working_device_has_lost_is_missed)
 
 Test(dsa_patience, silence_ends_it)
 {
-	struct dsa_patience p;
+	struct patience p;
 
-	dsa_patience_begin(&p, 100, 7, 3);
-	cr_expect_not(dsa_patience_is_over(&p, 99, 100, 7));
-	cr_expect(dsa_patience_is_over(&p, 100, 100, 7));
+	patience_begin(&p, 100, 7, 3);
+	cr_expect_not(patience_is_over(&p, 99, 100, 7));
+	cr_expect(patience_is_over(&p, 100, 100, 7));
 }
 
 Test(dsa_patience, one_that_trickles_has_as_many_timeouts_as_may_go_past)
 {
-	struct dsa_patience p;
+	struct patience p;
 	uint32_t nr_ended = UINT32_MAX - 1; /* it wraps */
 	uint64_t now = 100, nr_timeouts = 1;
 
-	dsa_patience_begin(&p, now, nr_ended, 3);
-	for (; !dsa_patience_is_over(&p, now, 100, ++nr_ended); now += 100)
+	patience_begin(&p, now, nr_ended, 3);
+	for (; !patience_is_over(&p, now, 100, ++nr_ended); now += 100)
 		nr_timeouts++;
-	cr_expect_eq(nr_timeouts, 1 + 4 * DSA_PASSES_EACH);
+	cr_expect_eq(nr_timeouts, 1 + 4 * PATIENCE_PASSES_EACH);
 }
 
 Test(dsa_patience, one_that_is_fast_has_two)
 {
-	struct dsa_patience p;
+	struct patience p;
 
-	dsa_patience_begin(&p, 100, 0, 3);
-	cr_expect_not(dsa_patience_is_over(&p, 100, 100, 1000));
-	cr_expect(dsa_patience_is_over(&p, 200, 100, 2000));
+	patience_begin(&p, 100, 0, 3);
+	cr_expect_not(patience_is_over(&p, 100, 100, 1000));
+	cr_expect(patience_is_over(&p, 200, 100, 2000));
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The status byte in words, beside the table of the specification (reference §1.6). */
+/* The names of statuses, beside the table of the specification. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 
 #include "base/base.h"
-#include "engines/dsa/status.h"
+#include "hw/dsa/status.h"
 
-/* Every code that the specification has for completion records. */
+/* Every code of the specification for completion records. */
 static const struct {
 	uint8_t status;
 	const char *key, *name;
@@ -70,7 +70,7 @@ Test(dsa_status, every_byte_has_its_name)
 	}
 }
 
-/* Two codes under one name could not be told apart in a report. */
+/* A report could not distinguish two codes with one name. */
 Test(dsa_status, keys_differ)
 {
 	char a[DSA_STATUS_KEY_BYTES], b[DSA_STATUS_KEY_BYTES];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* ferry_engine_counters, with engines that are nothing but counters. */
+/* ferry_engine_counters(), with engines that have only counters. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <sys/wait.h>
@@ -31,7 +31,7 @@ struct seen {
 	uint64_t values[4];
 };
 
-static void note(void *arg, const char *name, uint64_t value)
+static void note_counter(void *arg, const char *name, uint64_t value)
 {
 	struct seen *seen = arg;
 
@@ -44,7 +44,7 @@ Test(engine_counters, are_the_engines)
 	struct seen seen = {0};
 
 	open_with(&with);
-	cr_expect_eq(ferry_engine_counters(&ferry, note, &seen), 0);
+	cr_expect_eq(ferry_engine_counters(&ferry, note_counter, &seen), 0);
 	cr_assert_eq(seen.nr, 2);
 	cr_expect_str_eq(seen.names[0], "first");
 	cr_expect_eq(seen.values[0], 7);
@@ -57,7 +57,7 @@ Test(engine_counters, an_engine_without_any_is_no_error)
 	struct seen seen = {0};
 
 	open_with(&without);
-	cr_expect_eq(ferry_engine_counters(&ferry, note, &seen), 0);
+	cr_expect_eq(ferry_engine_counters(&ferry, note_counter, &seen), 0);
 	cr_expect_eq(seen.nr, 0);
 }
 
@@ -66,12 +66,12 @@ Test(engine_counters, refuses_null)
 	struct seen seen = {0};
 
 	open_with(&with);
-	cr_expect_eq(ferry_engine_counters(NULL, note, &seen), -EINVAL);
+	cr_expect_eq(ferry_engine_counters(NULL, note_counter, &seen), -EINVAL);
 	cr_expect_eq(ferry_engine_counters(&ferry, NULL, &seen), -EINVAL);
 	cr_expect_eq(seen.nr, 0);
 }
 
-/* Real engines, with a channel: the function may come back in. */
+/* Real engines with a channel: the function may call the library again. */
 static void come_back(void *arg, const char *name __maybe_unused, uint64_t value __maybe_unused)
 {
 	struct ferry_stats stats = FERRY_STATS_INIT;
@@ -79,7 +79,7 @@ static void come_back(void *arg, const char *name __maybe_unused, uint64_t value
 
 	cr_expect_eq(ferry_get_stats(arg, &stats), 0);
 	open_with(ferry.engine);
-	cr_expect_eq(ferry_engine_counters(&ferry, note, &seen), 0);
+	cr_expect_eq(ferry_engine_counters(&ferry, note_counter, &seen), 0);
 }
 
 Test(engine_counters, the_function_may_call_the_library, .timeout = 60)
@@ -111,9 +111,11 @@ Test(engine_counters, a_child_has_none)
 	contexts_add(&ferry);
 	pid = fork();
 	if (!pid)
-		_exit(ferry_engine_counters(&ferry, note, &seen) == -ECHILD && !seen.nr ? 0 : 1);
+		_exit(ferry_engine_counters(&ferry, note_counter, &seen) == -ECHILD && !seen.nr
+			      ? 0
+			      : 1);
 	cr_assert_eq(waitpid(pid, &state, 0), pid);
 	cr_expect_eq(state, 0);
-	cr_expect_eq(ferry_engine_counters(&ferry, note, &seen), 0, "the parent still has");
+	cr_expect_eq(ferry_engine_counters(&ferry, note_counter, &seen), 0, "the parent still has");
 	contexts_remove(&ferry);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The fault engine does to items exactly what it says it did. */
+/* The fault engine does to items exactly what it reports. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -76,7 +76,7 @@ static void note_counter(void *arg __maybe_unused, const char *name, uint64_t va
 		wanted.value = value;
 }
 
-static uint64_t counter(const char *name)
+static uint64_t counter_value(const char *name)
 {
 	wanted.name = name;
 	wanted.value = UINT64_MAX;
@@ -101,7 +101,7 @@ static void check_kind(const char *what, uint8_t state, bool touched)
 			cr_assert(!is_copied(i) && is_untouched(i) == !touched);
 	}
 	snprintf(text, sizeof(text), "injected.%s", what);
-	cr_assert_eq(counter(text), NR_ITEMS / 5);
+	cr_assert_eq(counter_value(text), NR_ITEMS / 5);
 	close_all();
 }
 
@@ -142,7 +142,7 @@ Test(fault, busy_refuses_untouched_and_only_once)
 	cr_assert_eq(engine->ops->submit(channel, &batch), ENGINE_DONE);
 	cr_assert_eq(count_state(ENGINE_COPIED), NR_ITEMS);
 	cr_assert_eq(engine->ops->submit(channel, &batch), ENGINE_BUSY);
-	cr_assert_eq(counter("injected.busy"), 2);
+	cr_assert_eq(counter_value("injected.busy"), 2);
 	close_all();
 }
 
@@ -228,7 +228,7 @@ Test(fault, closing_a_channel_waits_for_strays)
 			cr_assert(!is_untouched(i));
 }
 
-/* States of a few batches under "mix", whatever the verdicts on the way. */
+/* The states of some batches under "mix", whatever submit returns. */
 static void run_mix(const char *spec, uint8_t *states)
 {
 	struct engine_batch *done[4];
@@ -257,7 +257,8 @@ Test(fault, mix_meets_every_kind)
 
 	run_mix("fault:every=4,what=mix", states);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		cr_assert(counter(names[i]) >= 1 && counter(names[i]) <= 15, "%s", names[i]);
+		cr_assert(counter_value(names[i]) >= 1 && counter_value(names[i]) <= 15, "%s",
+			  names[i]);
 	cr_assert_eq(count_state(77), 0);
 	close_all();
 }
@@ -291,7 +292,7 @@ Test(fault, wraps_what_it_is_told_to)
 	cr_assert_eq(engine->ops->submit(channel, &batch), ENGINE_DONE);
 	cr_assert_eq(count_state(ENGINE_NOT_ATTEMPTED), NR_ITEMS / 2);
 	cr_assert_eq(count_state(ENGINE_ERROR), NR_ITEMS / 2 / 3);
-	cr_assert_eq(counter("bytes"), (uint64_t)count_state(ENGINE_COPIED) * ITEM_LEN);
+	cr_assert_eq(counter_value("bytes"), (uint64_t)count_state(ENGINE_COPIED) * ITEM_LEN);
 	close_all();
 }
 

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Every copy kernel this CPU can run: all alignments, lengths around its steps, guard pages. */
+/*
+ * Every copy kernel that this CPU can run: all alignments, lengths around its steps, guard pages.
+ */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "engines/cpu/kernels.h"
+#include "copy/kernels.h"
 
 #define AREA_BYTES (64UL << 10)
 
-/* The byte behind the area can't be touched. */
+/* An access to the byte after the area crashes. */
 static uint8_t *guarded_area(void)
 {
 	uint8_t *area = mmap(NULL, AREA_BYTES + PAGE_BYTES, PROT_READ | PROT_WRITE,
@@ -20,18 +22,18 @@ static uint8_t *guarded_area(void)
 	return area;
 }
 
-static void fill(uint8_t *area, unsigned int seed)
+static void fill_area(uint8_t *area, unsigned int seed)
 {
 	for (size_t i = 0; i < AREA_BYTES; i++)
 		area[i] = (uint8_t)(i * 31 + (i >> 8) * 7 + seed);
 }
 
-static void check(const struct copy_kernel *kernel, uint8_t *dst, uint8_t *src, size_t dst_at,
-		  size_t src_at, size_t len)
+static void check_copy(const struct copy_kernel *kernel, uint8_t *dst, uint8_t *src, size_t dst_at,
+		       size_t src_at, size_t len)
 {
 	static uint8_t expected[AREA_BYTES];
 
-	fill(dst, 99);
+	fill_area(dst, 99);
 	memcpy(expected, dst, AREA_BYTES);
 	memcpy(expected + dst_at, src + src_at, len);
 	kernel->copy(dst + dst_at, src + src_at, len);
@@ -44,51 +46,51 @@ static void for_each_usable(void (*test)(const struct copy_kernel *, uint8_t *, 
 {
 	uint8_t *src = guarded_area(), *dst = guarded_area();
 
-	fill(src, 1);
+	fill_area(src, 1);
 	for (unsigned int i = 0; i < nr_copy_kernels; i++)
 		if (copy_kernels[i].usable())
 			test(&copy_kernels[i], dst, src);
 }
 
-static void alignments(const struct copy_kernel *kernel, uint8_t *dst, uint8_t *src)
+static void check_alignments(const struct copy_kernel *kernel, uint8_t *dst, uint8_t *src)
 {
 	static const size_t offsets[] = {0, 1, 7, 15, 31, 32, 33, 48, 63, 64, 65};
 
 	for (size_t i = 0; i < ARRAY_SIZE(offsets); i++)
 		for (size_t j = 0; j < ARRAY_SIZE(offsets); j++)
-			check(kernel, dst, src, PAGE_BYTES + offsets[i], PAGE_BYTES + offsets[j],
-			      PAGE_BYTES + 77);
+			check_copy(kernel, dst, src, PAGE_BYTES + offsets[i],
+				   PAGE_BYTES + offsets[j], PAGE_BYTES + 77);
 }
 
 Test(kernels, copy_at_any_alignment)
 {
-	for_each_usable(alignments);
+	for_each_usable(check_alignments);
 }
 
-static void lengths(const struct copy_kernel *kernel, uint8_t *dst, uint8_t *src)
+static void check_lengths(const struct copy_kernel *kernel, uint8_t *dst, uint8_t *src)
 {
 	for (size_t len = 0; len < 1200; len += 1 + len / 64)
-		check(kernel, dst, src, 256, 512 + len % 3, len);
+		check_copy(kernel, dst, src, 256, 512 + len % 3, len);
 	for (size_t len = PAGE_BYTES; len < AREA_BYTES; len *= 2)
-		check(kernel, dst, src, 0, 0, len);
+		check_copy(kernel, dst, src, 0, 0, len);
 }
 
 Test(kernels, copy_any_length)
 {
-	for_each_usable(lengths);
+	for_each_usable(check_lengths);
 }
 
-static void ends(const struct copy_kernel *kernel, uint8_t *dst, uint8_t *src)
+static void check_ends(const struct copy_kernel *kernel, uint8_t *dst, uint8_t *src)
 {
 	static const size_t lens[] = {1, 63, 511, 512, 513, 1000, PAGE_BYTES, PAGE_BYTES + 1};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lens); i++)
-		check(kernel, dst, src, AREA_BYTES - lens[i], AREA_BYTES - lens[i], lens[i]);
+		check_copy(kernel, dst, src, AREA_BYTES - lens[i], AREA_BYTES - lens[i], lens[i]);
 }
 
 Test(kernels, stay_inside_at_the_end_of_a_mapping)
 {
-	for_each_usable(ends);
+	for_each_usable(check_ends);
 }
 
 static void in_step(const struct copy_kernel *kernel, uint8_t *dst, uint8_t *src)
@@ -100,7 +102,7 @@ static void in_step(const struct copy_kernel *kernel, uint8_t *dst, uint8_t *src
 		char *to[4];
 		const char *from[4];
 
-		fill(dst, 99);
+		fill_area(dst, 99);
 		memcpy(expected, dst, AREA_BYTES);
 		for (size_t j = 0; j < 4; j++) {
 			to[j] = (char *)dst + AREA_BYTES - (j + 1) * lens[i];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The sdxi engine's parameters, probe, and what it says of items when the device misbehaves. The
- * model executes inside submit where that suffices; where a stop must be refused it has a thread.
+ * The sdxi engine: parameters, probe, and the states of items when the function misbehaves. The
+ * model executes inside submit where possible; where a stop must be refused it has a thread.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "engines/engine.h"
 #include "engines/sdxi/channel.h"
+#include "engines/sdxi/device.h"
 
 #define NR       64
 #define LEN      4096
@@ -54,7 +55,7 @@ static void make_batch(void)
 	batch = (struct engine_batch){.items = items, .nr_items = NR, .bytes = NR * LEN};
 }
 
-/* Submits and waits without a limit: an engine that never ends it hangs the test. */
+/* Submits and waits without a limit: a batch that never ends hangs the test. */
 static void run_batch(void)
 {
 	struct engine_batch *done = NULL;
@@ -88,7 +89,7 @@ struct wanted {
 	uint64_t value;
 };
 
-static void match(void *arg, const char *name, uint64_t value)
+static void counter_match(void *arg, const char *name, uint64_t value)
 {
 	struct wanted *wanted = arg;
 
@@ -96,11 +97,11 @@ static void match(void *arg, const char *name, uint64_t value)
 		wanted->value = value;
 }
 
-static uint64_t counter(const char *name)
+static uint64_t counter_value(const char *name)
 {
 	struct wanted wanted = {.name = name, .value = UINT64_MAX};
 
-	engine->ops->counters(engine, match, &wanted);
+	engine->ops->counters(engine, counter_match, &wanted);
 	cr_assert_neq(wanted.value, UINT64_MAX, "no counter %s", name);
 	return wanted.value;
 }
@@ -128,9 +129,9 @@ Test(sdxi_engine, copies)
 	run_batch();
 	cr_expect_eq(nr_in(ENGINE_COPIED), NR);
 	expect_copied_bytes();
-	cr_expect_eq(counter("status.success"), NR);
-	cr_expect_eq(counter("doorbells"), 1);
-	cr_expect_eq(counter("model.breaches"), 0);
+	cr_expect_eq(counter_value("status.success"), NR);
+	cr_expect_eq(counter_value("doorbells"), 1);
+	cr_expect_eq(counter_value("model.breaches"), 0);
 }
 
 Test(sdxi_engine, batch_longer_than_the_ring)
@@ -146,8 +147,8 @@ Test(sdxi_engine, batch_longer_than_the_ring)
 	run_batch();
 	cr_expect_eq(nr_in(ENGINE_COPIED), LONG_RUN);
 	cr_expect_arr_eq(to, from, LONG_RUN);
-	cr_expect_gt(counter("retries"), 0);
-	cr_expect_eq(counter("model.breaches"), 0);
+	cr_expect_gt(counter_value("retries"), 0);
+	cr_expect_eq(counter_value("model.breaches"), 0);
 }
 
 Test(sdxi_engine, empty_batch_is_done)
@@ -173,7 +174,7 @@ Test(sdxi_engine, full_queue_is_busy_and_takes_nothing)
 		nr += engine->ops->poll(channel, NS_PER_MS, done + nr, SDXI_DEPTH + 1 - nr);
 	cr_expect_eq(nr, SDXI_DEPTH);
 	cr_expect_eq(items[SDXI_DEPTH].state, ENGINE_NOT_ATTEMPTED);
-	cr_expect_eq(counter("busy"), 1);
+	cr_expect_eq(counter_value("busy"), 1);
 }
 
 Test(sdxi_engine, error_bit_is_an_error_and_the_rest_goes_on)
@@ -183,14 +184,14 @@ Test(sdxi_engine, error_bit_is_an_error_and_the_rest_goes_on)
 	run_batch();
 	cr_expect_eq(nr_in(ENGINE_COPIED) + nr_in(ENGINE_ERROR), NR);
 	cr_expect_gt(nr_in(ENGINE_ERROR), 0);
-	cr_expect_eq(counter("status.error"), nr_in(ENGINE_ERROR));
-	cr_expect_eq(counter("status.success"), nr_in(ENGINE_COPIED));
-	cr_expect_eq(counter("fallback.error"), nr_in(ENGINE_ERROR));
-	cr_expect_eq(counter("fallback.error.bytes"), (uint64_t)nr_in(ENGINE_ERROR) * LEN);
+	cr_expect_eq(counter_value("status.error"), nr_in(ENGINE_ERROR));
+	cr_expect_eq(counter_value("status.success"), nr_in(ENGINE_COPIED));
+	cr_expect_eq(counter_value("fallback.error"), nr_in(ENGINE_ERROR));
+	cr_expect_eq(counter_value("fallback.error.bytes"), (uint64_t)nr_in(ENGINE_ERROR) * LEN);
 	expect_copied_bytes();
 }
 
-/* The context stops by itself: what was not read was not attempted; then it runs again. */
+/* The context stops by itself: items that were not read are NOT_ATTEMPTED; then it runs again. */
 Test(sdxi_engine, stopped_context_is_restarted)
 {
 	open_engine("sdxi:model,inline,seed=3,faults=stop:50000");
@@ -204,13 +205,13 @@ Test(sdxi_engine, stopped_context_is_restarted)
 	for (unsigned int i = 0; i < NR; i++)
 		if (items[i].state == ENGINE_NOT_ATTEMPTED)
 			cr_expect_eq(dst[i][0] | dst[i][LEN - 1], 0, "item %u was written", i);
-	cr_expect_eq(counter("restarts"), 1);
-	cr_expect_eq(counter("fallback.unread"), nr_in(ENGINE_NOT_ATTEMPTED));
-	cr_expect_eq(counter("stopped_by_function"), 1);
+	cr_expect_eq(counter_value("restarts"), 1);
+	cr_expect_eq(counter_value("fallback.unread"), nr_in(ENGINE_NOT_ATTEMPTED));
+	cr_expect_eq(counter_value("stopped_by_function"), 1);
 	cr_expect_eq(counters_under("status.context."), 1);
 	batch.nr_items = 1;
 	run_batch();
-	cr_expect_eq(counter("batches"), 2, "the channel serves again");
+	cr_expect_eq(counter_value("batches"), 2, "the channel serves again");
 }
 
 Test(sdxi_engine, lost_status_times_out_as_an_error)
@@ -219,13 +220,13 @@ Test(sdxi_engine, lost_status_times_out_as_an_error)
 	make_batch();
 	run_batch();
 	cr_expect_eq(nr_in(ENGINE_ERROR), NR);
-	cr_expect_eq(counter("timeouts"), 1);
+	cr_expect_eq(counter_value("timeouts"), 1);
 	cr_expect_eq(items[0].detail, SDXI_DETAIL_STOPPED);
-	cr_expect_eq(counter("fallback.stopped"), NR);
-	cr_expect_eq(counter("fallback.stopped.bytes"), NR * LEN);
+	cr_expect_eq(counter_value("fallback.stopped"), NR);
+	cr_expect_eq(counter_value("fallback.stopped.bytes"), NR * LEN);
 }
 
-/* Longer than the ring, so that slots are used again; and nothing may be said to be copied. */
+/* Longer than the ring, so that slots are used again; no item may be COPIED. */
 Test(sdxi_engine, the_null_device_copies_nothing)
 {
 	static uint8_t from[LONG_RUN], to[LONG_RUN];
@@ -242,9 +243,9 @@ Test(sdxi_engine, the_null_device_copies_nothing)
 		cr_assert_eq(items[i].detail, SDXI_DETAIL_NULL);
 		cr_assert_eq(to[i], 0);
 	}
-	cr_expect_eq(counter("descriptors"), LONG_RUN);
-	cr_expect_eq(counter("fallback.null"), LONG_RUN);
-	cr_expect_eq(counter("fallback.null.bytes"), LONG_RUN);
+	cr_expect_eq(counter_value("descriptors"), LONG_RUN);
+	cr_expect_eq(counter_value("fallback.null"), LONG_RUN);
+	cr_expect_eq(counter_value("fallback.null.bytes"), LONG_RUN);
 }
 
 Test(sdxi_engine, counts_outlive_their_channel)
@@ -253,10 +254,10 @@ Test(sdxi_engine, counts_outlive_their_channel)
 	make_batch();
 	run_batch();
 	engine->ops->channel_close(channel);
-	cr_expect_eq(counter("status.success"), NR);
+	cr_expect_eq(counter_value("status.success"), NR);
 	cr_assert_eq(engine->ops->channel_open(engine, -1, &channel), 0);
 	run_batch();
-	cr_expect_eq(counter("status.success"), 2 * NR);
+	cr_expect_eq(counter_value("status.success"), 2 * NR);
 }
 
 Test(sdxi_engine, hang_ends_with_a_stop)
@@ -270,25 +271,25 @@ Test(sdxi_engine, hang_ends_with_a_stop)
 	cr_expect(engine->ops->quiet(channel));
 }
 
-/* The destination is poisoned after the batch has ended, and written by the device still later. */
+/* The test overwrites the destination after the end of the batch; the device writes it later. */
 Test(sdxi_engine, stray_until_quiet)
 {
-	open_engine("sdxi:model,timeout_ms=2,faults=stray:1000000");
+	open_engine("sdxi:model,timeout_ms=100,stray_ns=1500000000,faults=stray:1000000");
 	make_batch();
 	run_batch();
 	cr_expect_eq(nr_in(ENGINE_STRAY), NR);
-	cr_expect_eq(counter("fallback.hung"), NR);
+	cr_expect_eq(counter_value("fallback.hung"), NR);
 	while (!engine->ops->quiet(channel))
 		usleep(1000);
 	for (unsigned int i = 0; i < 32; i++)
 		cr_assert_arr_eq(dst[i], src[i], LEN, "the model's late write %u is missing", i);
-	cr_expect_eq(counter("restarts"), 1);
+	cr_expect_eq(counter_value("restarts"), 1);
 }
 
-/* Nothing may be submitted to a context that is still being stopped: the CPU copies at once. */
+/* A context that is being stopped accepts nothing: the CPU copies at once. */
 Test(sdxi_engine, refuses_while_strayed)
 {
-	open_engine("sdxi:model,timeout_ms=2,faults=stray:1000000");
+	open_engine("sdxi:model,timeout_ms=100,stray_ns=1500000000,faults=stray:1000000");
 	make_batch();
 	run_batch();
 	cr_assert_eq(nr_in(ENGINE_STRAY), NR);
@@ -306,7 +307,7 @@ Test(sdxi_engine, refuses_while_strayed)
 	}
 }
 
-static void refused(const char *spec, const char *expected)
+static void expect_refused(const char *spec, const char *expected)
 {
 	const struct engine_env env = {0};
 
@@ -317,16 +318,16 @@ static void refused(const char *spec, const char *expected)
 
 Test(sdxi_engine, bad_parameters_are_named)
 {
-	refused("sdxi:hardware", "hardware");
-	refused("sdxi:models", "models");
-	refused("sdxi:model,speed=3", "speed=3");
-	refused("sdxi:model,gbps=0", "gbps=0");
-	refused("sdxi:model,gbps", "gbps");
-	refused("sdxi:model,engines=17", "engines=17");
-	refused("sdxi:model,inline=1", "inline=1");
-	refused("sdxi:model,null=1", "null=1");
-	refused("sdxi:model,faults=gremlins", "gremlins");
-	refused("sdxi:model,inline,faults=all", "stray");
+	expect_refused("sdxi:hardware", "hardware");
+	expect_refused("sdxi:models", "models");
+	expect_refused("sdxi:model,speed=3", "speed=3");
+	expect_refused("sdxi:model,gbps=0", "gbps=0");
+	expect_refused("sdxi:model,gbps", "gbps");
+	expect_refused("sdxi:model,engines=17", "engines=17");
+	expect_refused("sdxi:model,inline=1", "inline=1");
+	expect_refused("sdxi:model,null=1", "null=1");
+	expect_refused("sdxi:model,faults=gremlins", "gremlins");
+	expect_refused("sdxi:model,inline,faults=all", "stray");
 }
 
 static void write_file(const char *path, const char *text)
@@ -338,7 +339,7 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
-/* Each thing missing has its own words. */
+/* Each missing link has a message of its own. */
 Test(sdxi_engine, probe_says_what_is_missing)
 {
 	char root[] = "/tmp/sdxi-probe-XXXXXX", command[512];

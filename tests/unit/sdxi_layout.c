@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Bytes of descriptors and blocks against hexadecimal written out by hand from the tables of the
- * specification (reference §5.1, 5.2): opcode dword, then little-endian fields at their offsets.
+ * The bytes of descriptors and blocks beside hexadecimal written by hand from the tables of the
+ * specification: opcode dword, then little-endian fields at their offsets.
  */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -14,12 +14,12 @@
 #define DST     0x00007f5566778000UL
 #define ZERO_24 "000000000000000000000000000000000000000000000000"
 
-static unsigned int nibble(char c)
+static unsigned int hex_nibble(char c)
 {
 	return c <= '9' ? (unsigned int)(c - '0') : (unsigned int)(c - 'a' + 10);
 }
 
-static void check(const void *got, size_t len_bytes, const char *golden)
+static void expect_bytes(const void *got, size_t len_bytes, const char *golden)
 {
 	const uint8_t *bytes = got;
 	size_t n = 0;
@@ -30,7 +30,7 @@ static void check(const void *got, size_t len_bytes, const char *golden)
 		if (*p == ' ')
 			continue;
 		cr_assert(n < len_bytes && p[1], "golden text is longer than %zu bytes", len_bytes);
-		want = (uint8_t)(nibble(p[0]) << 4 | nibble(p[1]));
+		want = (uint8_t)(hex_nibble(p[0]) << 4 | hex_nibble(p[1]));
 		cr_expect_eq(bytes[n], want, "byte 0x%02zx: %02x, want %02x", n, bytes[n], want);
 		n++;
 		p++;
@@ -38,8 +38,8 @@ static void check(const void *got, size_t len_bytes, const char *golden)
 	cr_assert_eq(n, len_bytes, "golden text has %zu bytes", n);
 }
 
-/* Builders must not rely on what lay there before. */
-static struct sdxi_desc *dirty(void)
+/* Builders must not depend on the previous content. */
+static struct sdxi_desc *dirty_desc(void)
 {
 	static struct sdxi_desc desc;
 
@@ -49,72 +49,78 @@ static struct sdxi_desc *dirty(void)
 
 Test(sdxi_layout, copy_of_a_page)
 {
-	struct sdxi_desc *d = dirty();
+	struct sdxi_desc *d = dirty_desc();
 
 	/* type 0x001, subtype 0x03; 4096 - 1; akey0 0x0102 source, akey1 0x0304 destination */
 	sdxi_build_copy(d, DST, 0x0304, SRC, 0x0102, 4096, CSB);
-	check(d, 64,
-	      "00030100 ff0f0000 00 000000 0201 0403 00d0ccbbaa7f0000 00807766557f0000" ZERO_24
-	      "60443322117f0000");
+	expect_bytes(
+		d, 64,
+		"00030100 ff0f0000 00 000000 0201 0403 00d0ccbbaa7f0000 00807766557f0000" ZERO_24
+		"60443322117f0000");
 }
 
 Test(sdxi_layout, copy_sizes_are_one_less)
 {
-	struct sdxi_desc *d = dirty();
+	struct sdxi_desc *d = dirty_desc();
 
 	sdxi_build_copy(d, DST, 1, SRC, 1, 1, NULL);
-	check(d, 64,
-	      "00030100 00000000 00 000000 0100 0100 00d0ccbbaa7f0000 00807766557f0000" ZERO_24
-	      "0100000000000000");
+	expect_bytes(
+		d, 64,
+		"00030100 00000000 00 000000 0100 0100 00d0ccbbaa7f0000 00807766557f0000" ZERO_24
+		"0100000000000000");
 	sdxi_build_copy(d, DST, 1, SRC, 1, 1ULL << 32, NULL);
-	check(d, 64,
-	      "00030100 ffffffff 00 000000 0100 0100 00d0ccbbaa7f0000 00807766557f0000" ZERO_24
-	      "0100000000000000");
+	expect_bytes(
+		d, 64,
+		"00030100 ffffffff 00 000000 0100 0100 00d0ccbbaa7f0000 00807766557f0000" ZERO_24
+		"0100000000000000");
 }
 
 Test(sdxi_layout, fenced_copy)
 {
-	struct sdxi_desc *d = dirty();
+	struct sdxi_desc *d = dirty_desc();
 
 	sdxi_build_copy(d, DST, 1, SRC, 1, 2UL << 20, CSB);
 	sdxi_set_fence(d);
-	check(d, 64,
-	      "04030100 ffff1f00 00 000000 0100 0100 00d0ccbbaa7f0000 00807766557f0000" ZERO_24
-	      "60443322117f0000");
+	expect_bytes(
+		d, 64,
+		"04030100 ffff1f00 00 000000 0100 0100 00d0ccbbaa7f0000 00807766557f0000" ZERO_24
+		"60443322117f0000");
 }
 
 Test(sdxi_layout, write_immediate)
 {
-	struct sdxi_desc *d = dirty();
+	struct sdxi_desc *d = dirty_desc();
 
 	sdxi_build_wrt_imm(d, DST, 7, "\x11\x22\x33\x44\x55", 5, CSB);
-	check(d, 64,
-	      "00020100 04000000 00 000000 0700 0000 00807766557f0000 1122334455 000000" ZERO_24
-	      "60443322117f0000");
+	expect_bytes(
+		d, 64,
+		"00020100 04000000 00 000000 0700 0000 00807766557f0000 1122334455 000000" ZERO_24
+		"60443322117f0000");
 }
 
 Test(sdxi_layout, nop)
 {
-	struct sdxi_desc *d = dirty();
+	struct sdxi_desc *d = dirty_desc();
 
 	sdxi_build_nop(d, NULL);
-	check(d, 64, "00010100 00000000" ZERO_24 ZERO_24 "0100000000000000");
+	expect_bytes(d, 64, "00010100 00000000" ZERO_24 ZERO_24 "0100000000000000");
 	sdxi_build_nop(d, CSB);
-	check(d, 64, "00010100 00000000" ZERO_24 ZERO_24 "60443322117f0000");
+	expect_bytes(d, 64, "00010100 00000000" ZERO_24 ZERO_24 "60443322117f0000");
 }
 
 Test(sdxi_layout, interrupt)
 {
-	struct sdxi_desc *d = dirty();
+	struct sdxi_desc *d = dirty_desc();
 
 	/* type 0x004, subtype 0; akey at 0x0c */
 	sdxi_build_intr(d, 0x0a0b, CSB);
-	check(d, 64,
-	      "00000400 0000000000000000 0b0a 0000" ZERO_24 "00000000000000000000000000000000"
-	      "60443322117f0000");
+	expect_bytes(d, 64,
+		     "00000400 0000000000000000 0b0a 0000" ZERO_24
+		     "00000000000000000000000000000000"
+		     "60443322117f0000");
 }
 
-/* Admin descriptors have no builder here; their fields still lie where the table says. */
+/* Admin descriptors have no builder; their fields have the offsets of the table. */
 Test(sdxi_layout, admin_fields)
 {
 	struct sdxi_desc d = {.cxt = {.opcode = SDXI_OP_CXT_START_NM | SDXI_DSC_FE,
@@ -125,9 +131,10 @@ Test(sdxi_layout, admin_fields)
 				      .db_value = 0x1122334455667788,
 				      .csb_ptr = SDXI_CSB_NP}};
 
-	check(&d, 64,
-	      "04030200 00 40 0102 0304 0506 00000000 8877665544332211" ZERO_24 "0000000000000000"
-	      "0100000000000000");
+	expect_bytes(&d, 64,
+		     "04030200 00 40 0102 0304 0506 00000000 8877665544332211" ZERO_24
+		     "0000000000000000"
+		     "0100000000000000");
 	d = (struct sdxi_desc){.sync = {.opcode = SDXI_OP_SYNC,
 					.cflags = 2,
 					.cxt_start = 0x0201,
@@ -135,9 +142,10 @@ Test(sdxi_layout, admin_fields)
 					.key_start = 0x0605,
 					.key_end = 0x0807,
 					.csb_ptr = SDXI_CSB_NP}};
-	check(&d, 64,
-	      "00060200 02 000000 0102 0304 0506 0708" ZERO_24 "00000000000000000000000000000000"
-	      "0100000000000000");
+	expect_bytes(&d, 64,
+		     "00060200 02 000000 0102 0304 0506 0708" ZERO_24
+		     "00000000000000000000000000000000"
+		     "0100000000000000");
 }
 
 Test(sdxi_layout, blocks)
@@ -151,25 +159,27 @@ Test(sdxi_layout, blocks)
 				     .stag = 0x0706,
 				     .rkey = 0x0908};
 
-	check(&csb, 32, "2100000000000000 00000080 0000000000000000000000000000000000000000");
-	check(&sts, 16, "0f00000000000000 0807060504030201");
-	check(&akey, 16, "3312 0405 45230120 0607 0000 0809 0000");
+	expect_bytes(&csb, 32,
+		     "2100000000000000 00000080 0000000000000000000000000000000000000000");
+	expect_bytes(&sts, 16, "0f00000000000000 0807060504030201");
+	expect_bytes(&akey, 16, "3312 0405 45230120 0607 0000 0809 0000");
 }
 
-/* The context control block and level 1 entry that a channel makes. */
-static int no_start(struct sdxi_way *way __maybe_unused, struct sdxi_context *cxt __maybe_unused)
+/* The context control block and level 1 entry of a channel. */
+static int no_start(struct sdxi_backend *backend __maybe_unused,
+		    struct sdxi_context *cxt __maybe_unused)
 {
 	return 0;
 }
 
 Test(sdxi_layout, context)
 {
-	static const struct sdxi_way_ops ops = {.start = no_start};
-	struct sdxi_way way = {.ops = &ops};
+	static const struct sdxi_backend_ops ops = {.start = no_start};
+	struct sdxi_backend backend = {.ops = &ops};
 	struct sdxi_context cxt = {0};
 	uint64_t words[8];
 
-	cr_assert_eq(sdxi_context_open(&way, &cxt), 0);
+	cr_assert_eq(sdxi_context_open(&backend, &cxt), 0);
 	memcpy(words, &cxt.shared->ctl, sizeof(words));
 	cr_expect_eq(words[0], (uintptr_t)cxt.shared->descs | 1);
 	cr_expect_eq(words[1], 1024);
@@ -181,7 +191,7 @@ Test(sdxi_layout, context)
 	cr_expect_eq(words[1], (uintptr_t)cxt.shared->akeys);
 	cr_expect_eq(words[2], 9 << 20, "max_buffer is 2^(9 + 21)");
 	cr_expect_eq(words[3], 0);
-	check(&cxt.shared->akeys[0], 16, "00000000000000000000000000000000");
-	check(&cxt.shared->akeys[1], 16, "01000000000000000000000000000000");
+	expect_bytes(&cxt.shared->akeys[0], 16, "00000000000000000000000000000000");
+	expect_bytes(&cxt.shared->akeys[1], 16, "01000000000000000000000000000000");
 	sdxi_context_free(&cxt);
 }

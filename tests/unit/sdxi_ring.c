@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The producer's ring by itself; the test plays the function. */
+/* The producer side of the ring; the test acts as the function. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
@@ -12,7 +12,7 @@ static struct sdxi_desc descs[ENTRIES];
 static uint64_t read_index, write_index, rung;
 static struct sdxi_ring ring;
 
-static void doorbell(void *arg __maybe_unused, uint64_t index)
+static void ring_doorbell(void *arg __maybe_unused, uint64_t index)
 {
 	rung = index;
 }
@@ -22,12 +22,12 @@ static void setup(void)
 	memset(descs, 0xff, sizeof(descs));
 	read_index = 0;
 	write_index = 99;
-	ring.doorbell = doorbell;
+	ring.doorbell = ring_doorbell;
 	cr_assert_eq(sdxi_ring_init(&ring, descs, ENTRIES, &read_index, &write_index), 0);
 }
 TestSuite(sdxi_ring, .init = setup);
 
-static bool valid(uint64_t index)
+static bool slot_is_valid(uint64_t index)
 {
 	return descs[index % ENTRIES].qw[0] & SDXI_DSC_VL;
 }
@@ -36,7 +36,7 @@ Test(sdxi_ring, starts_empty_with_nothing_valid)
 {
 	cr_expect_eq(write_index, 0);
 	for (unsigned int i = 0; i < ENTRIES; i++)
-		cr_expect_not(valid(i));
+		cr_expect_not(slot_is_valid(i));
 }
 
 Test(sdxi_ring, refuses_sizes_the_specification_or_the_mask_forbid)
@@ -54,9 +54,9 @@ Test(sdxi_ring, put_publishes_the_descriptor)
 	cr_assert_eq(sdxi_ring_reserve(&ring, 1, &index), 0);
 	cr_expect_eq(index, 0);
 	cr_expect_eq(write_index, 1);
-	cr_expect_not(valid(0));
+	cr_expect_not(slot_is_valid(0));
 	sdxi_ring_put(&ring, index, &desc);
-	cr_expect(valid(0));
+	cr_expect(slot_is_valid(0));
 	desc.generic.opcode |= SDXI_DSC_VL;
 	cr_expect_arr_eq(&descs[0], &desc, sizeof(desc));
 	cr_expect_eq(rung, 0);
@@ -87,7 +87,7 @@ Test(sdxi_ring, read_index_beyond_write_index_is_an_error)
 	cr_expect_eq(sdxi_ring_reserve(&ring, 1, &index), -EIO);
 }
 
-/* The function here never clears valid bits. */
+/* This function never clears valid bits. */
 Test(sdxi_ring, slots_are_not_valid_when_reserved_again)
 {
 	uint64_t index;
@@ -96,7 +96,7 @@ Test(sdxi_ring, slots_are_not_valid_when_reserved_again)
 		for (unsigned int i = 0; i < ENTRIES; i += 16) {
 			cr_assert_eq(sdxi_ring_reserve(&ring, 16, &index), 0);
 			for (unsigned int k = 0; k < 16; k++)
-				cr_assert_not(valid(index + k), "stale at %lu", index + k);
+				cr_assert_not(slot_is_valid(index + k), "stale at %lu", index + k);
 			sdxi_ring_fill_nops(&ring, index, 16);
 			read_index = write_index;
 		}
@@ -115,5 +115,5 @@ Test(sdxi_ring, aborted_reservations_become_nops)
 	sdxi_ring_fill_nops(&ring, index, 5);
 	for (unsigned int i = 0; i < 5; i++)
 		cr_expect_arr_eq(&descs[i], &nop, sizeof(nop));
-	cr_expect_not(valid(5));
+	cr_expect_not(slot_is_valid(5));
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Every rule of the specification broken on purpose: the model must object by name, and must not
- * object to what is allowed. The model executes inside the doorbell, so that each test is one
- * thread and one order of events.
+ * Breaks every rule of the specification on purpose: the model must report it by name, and must
+ * accept what is allowed. The model executes inside the doorbell, so each test has one thread and
+ * one order of events.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -29,25 +29,25 @@ static struct sdxi_model *model;
 static struct sdxi_model_context *cxt;
 static struct sdxi_ring ring;
 
-static void doorbell(void *arg __maybe_unused, uint64_t index)
+static void ring_doorbell(void *arg __maybe_unused, uint64_t index)
 {
 	sdxi_model_doorbell(cxt, index);
 }
 
-static uint64_t addr(const void *p)
+static uint64_t address_of(const void *p)
 {
 	return (uint64_t)(uintptr_t)p;
 }
 
-static void describe(void)
+static void describe_context(void)
 {
 	memset(&m, 0, sizeof(m));
-	m.ctl.ds_ring_ptr = addr(m.descs) | SDXI_CXT_CTL_VL;
+	m.ctl.ds_ring_ptr = address_of(m.descs) | SDXI_CXT_CTL_VL;
 	m.ctl.ds_ring_sz = ENTRIES;
-	m.ctl.cxt_sts_ptr = addr(&m.sts);
-	m.ctl.write_index_ptr = addr(&m.write_index);
-	m.l1.cxt_ctl_ptr = addr(&m.ctl) | SDXI_L1_VL;
-	m.l1.akey_ptr = addr(m.akeys);
+	m.ctl.cxt_sts_ptr = address_of(&m.sts);
+	m.ctl.write_index_ptr = address_of(&m.write_index);
+	m.l1.cxt_ctl_ptr = address_of(&m.ctl) | SDXI_L1_VL;
+	m.l1.akey_ptr = address_of(m.akeys);
 	m.akeys[1].intr_num = SDXI_AKEY_VL;
 	m.akeys[2].intr_num = SDXI_AKEY_VL | SDXI_AKEY_IV | 5 << SDXI_AKEY_INTR_SHIFT;
 	for (unsigned int i = 0; i < BYTES; i++)
@@ -60,10 +60,10 @@ static void open_model(enum sdxi_fault fault, bool faulty)
 
 	if (faulty)
 		config.fault_ppm[fault] = MODEL_PPM;
-	describe();
+	describe_context();
 	cr_assert_eq(sdxi_model_open(&config, &model), 0);
 	cr_assert_eq(sdxi_model_start(model, &m.l1, &cxt), 0);
-	ring.doorbell = doorbell;
+	ring.doorbell = ring_doorbell;
 	cr_assert_eq(sdxi_ring_init(&ring, m.descs, ENTRIES, &m.sts.read_index, &m.write_index), 0);
 }
 
@@ -78,17 +78,17 @@ static void teardown(void)
 }
 TestSuite(sdxi_rules, .init = setup, .fini = teardown);
 
-/* A good descriptor, to be spoilt in one place. */
+/* A correct descriptor, for tests that spoil one field. */
 static struct sdxi_desc good_copy(unsigned int csb)
 {
 	struct sdxi_desc desc;
 
 	m.csbs[csb].signal = 1;
-	sdxi_build_copy(&desc, addr(m.dst), 1, addr(m.src), 1, BYTES, &m.csbs[csb]);
+	sdxi_build_copy(&desc, address_of(m.dst), 1, address_of(m.src), 1, BYTES, &m.csbs[csb]);
 	return desc;
 }
 
-static void put(const struct sdxi_desc *desc)
+static void ring_put(const struct sdxi_desc *desc)
 {
 	uint64_t index;
 
@@ -96,13 +96,13 @@ static void put(const struct sdxi_desc *desc)
 	sdxi_ring_put(&ring, index, desc);
 }
 
-static void send(const struct sdxi_desc *desc)
+static void ring_send(const struct sdxi_desc *desc)
 {
-	put(desc);
+	ring_put(desc);
 	sdxi_ring_doorbell(&ring, m.write_index);
 }
 
-static uint64_t breaches(enum sdxi_rule rule)
+static uint64_t count_breaches(enum sdxi_rule rule)
 {
 	struct sdxi_model_stats stats;
 
@@ -114,14 +114,14 @@ static uint64_t breaches(enum sdxi_rule rule)
 
 static void expect_breach(enum sdxi_rule rule)
 {
-	cr_expect_eq(breaches(rule), 1, "%s: %lu times", sdxi_rule_name(rule),
-		     (unsigned long)breaches(rule));
+	cr_expect_eq(count_breaches(rule), 1, "%s: %lu times", sdxi_rule_name(rule),
+		     (unsigned long)count_breaches(rule));
 	cr_expect_eq(m.sts.state, SDXI_CXT_ERR_FN, "the context did not stop");
 }
 
 static void expect_refused(const struct sdxi_desc *desc, enum sdxi_rule rule)
 {
-	send(desc);
+	ring_send(desc);
 	expect_breach(rule);
 	for (unsigned int i = 0; i < BYTES; i++)
 		cr_assert_eq(m.dst[i], 0, "something was copied");
@@ -131,8 +131,8 @@ Test(sdxi_rules, a_good_copy_breaks_none)
 {
 	struct sdxi_desc desc = good_copy(0);
 
-	send(&desc);
-	cr_expect_eq(breaches(SDXI_RULE_NONE), 0);
+	ring_send(&desc);
+	cr_expect_eq(count_breaches(SDXI_RULE_NONE), 0);
 	cr_expect_eq(m.csbs[0].signal, 0);
 	cr_expect_eq(m.csbs[0].flags, 0);
 	cr_expect_eq(m.sts.read_index, 1);
@@ -147,13 +147,13 @@ Test(sdxi_rules, every_kind_that_is_allowed)
 
 	m.csbs[0].signal = 3;
 	sdxi_build_nop(&desc, &m.csbs[0]);
-	send(&desc);
-	sdxi_build_wrt_imm(&desc, addr(m.dst + 100), 1, "0123456789abcdef0123456789ABCDEF", 32,
-			   &m.csbs[0]);
-	send(&desc);
+	ring_send(&desc);
+	sdxi_build_wrt_imm(&desc, address_of(m.dst + 100), 1, "0123456789abcdef0123456789ABCDEF",
+			   32, &m.csbs[0]);
+	ring_send(&desc);
 	sdxi_build_intr(&desc, 2, &m.csbs[0]);
 	sdxi_set_fence(&desc);
-	send(&desc);
+	ring_send(&desc);
 	sdxi_model_stats(model, &stats);
 	cr_expect_eq(stats.nr_breaches, 0);
 	cr_expect_eq(stats.interrupts, 1);
@@ -179,7 +179,7 @@ Test(sdxi_rules, context)
 		*(uint32_t *)bad[i].at ^= (uint32_t)bad[i].spoil;
 		cr_expect_eq(sdxi_model_start(model, &m.l1, &other), -EINVAL, "case %u passed", i);
 		*(uint32_t *)bad[i].at ^= (uint32_t)bad[i].spoil;
-		cr_expect_eq(breaches(SDXI_RULE_CONTEXT), i + 1);
+		cr_expect_eq(count_breaches(SDXI_RULE_CONTEXT), i + 1);
 	}
 	m.ctl.ds_ring_sz = 1023;
 	cr_expect_eq(sdxi_model_start(model, &m.l1, &other), -EINVAL);
@@ -248,7 +248,7 @@ Test(sdxi_rules, reserved_tail_of_wrt_imm)
 {
 	struct sdxi_desc desc;
 
-	sdxi_build_wrt_imm(&desc, addr(m.dst), 1, "abcd", 4, NULL);
+	sdxi_build_wrt_imm(&desc, address_of(m.dst), 1, "abcd", 4, NULL);
 	desc.wrt_imm.data[4] = 1;
 	expect_refused(&desc, SDXI_RULE_RESERVED);
 }
@@ -257,7 +257,7 @@ Test(sdxi_rules, size_beyond_max_buffer)
 {
 	struct sdxi_desc desc;
 
-	/* max_buffer 0: 2 MiB; far apart, so that no other rule is broken */
+	/* max_buffer 0: 2 MiB; the buffers do not overlap, so that no other rule is broken */
 	sdxi_build_copy(&desc, 1ULL << 40, 1, 1ULL << 41, 1, (2UL << 20) + 1, NULL);
 	expect_refused(&desc, SDXI_RULE_SIZE);
 }
@@ -266,7 +266,7 @@ Test(sdxi_rules, size_of_wrt_imm)
 {
 	struct sdxi_desc desc;
 
-	sdxi_build_wrt_imm(&desc, addr(m.dst), 1, "abcd", 4, NULL);
+	sdxi_build_wrt_imm(&desc, address_of(m.dst), 1, "abcd", 4, NULL);
 	desc.wrt_imm.size = 32;
 	expect_refused(&desc, SDXI_RULE_SIZE);
 }
@@ -275,7 +275,7 @@ Test(sdxi_rules, overlap_of_source_and_destination)
 {
 	struct sdxi_desc desc = good_copy(0);
 
-	desc.copy.addr0 = addr(m.dst) + BYTES - 1;
+	desc.copy.addr0 = address_of(m.dst) + BYTES - 1;
 	expect_refused(&desc, SDXI_RULE_OVERLAP);
 }
 
@@ -283,7 +283,7 @@ Test(sdxi_rules, overlap_of_destination_and_block)
 {
 	struct sdxi_desc desc = good_copy(0);
 
-	desc.copy.addr1 = addr(&m.csbs[0]) + 31;
+	desc.copy.addr1 = address_of(&m.csbs[0]) + 31;
 	expect_refused(&desc, SDXI_RULE_OVERLAP);
 }
 
@@ -291,7 +291,7 @@ Test(sdxi_rules, overlap_of_source_and_block)
 {
 	struct sdxi_desc desc = good_copy(0);
 
-	desc.copy.addr0 = addr(&m.csbs[0]) - BYTES + 1;
+	desc.copy.addr0 = address_of(&m.csbs[0]) - BYTES + 1;
 	desc.copy.addr1 = 1ULL << 40;
 	expect_refused(&desc, SDXI_RULE_OVERLAP);
 }
@@ -336,13 +336,13 @@ Test(sdxi_rules, block_not_armed)
 	expect_refused(&desc, SDXI_RULE_CSB_SIGNAL);
 }
 
-/* The stale valid bit of a lap ago would do this. */
+/* As a stale valid bit of the previous lap would. */
 Test(sdxi_rules, block_counted_below_zero)
 {
 	struct sdxi_desc desc = good_copy(0);
 
-	send(&desc);
-	send(&desc);
+	ring_send(&desc);
+	ring_send(&desc);
 	expect_breach(SDXI_RULE_CSB_SIGNAL);
 }
 
@@ -382,7 +382,7 @@ Test(sdxi_rules, write_index_falls)
 {
 	struct sdxi_desc desc = good_copy(0);
 
-	send(&desc);
+	ring_send(&desc);
 	m.write_index = 0;
 	sdxi_model_doorbell(cxt, 0);
 	expect_breach(SDXI_RULE_WRITE_INDEX);
@@ -399,7 +399,7 @@ Test(sdxi_rules, doorbell_beyond_the_write_index)
 {
 	struct sdxi_desc desc = good_copy(0);
 
-	put(&desc);
+	ring_put(&desc);
 	sdxi_model_doorbell(cxt, 2);
 	expect_breach(SDXI_RULE_DOORBELL);
 }
@@ -410,7 +410,7 @@ Test(sdxi_rules, late_doorbells_are_allowed)
 	struct sdxi_model_stats stats;
 	uint64_t first, second;
 
-	/* The later producer is done before the earlier one has written anything. */
+	/* The later producer is done before the earlier one has written. */
 	cr_assert_eq(sdxi_ring_reserve(&ring, 1, &first), 0);
 	cr_assert_eq(sdxi_ring_reserve(&ring, 1, &second), 0);
 	sdxi_ring_put(&ring, second, &desc);
@@ -430,9 +430,9 @@ Test(sdxi_rules, doorbell_forgotten)
 {
 	struct sdxi_desc desc = good_copy(0);
 
-	put(&desc);
+	ring_put(&desc);
 	sdxi_model_stop(cxt);
-	cr_expect_eq(breaches(SDXI_RULE_DOORBELL_LOST), 1);
+	cr_expect_eq(count_breaches(SDXI_RULE_DOORBELL_LOST), 1);
 }
 
 Test(sdxi_rules, doorbell_after_a_stop)
@@ -441,12 +441,12 @@ Test(sdxi_rules, doorbell_after_a_stop)
 
 	sdxi_model_stop(cxt);
 	cr_expect_eq(m.sts.state, SDXI_CXT_STOP_SW);
-	send(&desc);
-	cr_expect_eq(breaches(SDXI_RULE_STOPPED), 1);
+	ring_send(&desc);
+	cr_expect_eq(count_breaches(SDXI_RULE_STOPPED), 1);
 	cr_expect_eq(m.csbs[0].signal, 1, "a stopped context does nothing");
 }
 
-/* A fence behind a descriptor that hangs: seen, not yet read. */
+/* A fence after a descriptor that hangs: seen, not yet read. */
 Test(sdxi_rules, changed_after_it_was_valid)
 {
 	struct sdxi_desc desc, fenced;
@@ -456,12 +456,12 @@ Test(sdxi_rules, changed_after_it_was_valid)
 	desc = good_copy(0);
 	fenced = good_copy(1);
 	sdxi_set_fence(&fenced);
-	send(&desc);
-	send(&fenced);
+	ring_send(&desc);
+	ring_send(&fenced);
 	cr_expect_eq(m.sts.read_index, 1, "the fence let it pass");
 	m.descs[1].copy.size--;
 	sdxi_model_stop(cxt);
-	cr_expect_eq(breaches(SDXI_RULE_CHANGED), 1);
+	cr_expect_eq(count_breaches(SDXI_RULE_CHANGED), 1);
 }
 
 Test(sdxi_rules, fence_orders_copies)
@@ -472,19 +472,21 @@ Test(sdxi_rules, fence_orders_copies)
 		memset(m.dst, (int)round, BYTES);
 		memset(m.third, 0, BYTES);
 		m.csbs[0].signal = 2;
-		sdxi_build_copy(&desc, addr(m.dst), 1, addr(m.src), 1, BYTES, &m.csbs[0]);
-		put(&desc);
-		sdxi_build_copy(&desc, addr(m.third), 1, addr(m.dst), 1, BYTES, &m.csbs[0]);
+		sdxi_build_copy(&desc, address_of(m.dst), 1, address_of(m.src), 1, BYTES,
+				&m.csbs[0]);
+		ring_put(&desc);
+		sdxi_build_copy(&desc, address_of(m.third), 1, address_of(m.dst), 1, BYTES,
+				&m.csbs[0]);
 		sdxi_set_fence(&desc);
-		put(&desc);
+		ring_put(&desc);
 		sdxi_ring_doorbell(&ring, m.write_index);
 		cr_assert_eq(m.csbs[0].signal, 0);
 		cr_assert_arr_eq(m.third, m.src, BYTES);
 	}
-	cr_expect_eq(breaches(SDXI_RULE_NONE), 0);
+	cr_expect_eq(count_breaches(SDXI_RULE_NONE), 0);
 }
 
-/* Without the fence some seeds must run them the other way round: the model is no queue. */
+/* Without the fence some seeds must run them in the other order. */
 Test(sdxi_rules, without_a_fence_order_is_random)
 {
 	struct sdxi_desc desc;
@@ -494,10 +496,12 @@ Test(sdxi_rules, without_a_fence_order_is_random)
 		memset(m.dst, 0, BYTES);
 		memset(m.third, 0, BYTES);
 		m.csbs[0].signal = 2;
-		sdxi_build_copy(&desc, addr(m.dst), 1, addr(m.src), 1, BYTES, &m.csbs[0]);
-		put(&desc);
-		sdxi_build_copy(&desc, addr(m.third), 1, addr(m.dst), 1, BYTES, &m.csbs[0]);
-		put(&desc);
+		sdxi_build_copy(&desc, address_of(m.dst), 1, address_of(m.src), 1, BYTES,
+				&m.csbs[0]);
+		ring_put(&desc);
+		sdxi_build_copy(&desc, address_of(m.third), 1, address_of(m.dst), 1, BYTES,
+				&m.csbs[0]);
+		ring_put(&desc);
 		sdxi_ring_doorbell(&ring, m.write_index);
 		nr_reversed += m.third[0] == 0;
 	}
@@ -512,17 +516,17 @@ Test(sdxi_rules, same_seed_same_faults)
 	config.fault_ppm[SDXI_FAULT_ERROR] = MODEL_PPM / 2;
 	for (unsigned int run = 0; run < 2; run++) {
 		sdxi_model_close(model);
-		describe();
+		describe_context();
 		cr_assert_eq(sdxi_model_open(&config, &model), 0);
 		cr_assert_eq(sdxi_model_start(model, &m.l1, &cxt), 0);
-		ring.doorbell = doorbell;
+		ring.doorbell = ring_doorbell;
 		cr_assert_eq(sdxi_ring_init(&ring, m.descs, ENTRIES, &m.sts.read_index,
 					    &m.write_index),
 			     0);
 		for (unsigned int i = 0; i < 16; i++) {
 			struct sdxi_desc desc = good_copy(i);
 
-			send(&desc);
+			ring_send(&desc);
 			flags[run] |= (m.csbs[i].flags >> 31) << i;
 		}
 	}

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Statuses and states in words, beside the specification (reference §5.2). */
+/* The names of statuses and states, beside the specification. */
 #include <criterion/criterion.h>
 
 #include "base/base.h"
-#include "engines/sdxi/status.h"
+#include "hw/sdxi/status.h"
 
 Test(sdxi_status, bit_31_is_the_error_bit)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The example of docs/engines.md compiles, and does what an engine must. */
+/* The template of docs/engines.md compiles and follows the rules of engines. */
 #include <criterion/criterion.h>
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * The aarch64 kernels without a C library, which cross compilers often come without: every length
  * and offset around a loop's step; exits with 0, or with the line of the check that failed.
  */
-#include "engines/cpu/kernels_arch.h"
+#include "copy/arch.h"
 
 #define AREA_BYTES 16384
 #define CHECK(condition)                 \

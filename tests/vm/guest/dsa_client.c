@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A client of a DSA node that shares nothing with the engine or the model, not even a header:
- * its bytes come from the tables of the specification. dsa_client NODE checks what a well-behaved
- * program may expect; dsa_client NODE wrong breaks three rules and wants to be told so.
+ * A client of a DSA node that shares no code with the engine or the model: its bytes follow the
+ * tables of the specification. dsa_client NODE checks what a correct program may expect; dsa_client
+ * NODE wrong breaks three rules and expects the errors.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,13 +29,13 @@ static uint8_t descs[NR_DESCS][64] __attribute__((aligned(64)));
 static struct record records[NR_DESCS];
 static int node, nr_failed;
 
-static void check(int ok, const char *what)
+static void tap_check(int ok, const char *what)
 {
 	printf("# %s: %s\n", ok ? "yes" : "NO", what);
 	nr_failed += !ok;
 }
 
-static void put(uint8_t *at, uint64_t value, int nr_bytes)
+static void put_le(uint8_t *at, uint64_t value, int nr_bytes)
 {
 	while (nr_bytes--) {
 		*at++ = (uint8_t)value;
@@ -43,29 +43,29 @@ static void put(uint8_t *at, uint64_t value, int nr_bytes)
 	}
 }
 
-/* The ith descriptor and its record, which is asked for (bits 2 and 3 of the flags). */
-static void prepare(int i, int op, const void *src, const void *dst, uint32_t len_bytes)
+/* The ith descriptor, which requests its record (bits 2 and 3 of the flags). */
+static void desc_prepare(int i, int op, const void *src, const void *dst, uint32_t len_bytes)
 {
 	memset(descs[i], 0, 64);
 	memset(&records[i], 0, 32);
 	descs[i][4] = 0x0c;
 	descs[i][7] = (uint8_t)op;
-	put(&descs[i][8], (uintptr_t)&records[i], 8);
-	put(&descs[i][16], (uintptr_t)src, 8);
-	put(&descs[i][24], (uintptr_t)dst, 8);
-	put(&descs[i][32], len_bytes, 4);
+	put_le(&descs[i][8], (uintptr_t)&records[i], 8);
+	put_le(&descs[i][16], (uintptr_t)src, 8);
+	put_le(&descs[i][24], (uintptr_t)dst, 8);
+	put_le(&descs[i][32], len_bytes, 4);
 }
 
-/* Descriptors [0, nr): errno as a negative number, or how many were taken. */
-static int submit(int nr)
+/* Submits descriptors [0, nr). Returns -errno, or how many were accepted. */
+static int submit_descs(int nr)
 {
 	ssize_t taken = write(node, descs, (size_t)nr * 64);
 
 	return taken < 0 ? -errno : (int)(taken / 64);
 }
 
-/* The ith record's status, once it is there. 0: ten seconds were not enough. */
-static int await(int i)
+/* The status of the ith record, once it is there; 0 after ten seconds. */
+static int await_record(int i)
 {
 	struct timespec pause = {0, 100000};
 
@@ -79,13 +79,13 @@ static int await(int i)
 	return 0;
 }
 
-static int run(int op, const void *src, const void *dst, uint32_t len_bytes)
+static int run_op(int op, const void *src, const void *dst, uint32_t len_bytes)
 {
-	prepare(0, op, src, dst, len_bytes);
-	return submit(1) == 1 ? await(0) : -1;
+	desc_prepare(0, op, src, dst, len_bytes);
+	return submit_descs(1) == 1 ? await_record(0) : -1;
 }
 
-static uint8_t *map(size_t nr_pages)
+static uint8_t *map_pages(size_t nr_pages)
 {
 	void *p = mmap(NULL, nr_pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		       -1, 0);
@@ -96,7 +96,7 @@ static uint8_t *map(size_t nr_pages)
 	return p;
 }
 
-static void scatter(uint8_t *at, size_t len_bytes)
+static void fill_random(uint8_t *at, size_t len_bytes)
 {
 	uint32_t x = 12345;
 
@@ -104,86 +104,89 @@ static void scatter(uint8_t *at, size_t len_bytes)
 		*at++ = (uint8_t)((x = x * 1103515245 + 12345) >> 16);
 }
 
-/* Lengths and offsets that fit nothing, and the bytes around the destination. */
+/* Unaligned lengths and offsets, and the bytes around the destination. */
 static void check_moves(void)
 {
 	static const uint32_t lengths[] = {1, 63, 4096, 4097, 100000};
-	uint8_t *src = map(32), *dst = map(32), *want = map(32);
+	uint8_t *src = map_pages(32), *dst = map_pages(32), *want = map_pages(32);
 
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		char what[80];
 		int status;
 
-		scatter(src, 32 * PAGE);
+		fill_random(src, 32 * PAGE);
 		memset(dst, 0xee, 32 * PAGE);
 		memset(want, 0xee, 32 * PAGE);
 		memcpy(want + 777, src + 5, lengths[i]);
-		status = run(MEMMOVE, src + 5, dst + 777, lengths[i]);
+		status = run_op(MEMMOVE, src + 5, dst + 777, lengths[i]);
 		snprintf(what, sizeof(what), "memmove of %u bytes: status 0x%02x", lengths[i],
 			 status);
-		check(status == 0x01 && !memcmp(dst, want, 32 * PAGE), what);
+		tap_check(status == 0x01 && !memcmp(dst, want, 32 * PAGE), what);
 	}
 	memcpy(want, src, 32 * PAGE);
 	memmove(want + 100, want + 9, 20000);
-	check(run(MEMMOVE, src + 9, src + 100, 20000) == 0x01 && !memcmp(src, want, 32 * PAGE),
-	      "memmove onto itself");
+	tap_check(run_op(MEMMOVE, src + 9, src + 100, 20000) == 0x01 &&
+			  !memcmp(src, want, 32 * PAGE),
+		  "memmove onto itself");
 }
 
 static void check_others(void)
 {
-	uint8_t *a = map(2), *b = map(2);
+	uint8_t *a = map_pages(2), *b = map_pages(2);
 
-	/* Touched: a device takes no page fault. */
-	scatter(a, 2 * PAGE);
+	/* Touched, so that the device meets no page fault. */
+	fill_random(a, 2 * PAGE);
 	memset(b, 0, 2 * PAGE);
-	check(run(NOOP, NULL, NULL, 0) == 0x01, "a NOOP");
-	check(run(MEMMOVE, a, b, 2 * PAGE) == 0x01 && run(COMPARE, a, b, 2 * PAGE) == 0x01 &&
-		      records[0].byte[1] == 0,
-	      "compare: equal");
+	tap_check(run_op(NOOP, NULL, NULL, 0) == 0x01, "a NOOP");
+	tap_check(run_op(MEMMOVE, a, b, 2 * PAGE) == 0x01 &&
+			  run_op(COMPARE, a, b, 2 * PAGE) == 0x01 && records[0].byte[1] == 0,
+		  "compare: equal");
 	b[5000] ^= 4;
-	check(run(COMPARE, a, b, 2 * PAGE) == 0x01 && records[0].byte[1] == 1,
-	      "compare: different");
-	prepare(0, FILL, NULL, b, 4096);
-	put(&descs[0][16], 0x0807060504030201, 8);
-	check(submit(1) == 1 && await(0) == 0x01 && b[0] == 1 && b[4095] == 8, "fill");
+	tap_check(run_op(COMPARE, a, b, 2 * PAGE) == 0x01 && records[0].byte[1] == 1,
+		  "compare: different");
+	desc_prepare(0, FILL, NULL, b, 4096);
+	put_le(&descs[0][16], 0x0807060504030201, 8);
+	tap_check(submit_descs(1) == 1 && await_record(0) == 0x01 && b[0] == 1 && b[4095] == 8,
+		  "fill");
 }
 
 static void check_many(void)
 {
-	uint8_t *src = map(NR_DESCS), *dst = map(NR_DESCS);
+	uint8_t *src = map_pages(NR_DESCS), *dst = map_pages(NR_DESCS);
 	int nr_done = 0;
 
-	scatter(src, NR_DESCS * PAGE);
+	fill_random(src, NR_DESCS * PAGE);
 	for (int i = 0; i < NR_DESCS - 1; i++)
-		prepare(i, MEMMOVE, src + (unsigned int)i * PAGE, dst + (unsigned int)i * PAGE,
-			PAGE);
+		desc_prepare(i, MEMMOVE, src + (unsigned int)i * PAGE, dst + (unsigned int)i * PAGE,
+			     PAGE);
 	memset(dst, 1, NR_DESCS * PAGE);
-	prepare(NR_DESCS - 1, DRAIN, NULL, NULL, 0);
-	check(submit(NR_DESCS) == NR_DESCS, "eight in one write()");
-	check(await(NR_DESCS - 1) == 0x01, "a drain");
+	desc_prepare(NR_DESCS - 1, DRAIN, NULL, NULL, 0);
+	tap_check(submit_descs(NR_DESCS) == NR_DESCS, "eight in one write()");
+	tap_check(await_record(NR_DESCS - 1) == 0x01, "a drain");
 	for (int i = 0; i < NR_DESCS - 1; i++)
 		nr_done += records[i].byte[0] == 0x01;
-	check(nr_done == NR_DESCS - 1, "behind the drain all is done");
-	check(!memcmp(src, dst, (NR_DESCS - 1) * PAGE), "and every byte there");
+	tap_check(nr_done == NR_DESCS - 1, "behind the drain all is done");
+	tap_check(!memcmp(src, dst, (NR_DESCS - 1) * PAGE), "and every byte there");
 }
 
-/* What the driver itself says no to. */
+/* What the driver itself refuses. */
 static void check_refusals(void)
 {
 	void *portal;
 
-	prepare(0, BATCH, descs[1], NULL, 2);
-	check(submit(1) == -EINVAL, "a batch: EINVAL");
-	prepare(0, NOOP, NULL, NULL, 0);
-	put(&descs[0][8], (uintptr_t)&records[0] + 8, 8);
-	check(submit(1) == -EINVAL, "a misaligned record: EINVAL");
-	prepare(0, NOOP, NULL, NULL, 0);
-	prepare(1, BATCH, descs[2], NULL, 2);
-	check(submit(2) == 1 && await(0) == 0x01, "a bad one behind a good one: a short count");
-	check(write(node, descs, 63) == 0, "63 bytes: 0");
+	desc_prepare(0, BATCH, descs[1], NULL, 2);
+	tap_check(submit_descs(1) == -EINVAL, "a batch: EINVAL");
+	desc_prepare(0, NOOP, NULL, NULL, 0);
+	put_le(&descs[0][8], (uintptr_t)&records[0] + 8, 8);
+	tap_check(submit_descs(1) == -EINVAL, "a misaligned record: EINVAL");
+	desc_prepare(0, NOOP, NULL, NULL, 0);
+	desc_prepare(1, BATCH, descs[2], NULL, 2);
+	tap_check(submit_descs(2) == 1 && await_record(0) == 0x01,
+		  "a bad one behind a good one: a short count");
+	tap_check(write(node, descs, 63) == 0, "63 bytes: 0");
 	portal = mmap(NULL, PAGE, PROT_WRITE, MAP_SHARED, node, 0);
 	printf("# mmap of a portal: %s\n", portal == MAP_FAILED ? strerror(errno) : "done");
-	check(portal == MAP_FAILED, "a portal cannot be mapped");
+	tap_check(portal == MAP_FAILED, "a portal cannot be mapped");
 }
 
 static void check_fork(void)
@@ -191,13 +194,13 @@ static void check_fork(void)
 	int status = -1;
 	pid_t pid;
 
-	prepare(0, NOOP, NULL, NULL, 0);
+	desc_prepare(0, NOOP, NULL, NULL, 0);
 	pid = fork();
 	if (!pid)
-		_exit(submit(1) == -EPERM ? 0 : 1);
+		_exit(submit_descs(1) == -EPERM ? 0 : 1);
 	waitpid(pid, &status, 0);
-	check(status == 0, "after fork: EPERM");
-	check(submit(1) == 1 && await(0) == 0x01, "the parent may go on");
+	tap_check(status == 0, "after fork: EPERM");
+	tap_check(submit_descs(1) == 1 && await_record(0) == 0x01, "the parent may go on");
 }
 
 static uint64_t fault_addr(void)
@@ -208,30 +211,30 @@ static uint64_t fault_addr(void)
 	return addr / PAGE * PAGE;
 }
 
-/* A device takes no page fault that nobody allowed it to. */
+/* A device resolves no page fault unless the descriptor allows it. */
 static void check_faults(void)
 {
-	uint8_t *src = map(4), *dst = map(4);
+	uint8_t *src = map_pages(4), *dst = map_pages(4);
 	uint32_t done;
 	int status;
 
 	memset(src, 7, 2 * PAGE);
 	memset(dst, 9, 4 * PAGE);
-	status = run(MEMMOVE, src, dst, 4 * PAGE);
+	status = run_op(MEMMOVE, src, dst, 4 * PAGE);
 	memcpy(&done, &records[0].byte[4], 4);
-	check(status == 0x03 && fault_addr() == (uintptr_t)(src + 2 * PAGE) && done <= 2 * PAGE,
-	      "an absent source page: 0x03, its address");
-	check(dst[2 * PAGE] == 9 && dst[4 * PAGE - 1] == 9, "nothing written behind it");
+	tap_check(status == 0x03 && fault_addr() == (uintptr_t)(src + 2 * PAGE) && done <= 2 * PAGE,
+		  "an absent source page: 0x03, its address");
+	tap_check(dst[2 * PAGE] == 9 && dst[4 * PAGE - 1] == 9, "nothing written behind it");
 	memset(src, 7, 4 * PAGE);
 	memset(dst, 9, 4 * PAGE);
 	mprotect(dst + PAGE, PAGE, PROT_READ);
-	status = run(MEMMOVE, src, dst, 4 * PAGE);
-	check(status == 0x83 && fault_addr() == (uintptr_t)(dst + PAGE),
-	      "a destination that is not writable: 0x83, its address");
-	check(dst[PAGE] == 9 && dst[2 * PAGE] == 9, "and is as it was");
+	status = run_op(MEMMOVE, src, dst, 4 * PAGE);
+	tap_check(status == 0x83 && fault_addr() == (uintptr_t)(dst + PAGE),
+		  "a destination that is not writable: 0x83, its address");
+	tap_check(dst[PAGE] == 9 && dst[2 * PAGE] == 9, "and is as it was");
 	mprotect(dst + PAGE, PAGE, PROT_READ | PROT_WRITE);
-	check(run(MEMMOVE, src, dst, 4 * PAGE) == 0x01 && !memcmp(src, dst, 4 * PAGE),
-	      "once mended: done");
+	tap_check(run_op(MEMMOVE, src, dst, 4 * PAGE) == 0x01 && !memcmp(src, dst, 4 * PAGE),
+		  "once mended: done");
 }
 
 static int has_error(void)
@@ -243,19 +246,21 @@ static int has_error(void)
 
 static void check_wrong(void)
 {
-	uint8_t *src = map(1), *dst = map(1), *gone = map(1);
+	uint8_t *src = map_pages(1), *dst = map_pages(1), *gone = map_pages(1);
 
 	memset(src, 7, PAGE);
 	memset(dst, 9, PAGE);
-	prepare(0, MEMMOVE, src, dst, PAGE);
+	desc_prepare(0, MEMMOVE, src, dst, PAGE);
 	descs[0][38] = 1;
-	check(submit(1) == 1 && await(0) == 0x12 && dst[0] == 9, "a reserved byte: 0x12");
-	check(run(MEMMOVE, src, dst, 0) == 0x13, "no bytes: 0x13");
-	check(!has_error(), "no error without a record so far");
+	tap_check(submit_descs(1) == 1 && await_record(0) == 0x12 && dst[0] == 9,
+		  "a reserved byte: 0x12");
+	tap_check(run_op(MEMMOVE, src, dst, 0) == 0x13, "no bytes: 0x13");
+	tap_check(!has_error(), "no error without a record so far");
 	munmap(gone, PAGE);
-	prepare(0, MEMMOVE, src, dst, PAGE);
-	put(&descs[0][8], (uintptr_t)gone, 8);
-	check(submit(1) == 1 && has_error() && dst[0] == 9, "nowhere to report: POLLIN, no more");
+	desc_prepare(0, MEMMOVE, src, dst, PAGE);
+	put_le(&descs[0][8], (uintptr_t)gone, 8);
+	tap_check(submit_descs(1) == 1 && has_error() && dst[0] == 9,
+		  "nowhere to report: POLLIN, no more");
 }
 
 int main(int argc, char **argv)

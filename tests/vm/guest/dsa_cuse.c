@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The DSA model as a device node for programs that know nothing of it: dsa_cuse NAME STATS [DIALS]
- * offers /dev/NAME (CUSE, so it needs root and the module) with what the idxd driver's node has:
- * write() of descriptors, which work in the memory of whoever writes them. Nothing can be mapped:
- * CUSE has no mmap. DIALS are those of dsa:model in docs/engines.md. Counters and the rules that
- * clients broke go to STATS when it is ended by SIGTERM.
+ * offers /dev/NAME (CUSE: it needs root and the module) with write() of descriptors, which operate
+ * on the memory of the process that writes them. CUSE has no mmap. DIALS are the parameters of
+ * dsa:model in docs/engines.md. On SIGTERM it writes counters and the breaches of clients to STATS.
  *
- * One thread, and a model that is stepped between requests: descriptors end in random order, after
- * the write() that brought them.
+ * One thread steps the model between requests: descriptors complete in random order, after the
+ * write() that submitted them.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,7 +16,8 @@
 #include <stdlib.h>
 #include <sys/signalfd.h>
 
-#include "engines/dsa/dsa.h"
+#include "engines/dsa/params.h"
+#include "models/dsa/dsa_model.h"
 #include "tests/vm/guest/dsa_mirror.h"
 
 #define MAX_WRITE_BYTES (64U << 10)
@@ -52,15 +52,15 @@ static void reply(uint64_t unique, int error, const void *data, size_t data_byte
 	struct iovec parts[] = {{&head, sizeof(head)}, {(void *)data, data_bytes}};
 
 	head.len = (uint32_t)(sizeof(head) + data_bytes);
-	/* Whoever asked may have been killed meanwhile: ENOENT. */
+	/* ENOENT: the client has been killed in the meantime. */
 	if (writev(cuse, parts, data_bytes ? 2 : 1) < 0 && errno != ENOENT)
 		die("reply");
 }
 
 /* ---- descriptors -------------------------------------------------------------------------- */
 
-/* Copies back what the device wrote, and says so if it does. A client that is gone is no matter. */
-static void finish(struct job *job)
+/* Copies back what the device wrote, then the record. A client that has exited is ignored. */
+static void job_finish(struct job *job)
 {
 	struct mirror *m = &job->mirror;
 	bool alive = kill(job->client.pid, 0) == 0;
@@ -79,14 +79,14 @@ static void finish(struct job *job)
 static void finish_from(uint32_t first, uint32_t nr)
 {
 	for (uint32_t i = first; i < first + nr; i++)
-		finish(jobs[i]);
+		job_finish(jobs[i]);
 	nr_jobs -= nr;
 	memmove(&jobs[first], &jobs[first + nr], (nr_jobs - first) * sizeof(jobs[0]));
 }
 
 /*
- * Those whose record the model has written. Of others it is known that they are over when a later
- * drain is, or when the device has nothing left to do.
+ * Finishes jobs whose record the model has written. The others have ended when a later drain has,
+ * or when the device is idle.
  */
 static void finish_jobs(void)
 {
@@ -105,14 +105,14 @@ static void finish_jobs(void)
 		finish_from(0, nr_jobs);
 }
 
-/* What the driver checks before it looks at any memory. */
+/* The checks of the driver, before it touches any memory. */
 static bool is_invalid(const struct dsa_hw_desc *desc)
 {
 	return (desc->opcode == DSA_OPCODE_BATCH && !config.submission_safe) ||
 	       desc->completion_addr % DSA_CR_BYTES;
 }
 
-static int submit(uint64_t file, const struct dsa_hw_desc *desc)
+static int client_submit(uint64_t file, const struct dsa_hw_desc *desc)
 {
 	struct job *job;
 	long taken;
@@ -184,7 +184,7 @@ static void do_open(const struct fuse_in_header *in)
 	reply(in->unique, 0, &out, sizeof(out));
 }
 
-/* The kernel drains the queue before it lets a process go. */
+/* The kernel drains the queue before a process exits. */
 static void do_release(const struct fuse_in_header *in, const struct fuse_release_in *release)
 {
 	for (uint32_t i = nr_jobs; i-- > 0;) {
@@ -224,7 +224,7 @@ static void do_write(const struct fuse_in_header *in, const struct fuse_write_in
 		struct dsa_hw_desc desc;
 
 		memcpy(&desc, descs + out.size, sizeof(desc));
-		err = submit(write->fh, &desc);
+		err = client_submit(write->fh, &desc);
 		if (!err)
 			out.size += DSA_DESC_BYTES;
 	}
@@ -255,8 +255,8 @@ static void do_init(const struct fuse_in_header *in, const char *name)
 	reply(in->unique, 0, &out, sizeof(out.init) + (size_t)len + 1);
 }
 
-/* False when the kernel has no more to say. */
-static bool serve(const char *name)
+/* False at the end of the requests. */
+static bool serve_request(const char *name)
 {
 	const struct fuse_in_header *in = (const void *)request;
 	const void *arg = in + 1;
@@ -323,14 +323,15 @@ static void set_dials(const char *dials)
 		fprintf(stderr, "dsa_cuse: %s\n", why);
 		exit(2);
 	}
-	config = options.model;
+	config = *options.model;
+	dsa_options_free(&options);
 	if (config.null || config.nr_devices != 1) {
 		fprintf(stderr, "dsa_cuse: one device, and one that copies\n");
 		exit(2);
 	}
 	config.stepped = true;
 	config.rawio = false;
-	/* What the mirror holds is looked at by the mirror. */
+	/* The mirror itself detects changes of sources. */
 	config.watch = false;
 }
 
@@ -368,7 +369,7 @@ int main(int argc, char **argv)
 		finish_jobs();
 		if (poll(ready, 2, busy ? 0 : -1) < 0 && errno != EINTR)
 			die("poll");
-		if ((ready[0].revents & (POLLIN | POLLERR)) && !serve(argv[1]))
+		if ((ready[0].revents & (POLLIN | POLLERR)) && !serve_request(argv[1]))
 			die("/dev/cuse");
 	}
 	write_stats(argv[2]);

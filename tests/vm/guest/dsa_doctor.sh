@@ -1,19 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# In the guest: every link between a program and a DSA queue is broken in turn, and migbench doctor
-# has to name it, say what mends it, and look no further. BUILD-DIRECTORY
+# In the guest: breaks every link between a program and a DSA queue in turn. migbench doctor has to
+# name it and its remedy, and to stop there. BUILD-DIRECTORY
 
 # shellcheck source=tests/vm/guest/dsa_lib.sh
 . "${0%/*}/dsa_lib.sh"
 
 device=${wq%/*}
 
-# The line of doctor's table that says no, as CSV: subject,usable,detail,remedy.
+# The line of the table with "no", as CSV: subject,usable,detail,remedy.
 doctor() { # user
 	su -s /bin/sh "$1" -c "$migbench doctor --csv -" </dev/null 2>&1 | grep '^"\?dsa/' >$out
 }
 
-# The first "no" is the last line: nothing behind a broken link is judged.
+# The "no" is the last line: links after a broken one are not checked.
 broken() { # link, in the detail, in the remedy, what was broken
 	tail -n 1 $out | grep -q "^\"\?dsa/$1\"\?,no,.*$2.*,.*$3"
 	verdict $? "$4: $3"
@@ -75,11 +75,11 @@ verdict $? "root needs none"
 chmod 666 $node
 
 doctor nobody
-# A portal takes a shared queue's batches by ENQCMD, a dedicated one's by MOVDIR64B.
+# Batches need a portal and ENQCMD for a shared queue, MOVDIR64B for a dedicated one.
 case " $(grep -m 1 -w flags /proc/cpuinfo) " in
 *' enqcmd '*) remedy='setcap cap_sys_rawio' ;;
 *' movdir64b '*) remedy='--mode=dedicated.*lacks ENQCMD.*setcap cap_sys_rawio' ;;
-*) remedy='nothing: with neither ENQCMD nor MOVDIR64B' ;;
+*) remedy='none: without ENQCMD and MOVDIR64B' ;;
 esac
 broken 'batches' 'batch: Invalid argument' "$remedy" "no batches"
 grep -q '^"\?dsa/a NOOP through the queue"\?,yes,"\?wq0.0 (shared. 64 entries) by write' $out
@@ -88,7 +88,7 @@ stop_daemon
 
 start_daemon faults=retry:1000000
 doctor root
-broken 'a NOOP through the queue' 'write: the queue takes nothing' 'dmesg' "queue that takes nothing"
+broken 'a NOOP through the queue' 'write: the queue accepts nothing' 'dmesg' "queue that accepts nothing"
 stop_daemon
 
 tap_done

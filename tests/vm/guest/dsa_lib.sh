@@ -1,7 +1,7 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Sourced by the tests of the DSA engine on a device node, whose argument is the build directory.
-# shellcheck disable=SC2034  # show, migbench and client are for those who source this
+# shellcheck disable=SC2034  # show, migbench and client are used by the scripts that source this
 
 here=${0%/*}
 build=$1
@@ -13,7 +13,7 @@ out=/tmp/dsa_out
 stats=/tmp/dsa_stats
 daemon=
 show=$out
-# Unprivileged throughout: the portals, where there are any, are not for nobody.
+# Everything runs unprivileged, as the user nobody, who must not map portals.
 echo 1 >/proc/sys/vm/unprivileged_userfaultfd
 
 # shellcheck source=tests/testlib/tap.sh

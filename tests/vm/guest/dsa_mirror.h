@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Memory of another process for a model that works in its own. What a descriptor names is copied
- * to a mirror when it is submitted, the model works there, and what it wrote is copied back before
- * the completion record is. Pages that the client lacks are lacking in the mirror, at the same
- * offset in the page, so that the model finds them missing, overlapping or misaligned itself.
+ * Memory of another process for a model that works in its own. The memory that a descriptor names
+ * is copied to a mirror at submission, the model works on the mirror, and what it wrote is copied
+ * back before the completion record. Pages that are missing in the client are missing in the
+ * mirror, at the same offset in the page, so that the model itself finds them missing, overlapping
+ * or misaligned.
  */
 #ifndef DSA_MIRROR_H
 #define DSA_MIRROR_H
@@ -15,7 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "engines/dsa/desc.h"
+#include "hw/dsa/desc.h"
 
 #define CHUNK_PAGES  512
 #define MAX_OPERANDS 4
@@ -26,20 +27,20 @@
 #define DEST2 5
 #define SEED  6
 
-/* Who opened the node. */
+/* The process that opened the node. */
 struct client {
 	pid_t pid;
 	int pagemap;
 };
 
-/* One address in a descriptor, there and here. */
+/* An address in a descriptor: in the client and in the mirror. */
 struct operand {
 	uint64_t addr;
 	uint64_t len_bytes;
-	uint64_t good_bytes; /* in front of the first page that the device cannot reach */
+	uint64_t good_bytes; /* before the first page that the device cannot reach */
 	bool write;
 	char *mirror;
-	char *arena; /* NULL: lies in an earlier operand's, which it overlaps */
+	char *arena; /* NULL: part of an earlier operand, which it overlaps */
 	uint64_t arena_bytes;
 };
 
@@ -67,7 +68,7 @@ static inline bool client_write(const struct client *c, uint64_t addr, const voi
 	return process_vm_writev(c->pid, &local, 1, &remote, 1, 0) == (ssize_t)len_bytes;
 }
 
-/* The part of [addr, addr + len_bytes) in front of page number `page`. */
+/* The part of [addr, addr + len_bytes) before page number `page`. */
 static inline uint64_t bytes_before(uint64_t page, uint64_t addr, uint64_t len_bytes)
 {
 	uint64_t at = page * PAGE_BYTES;
@@ -76,8 +77,8 @@ static inline uint64_t bytes_before(uint64_t page, uint64_t addr, uint64_t len_b
 }
 
 /*
- * Asked before any access: an access would fault the page in, which a device does not, and would
- * wait for whoever handles the page's userfaultfd, perhaps the one who waits for us.
+ * Checked before any access: an access would fault the page in, which a device does not, and would
+ * wait for the handler of its userfaultfd, which may be waiting for the device.
  */
 static inline uint64_t present_bytes(const struct client *c, uint64_t addr, uint64_t len_bytes)
 {
@@ -95,8 +96,7 @@ static inline uint64_t present_bytes(const struct client *c, uint64_t addr, uint
 	return len_bytes;
 }
 
-/* Found by writing a byte of each page as it is: until completion they are the device's to write.
- */
+/* By writing a byte of each page back to it: until completion only the device may write there. */
 static inline uint64_t writable_bytes(const struct client *c, const struct operand *op)
 {
 	struct iovec local[CHUNK_PAGES], remote[CHUNK_PAGES];
@@ -123,19 +123,19 @@ static inline uint64_t writable_bytes(const struct client *c, const struct opera
 	return op->good_bytes;
 }
 
-static inline bool overlap(const struct operand *a, const struct operand *b)
+static inline bool operands_overlap(const struct operand *a, const struct operand *b)
 {
 	return a->addr / PAGE_BYTES <= (b->addr + b->len_bytes - 1) / PAGE_BYTES &&
 	       b->addr / PAGE_BYTES <= (a->addr + a->len_bytes - 1) / PAGE_BYTES;
 }
 
-/* An arena has room for two neighbours to either side, so that whatever overlaps fits in. */
-static inline bool place(struct mirror *m, struct operand *op)
+/* An arena has room for two neighbours on either side, so that every overlap fits. */
+static inline bool operand_place(struct mirror *m, struct operand *op)
 {
 	uint64_t stride = ALIGN_UP(op->len_bytes, PAGE_BYTES) + PAGE_BYTES;
 
 	for (struct operand *other = m->operand; other < op; other++) {
-		if (overlap(op, other)) {
+		if (operands_overlap(op, other)) {
 			op->mirror = other->mirror + (int64_t)(op->addr - other->addr);
 			return true;
 		}
@@ -151,7 +151,7 @@ static inline bool place(struct mirror *m, struct operand *op)
 	return true;
 }
 
-/* Puts the mirror's address where the descriptor has the client's. */
+/* Replaces the client's address in the descriptor by the mirror's. */
 static inline bool add_operand(struct mirror *m, const struct client *c, unsigned int word,
 			       uint64_t len_bytes, bool write)
 {
@@ -159,7 +159,7 @@ static inline bool add_operand(struct mirror *m, const struct client *c, unsigne
 	struct dsa_raw_desc *raw = (void *)&m->desc;
 
 	*op = (struct operand){.addr = raw->field[word], .len_bytes = len_bytes, .write = write};
-	if (!place(m, op))
+	if (!operand_place(m, op))
 		return false;
 	m->nr_operands++;
 	op->good_bytes = present_bytes(c, op->addr, len_bytes);
@@ -169,7 +169,7 @@ static inline bool add_operand(struct mirror *m, const struct client *c, unsigne
 	return true;
 }
 
-/* After all have been read: pages that may not be written may overlap such as are read. */
+/* After all have been read: pages that are not writable may overlap readable ones. */
 static inline void protect_operands(struct mirror *m, const struct client *c)
 {
 	for (uint32_t i = 0; i < m->nr_operands; i++) {
@@ -183,7 +183,7 @@ static inline void protect_operands(struct mirror *m, const struct client *c)
 	}
 }
 
-/* Records may be faulted in. Where one cannot be written, the mirror's cannot either. */
+/* Records may be faulted in. If one is not writable, the mirror of it is not either. */
 static inline bool add_record(struct mirror *m, const struct client *c)
 {
 	uint64_t addr = m->desc.completion_addr;
@@ -243,7 +243,7 @@ static inline bool add_operands(struct mirror *m, const struct client *c)
 	}
 }
 
-/* Descriptors that the model refuses for their size name no memory worth a mirror. */
+/* The model refuses descriptors of this size: no mirror. */
 static inline bool sized_right(const struct dsa_hw_desc *d, uint64_t max_bytes)
 {
 	uint64_t len = d->xfer_size;
@@ -264,7 +264,7 @@ static inline bool mirror_open(struct mirror *m, const struct client *c,
 	return true;
 }
 
-/* Not if it was overwritten by its own descriptor. */
+/* Unless its own descriptor overwrote it. */
 static inline bool source_changed(const struct mirror *m, const struct client *c)
 {
 	const struct operand *src = &m->operand[0];
@@ -295,7 +295,7 @@ static inline bool mirror_write_back(const struct mirror *m, const struct client
 	return ok;
 }
 
-/* The status comes last, in a store of its own: who sees it may read the rest. */
+/* The status is written last, by a store of its own: a client that sees it may read the rest. */
 static inline bool mirror_write_record(const struct mirror *m, const struct client *c)
 {
 	struct dsa_completion_record cr = *m->record;

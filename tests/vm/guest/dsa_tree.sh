@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A /sys/bus/dsa as the idxd driver makes it for one device with one user work queue: dsa_tree.sh
-# [shared|dedicated [SIZE]]. sysfs takes no files, so /sys/bus becomes a tmpfs in which the other
-# buses are bound where they were: call it in a mount namespace (or in a guest), as root. What it
-# writes may be edited afterwards, to break it.
+# Creates the /sys/bus/dsa that the idxd driver has for one device with one user work queue:
+# dsa_tree.sh [shared|dedicated [SIZE]]. No files can be created in sysfs, so /sys/bus becomes a
+# tmpfs with the other buses bind-mounted: call it as root, in a mount namespace or in a guest.
+# Tests edit the files afterwards to break the tree.
 set -e
 
 mode=${1:-shared}

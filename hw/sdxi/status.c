@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "engines/sdxi/status.h"
+#include "hw/sdxi/status.h"
 
 #include <stdio.h>
 
 #include "base/base.h"
-#include "engines/sdxi/layout.h"
+#include "hw/sdxi/layout.h"
 
 static const char *const states[] = {
 	[SDXI_CXT_STOP_SW] = "stop_sw",   [SDXI_CXT_RUN] = "run",

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <string.h>
 
-#include "engines/cpu/kernels.h"
-#include "engines/cpu/kernels_arch.h"
+#include "copy/arch.h"
+#include "copy/kernels.h"
 
 /*
- * Going around the caches wins from single pages on, and more so with several threads, when memory
- * is the limit: a destination that is not read first costs a third less traffic.
+ * Streaming stores win from one page on, and more so with several threads, where memory bandwidth
+ * is the limit: the destination is not read first, which saves a third of the traffic.
  */
 #define STREAM_ALONE_BYTES PAGE_BYTES
 #define STREAM_THREADS     2
@@ -16,24 +16,24 @@ static void copy_libc(void *restrict dst, const void *restrict src, size_t len_b
 	memcpy(dst, src, len_bytes);
 }
 
-static bool always(void)
+static bool kernel_always_usable(void)
 {
 	return true;
 }
 
-/* Best first among those that stream, then among those that do not. */
+/* Within the streaming kernels, and within the others, the best comes first. */
 const struct copy_kernel copy_kernels[] = {
 #if defined(__x86_64__)
 	{"avx512-nt", "AVX-512F", copy_avx512_nt, copy4_avx512_nt, cpu_has_avx512, true, true},
 	{"avx2-nt", "AVX2", copy_avx2_nt, copy4_avx2_nt, cpu_has_avx2, true, true},
 	{"movsb", "ERMS or FSRM", copy_movsb, NULL, cpu_has_fast_movsb, false, true},
 #elif defined(__aarch64__)
-	{"neon-nt", "Advanced SIMD", copy_neon_nt, NULL, always, true, true},
-	{"neon", "Advanced SIMD", copy_neon, NULL, always, false, true},
+	{"neon-nt", "Advanced SIMD", copy_neon_nt, NULL, kernel_always_usable, true, true},
+	{"neon", "Advanced SIMD", copy_neon, NULL, kernel_always_usable, false, true},
 #endif
-	{"generic", "any CPU", copy_generic, NULL, always, false, true},
+	{"generic", "any CPU", copy_generic, NULL, kernel_always_usable, false, true},
 	{"emulated", "QEMU without KVM", copy_emulated, NULL, cpu_is_emulated, false, true},
-	{"libc", "any CPU", copy_libc, NULL, always, false, false},
+	{"libc", "any CPU", copy_libc, NULL, kernel_always_usable, false, false},
 };
 const unsigned int nr_copy_kernels = ARRAY_SIZE(copy_kernels);
 
@@ -45,7 +45,7 @@ const struct copy_kernel *copy_kernel_find(const char *name)
 	return NULL;
 }
 
-static const struct copy_kernel *first_usable(bool streaming)
+static const struct copy_kernel *kernel_first_usable(bool streaming)
 {
 	for (unsigned int i = 0; i < nr_copy_kernels; i++) {
 		const struct copy_kernel *kernel = &copy_kernels[i];
@@ -59,10 +59,10 @@ static const struct copy_kernel *first_usable(bool streaming)
 const struct copy_kernel *copy_kernel_best(size_t len_bytes, unsigned int nr_threads)
 {
 	bool stream = len_bytes >= STREAM_ALONE_BYTES || nr_threads >= STREAM_THREADS;
-	const struct copy_kernel *kernel = stream ? first_usable(true) : NULL;
+	const struct copy_kernel *kernel = stream ? kernel_first_usable(true) : NULL;
 
-	/* There are no caches to go around, and vector registers cost ten times as much. */
+	/* Emulators model no caches, and vector registers cost ten times as much there. */
 	if (cpu_is_emulated())
 		return copy_kernel_find("emulated");
-	return kernel ? kernel : first_usable(false);
+	return kernel ? kernel : kernel_first_usable(false);
 }

@@ -3,18 +3,18 @@
 #include <cpuid.h>
 #include <immintrin.h>
 
-#include "engines/cpu/kernels.h"
-#include "engines/cpu/kernels_arch.h"
+#include "copy/arch.h"
+#include "copy/kernels.h"
 
-/* Below this the streaming stores' head, tail and fence cost more than they save. */
+/* Shorter copies lose more to the head, tail and fence of streaming stores than they gain. */
 #define STREAM_MIN_BYTES 512
 
-/* CPUID leaf 7: ERMS is EBX bit 9, FSRM is EDX bit 4. Without either, rep movsb copies by bytes. */
-/* "TCGTCGTCGTCG" */
+/* The hypervisor signature of QEMU without KVM: "TCGTCGTCGTCG". */
 #define TCG_ebx 0x54474354U
 #define TCG_ecx 0x43544743U
 #define TCG_edx 0x47435447U
 
+/* CPUID leaf 7: ERMS is EBX bit 9, FSRM is EDX bit 4. Without either, rep movsb copies by bytes. */
 bool cpu_has_fast_movsb(void)
 {
 	unsigned int eax, ebx, ecx, edx;
@@ -22,7 +22,7 @@ bool cpu_has_fast_movsb(void)
 	return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ebx >> 9 & 1 || edx >> 4 & 1);
 }
 
-/* The compiler's check covers what the OS saves on a context switch too. */
+/* The compiler's check includes whether the OS saves the registers on a context switch. */
 bool cpu_has_avx2(void)
 {
 	__builtin_cpu_init();
@@ -35,7 +35,6 @@ bool cpu_has_avx512(void)
 	return __builtin_cpu_supports("avx512f");
 }
 
-/* QEMU without KVM says who it is where hypervisors do. */
 bool cpu_is_emulated(void)
 {
 	unsigned int eax, ebx, ecx, edx;
@@ -52,17 +51,17 @@ void copy_movsb(void *restrict dst, const void *restrict src, size_t len_bytes)
 }
 
 /*
- * A core copies faster from several places at once: the hardware prefetcher starts anew at every
- * page, and four streams hide that. So large copies go through four pages in step.
+ * The hardware prefetcher starts anew at every page. Large copies go through four pages in step,
+ * which hides that.
  */
 static const size_t step_bytes = 4 * PAGE_BYTES;
 
-/* How one line goes from memory to memory; the loops around it are the same for all widths. */
+/* Copies one cache line; the loops around it are the same for all vector widths. */
 typedef void line_fn(char *to, const char *from);
 
 #define TEMPLATE static inline __attribute__((always_inline))
 
-TEMPLATE void stream(char *to, const char *from, size_t len_bytes, line_fn *line)
+TEMPLATE void copy_streaming(char *to, const char *from, size_t len_bytes, line_fn *line)
 {
 	size_t head = -(uintptr_t)to % CACHELINE;
 
@@ -87,7 +86,8 @@ TEMPLATE void stream(char *to, const char *from, size_t len_bytes, line_fn *line
 	_mm_sfence();
 }
 
-TEMPLATE void stream4(char *const to[4], const char *const from[4], size_t len_bytes, line_fn *line)
+TEMPLATE void copy4_streaming(char *const to[4], const char *const from[4], size_t len_bytes,
+			      line_fn *line)
 {
 	for (size_t at = 0; at < len_bytes; at += CACHELINE)
 		for (unsigned int i = 0; i < 4; i++)
@@ -108,12 +108,12 @@ AVX2 static inline void line_avx2(char *to, const char *from)
 
 AVX2 void copy_avx2_nt(void *restrict dst, const void *restrict src, size_t len_bytes)
 {
-	stream(dst, src, len_bytes, line_avx2);
+	copy_streaming(dst, src, len_bytes, line_avx2);
 }
 
 AVX2 void copy4_avx2_nt(char *const to[4], const char *const from[4], size_t len_bytes)
 {
-	stream4(to, from, len_bytes, line_avx2);
+	copy4_streaming(to, from, len_bytes, line_avx2);
 }
 
 #define AVX512 __attribute__((target("avx512f")))
@@ -125,11 +125,11 @@ AVX512 static inline void line_avx512(char *to, const char *from)
 
 AVX512 void copy_avx512_nt(void *restrict dst, const void *restrict src, size_t len_bytes)
 {
-	stream(dst, src, len_bytes, line_avx512);
+	copy_streaming(dst, src, len_bytes, line_avx512);
 }
 
 AVX512 void copy4_avx512_nt(char *const to[4], const char *const from[4], size_t len_bytes)
 {
-	stream4(to, from, len_bytes, line_avx512);
+	copy4_streaming(to, from, len_bytes, line_avx512);
 }
 #endif

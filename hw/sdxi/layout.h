@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * SDXI 1.0: what lies in memory between a producer and an SDXI function, bit for bit, and builders
- * for the descriptors that a context of user space may use.
+ * SDXI 1.0: the structures that a producer shares with an SDXI function, and builders for the
+ * descriptors that a user-space context may use.
  *
- * All fields are little endian. Names are the specification's. Builders fill a descriptor in
- * private memory and leave its valid bit clear; sdxi_ring_put() publishes it.
+ * All fields are little endian. Names are those of the specification. Builders fill a descriptor in
+ * private memory and leave its valid bit clear: the producer sets it when it publishes the
+ * descriptor in a ring.
  */
-#ifndef FERRY_SDXI_LAYOUT_H
-#define FERRY_SDXI_LAYOUT_H
+#ifndef FERRY_HW_SDXI_LAYOUT_H
+#define FERRY_HW_SDXI_LAYOUT_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -51,7 +52,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "SDXI structures are l
 #define SDXI_CSB_RESERVED 0x1eULL /* bits 4:1 */
 #define SDXI_CSB_PTR      (~0x1fULL)
 
-/* Sizes are encoded less one: 1 byte … 4 GiB. */
+/* Sizes are encoded as bytes - 1: 1 byte … 4 GiB. */
 #define SDXI_MAX_COPY_BYTES    (1ULL << 32)
 #define SDXI_MAX_WRT_IMM_BYTES 32
 
@@ -141,7 +142,7 @@ struct sdxi_cst_blk {
 
 #define SDXI_CST_BLK_ER (1U << 31)
 
-/* Context control: where the parts of one context lie. */
+/* Context control: the addresses of the parts of one context. */
 struct sdxi_cxt_ctl {
 	uint64_t ds_ring_ptr; /* vl 0, qos 3:2, se 4, csa 5, address 63:6 */
 	uint32_t ds_ring_sz;  /* descriptors */
@@ -197,7 +198,7 @@ struct sdxi_cxt_l1_ent {
 #define SDXI_L1_MAX_BUFFER_OF(misc0) ((misc0) >> SDXI_L1_MAX_BUFFER_SHIFT & 0xf)
 #define SDXI_L1_MISC0_RESERVED       0xff000000U
 
-/* Address key: which address space and which interrupt a descriptor may name. */
+/* Address key: the address space and the interrupt that a descriptor may name. */
 struct sdxi_akey_ent {
 	uint16_t intr_num; /* vl 0, iv 1, pv 2, number 14:4 */
 	uint16_t tgt_sfunc;
@@ -256,7 +257,7 @@ static inline uint64_t sdxi_csb_qword(const struct sdxi_cst_blk *csb)
 	return csb ? (uint64_t)(uintptr_t)csb : SDXI_CSB_NP;
 }
 
-/* csb NULL: the descriptor reports nothing. len_bytes 1 … 4 GiB, akeys index the akey table. */
+/* csb NULL: no completion status. len_bytes: 1 … 4 GiB. The akeys index the akey table. */
 static inline void sdxi_build_copy(struct sdxi_desc *desc, uint64_t dst, uint16_t dst_akey,
 				   uint64_t src, uint16_t src_akey, uint64_t len_bytes,
 				   const struct sdxi_cst_blk *csb)
@@ -314,7 +315,7 @@ static inline void sdxi_build_intr(struct sdxi_desc *desc, uint16_t akey,
 	};
 }
 
-/* The descriptor starts only when all before it in the ring have ended. */
+/* The descriptor starts only after all descriptors before it in the ring have ended. */
 static inline void sdxi_set_fence(struct sdxi_desc *desc)
 {
 	desc->generic.opcode |= SDXI_DSC_FE;

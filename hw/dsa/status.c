@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "engines/dsa/status.h"
+#include "hw/dsa/status.h"
 
 #include <stdio.h>
 
-#include "engines/dsa/desc.h"
+#include "hw/dsa/desc.h"
 
-struct status {
+struct status_words {
 	const char *key, *name;
-	const char *name_of_write; /* NULL: a code that bit 7 means nothing in */
+	const char *name_of_write; /* with bit 7 set; NULL: the code never has it */
 };
 
-static const struct status statuses[] = {
+static const struct status_words statuses[] = {
 	[DSA_COMP_NONE] = {"none", "not completed", NULL},
 	[DSA_COMP_SUCCESS] = {"success", "success", NULL},
 	[DSA_COMP_SUCCESS_PRED] = {"predicate_false", "success, predicate false", NULL},
@@ -47,7 +47,7 @@ static const struct status statuses[] = {
 	[DSA_COMP_TRANSLATION_FAIL] = {"translation_failed", "address translation failed", NULL},
 };
 
-static const struct status *find(uint8_t status)
+static const struct status_words *status_find(uint8_t status)
 {
 	uint8_t code = status & (uint8_t)~DSA_COMP_STATUS_WRITE;
 
@@ -60,7 +60,7 @@ static const struct status *find(uint8_t status)
 
 const char *dsa_status_name(uint8_t status)
 {
-	const struct status *known = find(status);
+	const struct status_words *known = status_find(status);
 
 	if (!known)
 		return "unknown status";
@@ -69,7 +69,7 @@ const char *dsa_status_name(uint8_t status)
 
 const char *dsa_status_key(uint8_t status, char buf[DSA_STATUS_KEY_BYTES])
 {
-	const struct status *known = find(status);
+	const struct status_words *known = status_find(status);
 
 	if (known)
 		snprintf(buf, DSA_STATUS_KEY_BYTES, "%s%s", known->key,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a function says, as words for counters. */
-#ifndef FERRY_SDXI_STATUS_H
-#define FERRY_SDXI_STATUS_H
+/* Names of the states that a function reports, as words for counters. */
+#ifndef FERRY_HW_SDXI_STATUS_H
+#define FERRY_HW_SDXI_STATUS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -11,7 +11,7 @@
 /* The flags of a completion status block whose signal is 0: "success" or "error". */
 const char *sdxi_status_key(uint32_t flags);
 
-/* The state in CXT_STS: "run", "stop_fn" …; what the specification does not name as "0x7". */
+/* The state in CXT_STS: "run", "stop_fn" …; "0x7" for one without a name. */
 const char *sdxi_state_key(uint8_t state, char buf[SDXI_KEY_BYTES]);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * DSA descriptors and completion records: the layout of <linux/idxd.h>, the names that older
- * copies of that header lack, and builders that leave every reserved byte zero.
+ * DSA descriptors and completion records: the layout of <linux/idxd.h>, names that older versions
+ * of that header lack, and builders that leave every reserved byte zero.
  */
-#ifndef FERRY_DSA_DESC_H
-#define FERRY_DSA_DESC_H
+#ifndef FERRY_HW_DSA_DESC_H
+#define FERRY_HW_DSA_DESC_H
 
 #include <assert.h>
 #include <linux/idxd.h>
@@ -16,7 +16,7 @@
 #define DSA_DESC_BYTES 64
 #define DSA_CR_BYTES   32
 
-/* Opcodes, flags and statuses that Debian 12's header does not have. */
+/* Opcodes, flags and statuses that the header of Debian 12 lacks. */
 #define DSA_OP_TRANSL_FETCH     0x0a
 #define DSA_OP_DIX_GEN          0x17
 #define DSA_OP_UPDATE_WIN       0x21
@@ -60,8 +60,8 @@ static_assert(offsetof(struct dsa_completion_record, delta_rec_size) == 16, "del
 static_assert(offsetof(struct dsa_completion_record, crc_val) == 16, "CRC value");
 
 /*
- * The eight words of a descriptor. Flags and opcode share the upper half of the first; the lower
- * half, PASID and privilege, is the processor's or the kernel's to fill in.
+ * Writes the eight words of a descriptor. The upper half of the first holds flags and opcode; the
+ * processor or the kernel fills in the lower half, PASID and privilege.
  */
 static inline void dsa_desc_put(struct dsa_hw_desc *desc, uint8_t opcode, uint32_t flags,
 				const struct dsa_completion_record *cr, uint64_t addr1,
@@ -82,8 +82,8 @@ static inline void dsa_desc_put(struct dsa_hw_desc *desc, uint8_t opcode, uint32
 }
 
 /*
- * All builders: cr is where the device reports, NULL for no report. flags are further IDXD_OP_FLAG_
- * bits the operation allows; address-valid and request-completion are added when there is a cr.
+ * All builders: cr is the completion record, NULL for none; the builder adds address-valid and
+ * request-completion if there is one. flags are further IDXD_OP_FLAG_ bits of the operation.
  */
 static inline void dsa_desc_noop(struct dsa_hw_desc *desc, uint32_t flags,
 				 const struct dsa_completion_record *cr)
@@ -91,7 +91,7 @@ static inline void dsa_desc_noop(struct dsa_hw_desc *desc, uint32_t flags,
 	dsa_desc_put(desc, DSA_OPCODE_NOOP, flags, cr, 0, 0, 0);
 }
 
-/* list: nr_descs descriptors, 64-byte aligned, in place until the batch has completed. */
+/* list: nr_descs descriptors, 64-byte aligned; it must not change until the batch completes. */
 static inline void dsa_desc_batch(struct dsa_hw_desc *desc, uint32_t flags,
 				  const struct dsa_completion_record *cr,
 				  const struct dsa_hw_desc *list, uint32_t nr_descs)
@@ -99,7 +99,7 @@ static inline void dsa_desc_batch(struct dsa_hw_desc *desc, uint32_t flags,
 	dsa_desc_put(desc, DSA_OPCODE_BATCH, flags, cr, (uintptr_t)list, 0, nr_descs);
 }
 
-/* cr is required: a drain that reports nothing is refused. */
+/* cr is required: the device refuses a drain that does not report. */
 static inline void dsa_desc_drain(struct dsa_hw_desc *desc, uint32_t flags,
 				  const struct dsa_completion_record *cr)
 {
@@ -128,7 +128,7 @@ static inline void dsa_desc_compare(struct dsa_hw_desc *desc, uint32_t flags,
 	dsa_desc_put(desc, DSA_OPCODE_COMPARE, flags, cr, (uintptr_t)a, (uintptr_t)b, len_bytes);
 }
 
-/* seed 0 begins a CRC-32C; the CRC of what went before continues one. */
+/* seed: 0 starts a CRC-32C; the CRC of the bytes before these continues one. */
 static inline void dsa_desc_crcgen(struct dsa_hw_desc *desc, uint32_t flags,
 				   const struct dsa_completion_record *cr, const void *src,
 				   uint32_t len_bytes, uint32_t seed)
@@ -156,19 +156,19 @@ static inline void dsa_cr_clear(struct dsa_completion_record *cr)
 	raw->field[3] = 0;
 }
 
-/* 0 until the device has written the record; everything else in it is valid after that. */
+/* 0 until the device has written the record; any other value makes the whole record valid. */
 static inline uint8_t dsa_cr_status(const struct dsa_completion_record *cr)
 {
 	return __atomic_load_n(&cr->status, __ATOMIC_ACQUIRE);
 }
 
-/* The code without the bit that tells a faulting write from a faulting read. */
+/* The status without bit 7, which distinguishes a write fault from a read fault. */
 static inline uint8_t dsa_status_code(uint8_t status)
 {
 	return status & 0x3f;
 }
 
-/* Part of the work is done and bytes_completed says how much. */
+/* The operation stopped at a page fault; bytes_completed says how much of it was done. */
 static inline bool dsa_status_is_partial(uint8_t status)
 {
 	uint8_t code = dsa_status_code(status);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "engines/cpu/kernels_arch.h"
+#include "copy/arch.h"
 
 typedef uint64_t __attribute__((may_alias, aligned(1))) any_u64;
 
-/* Keeps the compiler from seeing a loop that it could turn into a call of memcpy. */
+/* Keeps the compiler from turning the loop into a call of memcpy. */
 #define KEEP_LOOP() __asm__ volatile("" : : : "memory")
 
-/* Keeps words in general registers: vector ones are slow where they are emulated. */
+/* Keeps words in general registers: emulated vector registers are slow. */
 #define KEEP_WORDS(a, b, c, d) __asm__ volatile("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d))
 
 static inline void copy_32_bytes(char *to, const char *from)
@@ -43,18 +43,17 @@ void copy_generic(void *restrict dst, const void *restrict src, size_t len_bytes
 	}
 }
 
-/* A direct-mapped translation cache has at least so many entries. */
+/* The least number of entries in an emulator's direct-mapped translation cache. */
 #define CACHED_PAGES 256
 
-static bool collide(const void *a, const void *b)
+static bool pages_collide(const void *a, const void *b)
 {
 	return !(((uintptr_t)a ^ (uintptr_t)b) & (CACHED_PAGES - 1) * PAGE_BYTES);
 }
 
 /*
- * For emulators, whose translation cache is direct-mapped: source and destination that share an
- * entry throw each other out at every turn, so such are copied by way of the stack, a page at a
- * time.
+ * For emulators with a direct-mapped translation cache: a source and a destination that share an
+ * entry evict each other with every access, so they are copied through the stack, a page at a time.
  */
 void copy_emulated(void *restrict dst, const void *restrict src, size_t len_bytes)
 {
@@ -62,7 +61,7 @@ void copy_emulated(void *restrict dst, const void *restrict src, size_t len_byte
 	const char *from = src;
 	char *to = dst;
 
-	if (!collide(dst, src)) {
+	if (!pages_collide(dst, src)) {
 		copy_generic(dst, src, len_bytes);
 		return;
 	}

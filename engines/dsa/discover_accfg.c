@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Discovery through libaccel-config, which may be absent at run time as well as at build time. */
+/* Discovery by libaccel-config, which may be absent at build time and at run time. */
 #include <errno.h>
 #include <stdio.h>
 
-#include "engines/dsa/queue.h"
+#include "engines/device/sysfs.h"
+#include "engines/dsa/discover.h"
 
 #ifdef HAVE_LIBACCEL_CONFIG
 #include <accel-config/libaccel_config.h>
@@ -41,8 +42,8 @@ struct accfg {
 #undef MEMBER
 };
 
-/* Stays loaded: unloading it would gain nothing, and a second discovery finds it warm. */
-static int load(struct accfg *lib, char *why, size_t why_bytes)
+/* The library stays loaded for the next discovery. */
+static int accfg_load(struct accfg *lib, char *why, size_t why_bytes)
 {
 	void *object = dlopen("libaccel-config.so.1", RTLD_NOW | RTLD_LOCAL);
 
@@ -61,22 +62,22 @@ static int load(struct accfg *lib, char *why, size_t why_bytes)
 	return 0;
 }
 
-/* The library would write to stderr. */
-static void say_nothing(struct accfg_ctx *ctx __maybe_unused, int priority __maybe_unused,
-			const char *file __maybe_unused, int line __maybe_unused,
-			const char *fn __maybe_unused, const char *format __maybe_unused,
-			va_list args __maybe_unused)
+/* Keeps the library from writing to stderr. */
+static void accfg_log_nothing(struct accfg_ctx *ctx __maybe_unused, int priority __maybe_unused,
+			      const char *file __maybe_unused, int line __maybe_unused,
+			      const char *fn __maybe_unused, const char *format __maybe_unused,
+			      va_list args __maybe_unused)
 {
 }
 
-/* Errors come as negative numbers in unsigned types. */
-static uint64_t within(uint64_t value, uint64_t most)
+/* The library returns errors as negative numbers in unsigned types. */
+static uint64_t accfg_limit(uint64_t value, uint64_t most)
 {
 	return value > most ? 0 : value;
 }
 
-static void read_queue(const struct accfg *lib, struct accfg_device *device, struct accfg_wq *wq,
-		       struct dsa_queue *queue)
+static void accfg_read_queue(const struct accfg *lib, struct accfg_device *device,
+			     struct accfg_wq *wq, struct dsa_queue *queue)
 {
 	const char *name = lib->accfg_wq_get_devname(wq);
 
@@ -86,16 +87,18 @@ static void read_queue(const struct accfg *lib, struct accfg_device *device, str
 	queue->no_sva = dsa_device_lacks_sva(queue->device_id);
 	queue->gen_cap = lib->accfg_device_get_gen_cap(device);
 	queue->node = lib->accfg_device_get_numa_node(device);
-	queue->package = dsa_node_package(queue->node);
+	queue->package = device_node_package(queue->node);
 	queue->enabled = lib->accfg_wq_get_state(wq) == ACCFG_WQ_ENABLED;
 	queue->user = lib->accfg_wq_get_type(wq) == ACCFG_WQT_USER;
 	queue->shared = lib->accfg_wq_get_mode(wq) == ACCFG_WQ_SHARED;
 	queue->block_on_fault = lib->accfg_wq_get_block_on_fault(wq) == 1;
-	queue->size = (uint32_t)within(lib->accfg_wq_get_size(wq), 4096);
-	queue->threshold = (uint32_t)within((uint32_t)lib->accfg_wq_get_threshold(wq), queue->size);
-	queue->priority = (uint32_t)within((uint32_t)lib->accfg_wq_get_priority(wq), 15);
-	queue->max_batch = (uint32_t)within(lib->accfg_wq_get_max_batch_size(wq), 1024);
-	queue->max_transfer_bytes = within(lib->accfg_wq_get_max_transfer_size(wq), 1ULL << 31);
+	queue->size = (uint32_t)accfg_limit(lib->accfg_wq_get_size(wq), 4096);
+	queue->threshold =
+		(uint32_t)accfg_limit((uint32_t)lib->accfg_wq_get_threshold(wq), queue->size);
+	queue->priority = (uint32_t)accfg_limit((uint32_t)lib->accfg_wq_get_priority(wq), 15);
+	queue->max_batch = (uint32_t)accfg_limit(lib->accfg_wq_get_max_batch_size(wq), 1024);
+	queue->max_transfer_bytes =
+		accfg_limit(lib->accfg_wq_get_max_transfer_size(wq), 1ULL << 31);
 	if (lib->accfg_wq_get_user_dev_path(wq, queue->path, sizeof(queue->path)))
 		queue->path[0] = '\0';
 }
@@ -107,7 +110,7 @@ int dsa_discover_accfg(struct dsa_queue *queues, unsigned int max, char *why, si
 	struct accfg_wq *wq;
 	struct accfg lib;
 	unsigned int nr = 0;
-	int err = load(&lib, why, why_bytes);
+	int err = accfg_load(&lib, why, why_bytes);
 
 	if (err)
 		return err;
@@ -115,14 +118,14 @@ int dsa_discover_accfg(struct dsa_queue *queues, unsigned int max, char *why, si
 		snprintf(why, why_bytes, "libaccel-config cannot read the system's devices");
 		return -EIO;
 	}
-	lib.accfg_set_log_fn(ctx, say_nothing);
+	lib.accfg_set_log_fn(ctx, accfg_log_nothing);
 	for (device = lib.accfg_device_get_first(ctx); device;
 	     device = lib.accfg_device_get_next(device)) {
 		if (lib.accfg_device_get_type(device) != ACCFG_DEVICE_DSA)
 			continue;
 		for (wq = lib.accfg_wq_get_first(device); wq && nr < max;
 		     wq = lib.accfg_wq_get_next(wq))
-			read_queue(&lib, device, wq, &queues[nr++]);
+			accfg_read_queue(&lib, device, wq, &queues[nr++]);
 	}
 	lib.accfg_unref(ctx);
 	return (int)nr;

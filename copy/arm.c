@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #if defined(__aarch64__)
-#include "engines/cpu/kernels_arch.h"
+#include "copy/arch.h"
 
 /*
- * 64 bytes per turn by pairs of Q registers. stnp tells the CPU that the destination is not read
- * again soon; such stores are ordered by the usual barriers and releases, so no fence of their own.
+ * Copies 64 bytes per iteration through pairs of Q registers. stnp tells the CPU that the
+ * destination is not read again soon; ordinary barriers and releases order it, so it needs no
+ * fence.
  */
 /* clang-format off */
 #define COPY_BY_64(store, to, from, nr_turns)                           \

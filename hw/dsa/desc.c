@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "engines/dsa/desc.h"
+#include "hw/dsa/desc.h"
 
 static const char *const opcode_names[] = {
 	[DSA_OPCODE_NOOP] = "noop",

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The engine's hardware ways without hardware: discovery in a made-up tree, open, mmap, write and
- * the real MOVDIR64B instruction, unmodified. Behind the node of a dedicated queue lies a file
- * whose first page is the portal: a thread carries what arrives in its slots to the model. Behind
- * that of a shared queue lies a pipe: it cannot be mapped, and what is written to it goes to the
- * model's write(). Where the driver would answer EPERM, to those without CAP_SYS_RAWIO who map a
- * portal and to children who write, a hook does.
+ * The engine's hardware path, unmodified, without hardware: discovery in an artificial tree, open,
+ * mmap, write and the real MOVDIR64B instruction. The node of a dedicated queue is a file whose
+ * first page is the portal: a thread forwards what arrives in its slots to the model. The node of a
+ * shared queue is a pipe, which cannot be mapped: what is written to it goes to the model's
+ * write(). A hook returns EPERM where the driver does: for mmap without CAP_SYS_RAWIO, and for
+ * write in a child.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "engines/device/instructions.h"
 #include "engines/dsa/doctor.h"
 #include "engines/dsa/portal.h"
 #include "engines/engine.h"
@@ -35,11 +36,11 @@
 #define NR_ITEMS  2000
 #define NR_SLOTS  (PAGE_BYTES / DSA_DESC_BYTES)
 
-static char root[] = "/tmp/dsa-ways-XXXXXX";
+static char root[] = "/tmp/dsa-hardware-XXXXXX";
 static struct dsa_model *model;
 static atomic_bool stop;
 
-static void put(const char *path, const char *value)
+static void put_file(const char *path, const char *value)
 {
 	char full[256], *slash;
 	FILE *f;
@@ -56,16 +57,16 @@ static void put(const char *path, const char *value)
 
 static void make_tree(const char *mode)
 {
-	put("sys/bus/dsa/drivers/idxd/bind", "");
-	put("sys/bus/dsa/devices/dsa0/state", "enabled");
-	put("sys/bus/dsa/devices/dsa0/numa_node", "0");
-	put("sys/bus/dsa/devices/dsa0/wq0.0/state", "enabled");
-	put("sys/bus/dsa/devices/dsa0/wq0.0/type", "user");
-	put("sys/bus/dsa/devices/dsa0/wq0.0/mode", mode);
-	put("sys/bus/dsa/devices/dsa0/wq0.0/size", "32");
-	put("sys/bus/dsa/devices/dsa0/wq0.0/max_batch_size", "16");
-	put("sys/bus/dsa/devices/dsa0/wq0.0/max_transfer_size", "2097152");
-	put("dev/dsa/placeholder", "");
+	put_file("sys/bus/dsa/drivers/idxd/bind", "");
+	put_file("sys/bus/dsa/devices/dsa0/state", "enabled");
+	put_file("sys/bus/dsa/devices/dsa0/numa_node", "0");
+	put_file("sys/bus/dsa/devices/dsa0/wq0.0/state", "enabled");
+	put_file("sys/bus/dsa/devices/dsa0/wq0.0/type", "user");
+	put_file("sys/bus/dsa/devices/dsa0/wq0.0/mode", mode);
+	put_file("sys/bus/dsa/devices/dsa0/wq0.0/size", "32");
+	put_file("sys/bus/dsa/devices/dsa0/wq0.0/max_batch_size", "16");
+	put_file("sys/bus/dsa/devices/dsa0/wq0.0/max_transfer_size", "2097152");
+	put_file("dev/dsa/placeholder", "");
 }
 
 static char *node_path(void)
@@ -77,11 +78,11 @@ static char *node_path(void)
 }
 
 /*
- * Empties the slots. The page is written 64 bytes at a time, so once the record's address is there
- * all of it is.
+ * Empties the slots. The page is written 64 bytes at a time, so when the address of the record is
+ * there, the whole descriptor is.
  */
-static unsigned int collect(volatile struct dsa_raw_desc *slots, struct dsa_raw_desc *out,
-			    unsigned int *from)
+static unsigned int collect_slots(volatile struct dsa_raw_desc *slots, struct dsa_raw_desc *out,
+				  unsigned int *from)
 {
 	unsigned int nr = 0;
 
@@ -97,9 +98,9 @@ static unsigned int collect(volatile struct dsa_raw_desc *slots, struct dsa_raw_
 }
 
 /*
- * A device takes descriptors as they come; here they wait in their slots. So none is carried on
- * before all slots have been looked at: or the sender, whose queue has room again, would come round
- * to a slot that was filled just after it had been passed.
+ * A device accepts descriptors in the order of their stores; here they wait in slots. So the
+ * carrier empties all slots before it forwards any: otherwise the sender, whose queue has room
+ * again, could reach a slot that was filled just after the carrier had passed it.
  */
 static void *carry_from_portal(void *arg)
 {
@@ -107,7 +108,7 @@ static void *carry_from_portal(void *arg)
 	unsigned int from[NR_SLOTS];
 
 	while (!atomic_load(&stop)) {
-		unsigned int nr = collect(arg, descs, from);
+		unsigned int nr = collect_slots(arg, descs, from);
 
 		for (unsigned int i = 0; i < nr; i++)
 			dsa_model_movdir64b(model, 0, from[i] * DSA_DESC_BYTES, &descs[i],
@@ -133,7 +134,7 @@ static void *carry_from_pipe(void *arg)
 
 static pid_t opener;
 
-static bool unprivileged(long nr, const long args[6], long *ret)
+static bool refuse_unprivileged(long nr, const long args[6], long *ret)
 {
 	*ret = -EPERM;
 	return (nr == SYS_mmap && (int)args[4] >= 0) || (nr == SYS_write && getpid() != opener);
@@ -142,10 +143,10 @@ static bool unprivileged(long nr, const long args[6], long *ret)
 struct counts {
 	uint64_t batches, singles;
 	uint64_t no_device; /* items left to the CPU */
-	bool not_permitted; /* the queue's error says so */
+	bool not_permitted; /* the queue's error counter is there */
 };
 
-static void count(void *arg, const char *name, uint64_t value)
+static void count_fallbacks(void *arg, const char *name, uint64_t value)
 {
 	struct counts *counts = arg;
 
@@ -159,7 +160,7 @@ static void count(void *arg, const char *name, uint64_t value)
 		counts->not_permitted = value;
 }
 
-static uint8_t *map(size_t len_bytes)
+static uint8_t *map_area(size_t len_bytes)
 {
 	void *p = mmap(NULL, len_bytes, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -169,12 +170,12 @@ static uint8_t *map(size_t len_bytes)
 	return p;
 }
 
-/* Copies NR_ITEMS pages; how many did not come out right in this state. */
+/* Copies NR_ITEMS pages; returns how many are wrong for their state. */
 static int copy_pages(struct engine_channel *channel, enum engine_state state)
 {
 	const struct engine_ops *ops = channel->engine->ops;
 	static struct engine_item items[NR_ITEMS];
-	uint8_t *src = map(NR_ITEMS * PAGE_BYTES), *dst = map(NR_ITEMS * PAGE_BYTES);
+	uint8_t *src = map_area(NR_ITEMS * PAGE_BYTES), *dst = map_area(NR_ITEMS * PAGE_BYTES);
 	struct engine_batch batch = {.items = items, .nr_items = NR_ITEMS}, *done;
 	int wrong = 0;
 
@@ -220,7 +221,7 @@ static int move_pages(struct counts *counts)
 	if (!open_engine(&engine, &channel))
 		return NR_ITEMS;
 	wrong = copy_pages(channel, ENGINE_COPIED);
-	engine->ops->counters(engine, count, counts);
+	engine->ops->counters(engine, count_fallbacks, counts);
 	engine->ops->channel_close(channel);
 	engine_close(engine);
 	return wrong;
@@ -236,7 +237,7 @@ static int move_in_child(struct engine_channel *channel)
 	if (!pid) {
 		alarm(60);
 		status = copy_pages(channel, ENGINE_NOT_ATTEMPTED) != 0;
-		channel->engine->ops->counters(channel->engine, count, &counts);
+		channel->engine->ops->counters(channel->engine, count_fallbacks, &counts);
 		_exit(status | (counts.no_device != NR_ITEMS) << 1 | !counts.not_permitted << 2);
 	}
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -245,8 +246,8 @@ static int move_in_child(struct engine_channel *channel)
 static bool doctor_heard;
 static char batches_detail[512], batches_line[512];
 
-static void hear(void *arg __maybe_unused, const char *step, bool ok, const char *detail,
-		 const char *remedy)
+static void doctor_hear(void *arg __maybe_unused, const char *step, bool ok, const char *detail,
+			const char *remedy)
 {
 	tap_note("%s: %s: %s%s%s", step, ok ? "ok" : "BROKEN", detail, remedy ? " -> " : "",
 		 remedy ? remedy : "");
@@ -287,7 +288,7 @@ static void test_movdir64b(void)
 	page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED || pthread_create(&thread, NULL, carry_from_portal, page))
 		abort();
-	tap_ok(dsa_doctor(hear, NULL) == 0 && doctor_heard, "the doctor finds the portal");
+	tap_ok(dsa_doctor(doctor_hear, NULL) == 0 && doctor_heard, "the doctor finds the portal");
 	wrong = move_pages(&counts);
 	tap_ok(!wrong && counts.batches >= NR_ITEMS / 16,
 	       "%d pages by MOVDIR64B in %lu batches, %d wrong", NR_ITEMS,
@@ -337,9 +338,9 @@ static void test_write(void)
 	make_tree("shared");
 	open_model(false, false);
 	open_pipe();
-	dsa_way_to_batches(&shared, dsa_cpu_has_enqcmd(), dsa_cpu_has_movdir64b(), remedy,
+	dsa_batches_remedy(&shared, device_cpu_has_enqcmd(), device_cpu_has_movdir64b(), remedy,
 			   sizeof(remedy));
-	tap_ok(dsa_doctor(hear, NULL) == 1 && doctor_heard && !strcmp(batches_line, remedy),
+	tap_ok(dsa_doctor(doctor_hear, NULL) == 1 && doctor_heard && !strcmp(batches_line, remedy),
 	       "the doctor finds write() and says how to get batches");
 	wrong = move_pages(&counts);
 	tap_ok(!wrong && !counts.batches && counts.singles == NR_ITEMS,
@@ -348,7 +349,7 @@ static void test_write(void)
 	close_pipe();
 }
 
-/* The processor has what the portal takes, but the portal is not for us. */
+/* The CPU has the instruction, but the process must not map the portal. */
 static void test_unprivileged(void)
 {
 	struct counts counts = {0};
@@ -357,7 +358,7 @@ static void test_unprivileged(void)
 	make_tree("dedicated");
 	open_model(true, false);
 	open_pipe();
-	tap_ok(dsa_doctor(hear, NULL) == 1 && doctor_heard &&
+	tap_ok(dsa_doctor(doctor_hear, NULL) == 1 && doctor_heard &&
 		       strstr(batches_detail, "movdir64b: mapping the portal: Operation not "
 					      "permitted") &&
 		       strstr(batches_line, "setcap cap_sys_rawio"),
@@ -397,7 +398,7 @@ int main(void)
 	tap_plan(NR_CHECKS);
 	if (BLIND) {
 		for (int i = 0; i < NR_CHECKS; i++)
-			tap_skip(BLIND, "hardware ways");
+			tap_skip(BLIND, "the hardware path");
 		return tap_done();
 	}
 	if (!mkdtemp(root))
@@ -408,13 +409,13 @@ int main(void)
 	setenv("FERRY_DEV_ROOT", path, 1);
 	opener = getpid();
 	test_write();
-	if (dsa_cpu_has_movdir64b())
+	if (device_cpu_has_movdir64b())
 		test_movdir64b();
-	sys_hook = unprivileged;
+	sys_hook = refuse_unprivileged;
 	test_fork();
-	if (dsa_cpu_has_movdir64b())
+	if (device_cpu_has_movdir64b())
 		test_unprivileged();
-	for (int i = 0; i < 6 && !dsa_cpu_has_movdir64b(); i++)
+	for (int i = 0; i < 6 && !device_cpu_has_movdir64b(); i++)
 		tap_skip("this CPU has no MOVDIR64B", "dedicated queue");
 	snprintf(path, sizeof(path), "rm -rf %s", root);
 	return system(path) || tap_done();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The way in to nobody: every descriptor is over when it is rung for, and nothing is copied. What
- * is left is the engine's own work, to be measured.
+ * A backend for measuring the engine's own work: the doorbell ends every descriptor with success
+ * and nothing is copied.
  */
 #include "engines/sdxi/context.h"
 
-static int null_start(struct sdxi_way *way __maybe_unused, struct sdxi_context *cxt)
+static int null_start(struct sdxi_backend *backend __maybe_unused, struct sdxi_context *cxt)
 {
 	cxt->shared->sts.state = SDXI_CXT_RUN;
 	return 0;
@@ -35,11 +35,11 @@ static void null_release(struct sdxi_context *cxt __maybe_unused)
 {
 }
 
-static void null_close(struct sdxi_way *way __maybe_unused)
+static void null_close(struct sdxi_backend *backend __maybe_unused)
 {
 }
 
-static const struct sdxi_way_ops null_ops = {
+static const struct sdxi_backend_ops null_ops = {
 	.copies_nothing = true,
 	.start = null_start,
 	.restart = null_restart,
@@ -49,4 +49,4 @@ static const struct sdxi_way_ops null_ops = {
 	.close = null_close,
 };
 
-struct sdxi_way sdxi_way_null = {.ops = &null_ops};
+struct sdxi_backend sdxi_backend_null = {.ops = &null_ops};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The copy loops behind the table in kernels.c; each arch has those of its own file. */
-#ifndef FERRY_KERNELS_ARCH_H
-#define FERRY_KERNELS_ARCH_H
+/* Private to copy/: the loops and CPU checks behind the table in kernels.c, by architecture. */
+#ifndef FERRY_COPY_ARCH_H
+#define FERRY_COPY_ARCH_H
 
 #include "base/base.h"
 
