@@ -13,8 +13,8 @@
 #include "copy/kernels.h"
 #include "lib/api/contexts.h"
 #include "lib/api/fork.h"
+#include "lib/api/frames.h"
 #include "lib/api/options.h"
-#include "lib/api/preload.h"
 #include "lib/core/context.h"
 #include "lib/core/exchange_mode.h"
 #include "lib/exchange/exchange.h"
@@ -24,14 +24,14 @@
 
 /*
  * How many chunks a lane of the first job has in flight at once, before it is known how long they
- * take. More save TLB flushes, but the first pages may be in flight for longer than the stall
- * bound.
+ * take. Increasing this makes the first job faster, but may keep its pages in flight for longer
+ * than the stall bound; decreasing it does the reverse.
  */
 #define GATHER_START 8
 
 /*
  * The stall bound of callers who set none. Increasing it makes moves faster, because more chunks
- * share a TLB flush; decreasing it lets threads wait less for pages in flight.
+ * are in flight together; decreasing it lets threads wait less for pages in flight.
  */
 #define STALL_BOUND_NS (1 * NS_PER_MS)
 
@@ -40,48 +40,6 @@ static __thread char open_error[1024];
 const char *ferry_open_error(void)
 {
 	return open_error;
-}
-
-void ferry_trim(struct ferry *ferry)
-{
-	if (ferry && !fork_is_copy(ferry))
-		pools_trim(&ferry->pools, ferry->prefill_bytes);
-}
-
-struct prefill {
-	struct crew_task task;
-	struct ferry *ferry;
-	uint64_t stamp;
-};
-
-/* Each worker goes through all pools; an extent is added by the first that comes to it. */
-static bool prefill_pools(struct crew_task *task, unsigned int worker __maybe_unused)
-{
-	struct prefill *prefill = CONTAINER_OF(task, struct prefill, task);
-
-	for (int node = 0; node < MAX_POOL_NODES; node++) {
-		struct pool *pool = pools_get(&prefill->ferry->pools, node, false);
-
-		if (pool)
-			pool_fill(pool, prefill->ferry->prefill_bytes, prefill->stamp);
-	}
-	return false;
-}
-
-static void context_prefill(struct ferry *ferry)
-{
-	struct prefill prefill = {
-		.task = {.work = prefill_pools, .nr_wanted = crew_nr_workers(ferry->crew)},
-		.ferry = ferry,
-		.stamp = nodes_migration_stamp(ferry->vmstat_fd),
-	};
-
-	crew_run(ferry->crew, &prefill.task, CREW_CALLER);
-}
-
-void ferry_fresh_frames(struct ferry *ferry)
-{
-	atomic_store(&ferry->fresh_frames, true);
 }
 
 /* ---- opening ---- */
@@ -273,7 +231,7 @@ int ferry_open(struct ferry **out, const struct ferry_options *user_options)
 	context_set_up(ferry, &options);
 	contexts_add(ferry);
 	if (ferry->prefill_bytes && ferry->machine.exchange)
-		context_prefill(ferry);
+		frames_prefill(ferry);
 	*out = ferry;
 	return 0;
 }
