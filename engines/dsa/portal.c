@@ -13,7 +13,9 @@
  * broken device; decreasing it refuses a working one when this thread loses its CPU.
  */
 #define PROBE_TIMEOUT_NS (500 * NS_PER_MS)
-#define PROBE_TRIES      3
+/* Other processes may keep a shared queue full. */
+#define PROBE_ACCEPT_NS (4 * PROBE_TIMEOUT_NS)
+#define PROBE_TRIES     3
 
 static void portal_add_refusal(struct dsa_portal *portal, const char *mode, const char *why)
 {
@@ -100,7 +102,7 @@ static uint8_t portal_wait_record(struct dsa_portal *portal, const struct dsa_co
 static int portal_try(struct dsa_portal *portal, struct probe_page *page, char *why,
 		      size_t why_bytes)
 {
-	uint64_t deadline_ns = now_ns() + PROBE_TIMEOUT_NS;
+	uint64_t deadline_ns = now_ns() + PROBE_ACCEPT_NS;
 	uint8_t status;
 	int taken;
 

@@ -30,13 +30,13 @@ void contexts_drain(void)
 {
 	futex_lock(&contexts_lock);
 	for (struct ferry *ferry = contexts; ferry; ferry = ferry->next)
-		gate_shut(&ferry->outs);
+		gate_shut(&ferry->in_flight_gate);
 }
 
 void contexts_resume(void)
 {
 	for (struct ferry *ferry = contexts; ferry; ferry = ferry->next)
-		gate_open(&ferry->outs);
+		gate_open(&ferry->in_flight_gate);
 	futex_unlock(&contexts_lock);
 }
 

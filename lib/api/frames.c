@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The frames that a context keeps: fills its pools in advance, trims them, or stops reusing frames. */
+/* The frames that a context keeps: fills its pools in advance, trims them, or stops reusing frames.
+ */
 #include "lib/api/fork.h"
 #include "lib/api/frames.h"
 #include "lib/api/preload.h"

@@ -44,8 +44,8 @@ struct ferry {
 	atomic_bool fresh_frames; /* FERRY_OPEN_FRESH_FRAMES */
 	atomic_bool mthp;         /* the machine may have folios between 4 KiB and 2 MiB */
 	_Atomic uint64_t mthp_checked_ns;
-	struct gate moves; /* inside: around each UFFDIO_MOVE. shut: events are read and handled */
-	struct gate outs;  /* inside: while pages are in flight. shut: a fork is under way */
+	struct gate move_gate; /* passed around each UFFDIO_MOVE; shut while events are handled */
+	struct gate in_flight_gate; /* passed while pages are in flight; shut during a fork */
 	struct inflight_limit inflight_limit;
 	struct futex_lock runs_lock; /* held to register and unregister runs */
 	unsigned int nr_registered;  /* (runs_lock) jobs whose runs are registered */

@@ -24,7 +24,7 @@ struct ferry_job;
  *
  * At every instant the content of each of its pages is either at its address or in the slot.
  * The lane that owns a parcel and the watcher share it; what is marked (gate) is changed only
- * inside the context's `moves` gate, or by the watcher with that gate shut.
+ * inside the context's `move_gate`, or by the watcher with that gate shut.
  */
 struct parcel {
 	bool live;      /* (gate) pages may be out */
@@ -39,7 +39,7 @@ struct parcel {
 	bool came_apart; /* huge, but not moved as one */
 	bool recheck;    /* something did not go the plain way: look before you count */
 	struct span slot, frames;
-	uint64_t out_since_ns;   /* when it was taken out */
+	uint64_t taken_out_ns;   /* when its take-out began */
 	uint64_t stall_ns;       /* after put-in: how long it was in flight */
 	unsigned int nr_rounds;  /* of put-in, that failed */
 	struct page_map taken;   /* in the slot, to be copied */
@@ -81,12 +81,12 @@ struct lane {
 	struct ferry_job *job; /* the one it works on now */
 	struct tally tally;
 	uint64_t chunk_bytes;
-	unsigned int gather;     /* parcels to have out before they are copied */
-	unsigned int nr_out;     /* parcels out */
-	unsigned int nr_live;    /* (gate) parcels that are live */
-	long nr_preempted;       /* involuntary context switches, when last looked at */
-	uint64_t waited_ns;      /* for a CPU, when last looked at */
-	uint64_t fresh_since_ns; /* it has had its CPU since then, at the earliest */
+	unsigned int gather;       /* parcels to have out before they are copied */
+	unsigned int nr_in_flight; /* parcels in flight */
+	unsigned int nr_live;      /* (gate) parcels that are live */
+	long nr_preempted;         /* involuntary context switches, when last looked at */
+	uint64_t waited_ns;        /* for a CPU, when last looked at */
+	uint64_t fresh_since_ns;   /* it has had its CPU since then, at the earliest */
 	struct engine_channel *channels[MAX_POOL_NODES];
 	struct engine_channel *channel; /* the one of the chunk at hand */
 	struct parcel *quarantined;

@@ -1,22 +1,39 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Each chunk is scanned when its turn comes: which pages are absent, which ones the kernel mover
+ * must move, and on which node each page is.
+ */
 #include <errno.h>
 #include <string.h>
 
-#include "lib/nodes/mthp.h"
 #include "lib/exchange/chunk_scan.h"
+#include "lib/nodes/mthp.h"
 #include "lib/nodes/page_nodes.h"
 
-/* Where there is one node, only what is there is of interest. */
-static int on_one_node(const struct ferry *ferry, uintptr_t addr, unsigned int nr_pages,
-		       struct chunk_scan *out)
+/* With one node only the kinds matter. */
+static int chunk_scan_one_node(const struct ferry *ferry, uintptr_t addr, unsigned int nr_pages,
+			       struct chunk_scan *out)
 {
 	for (unsigned int i = 0; i < nr_pages; i++)
 		out->node_of[i] = ferry->nodes.first_memory;
 	return pagemap_kinds(addr, nr_pages, &out->kinds);
 }
 
-static int on_nodes(const struct ferry *ferry, uintptr_t addr, unsigned int nr_pages,
-		    struct chunk_scan *out)
+/* The small pages of a huge page are on its node. */
+static void chunk_scan_expand_huge(unsigned int nr_pages, struct chunk_scan *out)
+{
+	for (unsigned int i = 1; i < nr_pages; i++)
+		out->node_of[i] = out->node_of[0];
+	/*
+	 * A huge page moves whole, even if the chunk has only a part of it. Such a part is for the
+	 * kernel mover.
+	 */
+	out->kinds.huge = nr_pages == PAGES_PER_HUGE;
+	memset(&out->kinds.movable, out->kinds.huge ? 0xff : 0, sizeof(out->kinds.movable));
+}
+
+static int chunk_scan_several_nodes(const struct ferry *ferry, uintptr_t addr,
+				    unsigned int nr_pages, struct chunk_scan *out)
 {
 	enum page_look look = pagemap_look(addr);
 	bool huge = look == PAGE_LOOKS_HUGE;
@@ -33,18 +50,16 @@ static int on_nodes(const struct ferry *ferry, uintptr_t addr, unsigned int nr_p
 		else if (out->node_of[i] == -ENOENT)
 			map_set(&out->kinds.absent, i);
 	}
-	if (!huge)
-		return 0;
-	for (unsigned int i = 1; i < nr_pages; i++)
-		out->node_of[i] = out->node_of[0];
-	/* A huge page of which only a part is meant moves whole: that is the kernel's to do. */
-	out->kinds.huge = nr_pages == PAGES_PER_HUGE;
-	memset(&out->kinds.movable, out->kinds.huge ? 0xff : 0, sizeof(out->kinds.movable));
+	if (huge)
+		chunk_scan_expand_huge(nr_pages, out);
 	return 0;
 }
 
-/* What can't be told is taken for one. */
-static void leave_out_mthp(uintptr_t addr, unsigned int nr_pages, struct page_kinds *kinds)
+/*
+ * Leaves mTHP folios to the kernel mover, because UFFDIO_MOVE would split them. If they can't be
+ * told from small pages, every page counts as part of one.
+ */
+static void kinds_exclude_mthp(uintptr_t addr, unsigned int nr_pages, struct page_kinds *kinds)
 {
 	struct mthp_map map;
 
@@ -57,10 +72,11 @@ static void leave_out_mthp(uintptr_t addr, unsigned int nr_pages, struct page_ki
 int chunk_scan(const struct ferry *ferry, uintptr_t addr, unsigned int nr_pages,
 	       struct chunk_scan *out)
 {
-	int err = ferry->nodes.nr_memory == 1 ? on_one_node(ferry, addr, nr_pages, out)
-					      : on_nodes(ferry, addr, nr_pages, out);
+	int err = ferry->nodes.nr_memory == 1
+			  ? chunk_scan_one_node(ferry, addr, nr_pages, out)
+			  : chunk_scan_several_nodes(ferry, addr, nr_pages, out);
 
 	if (!err && !out->kinds.huge && atomic_load_explicit(&ferry->mthp, memory_order_relaxed))
-		leave_out_mthp(addr, nr_pages, &out->kinds);
+		kinds_exclude_mthp(addr, nr_pages, &out->kinds);
 	return err;
 }

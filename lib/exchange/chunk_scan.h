@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a chunk holds, and where each page is. */
+/* A chunk's pages: of what kind each one is, and on which node. */
 #ifndef FERRY_CHUNK_SCAN_H
 #define FERRY_CHUNK_SCAN_H
 
@@ -7,11 +7,11 @@
 #include "lib/nodes/pagemap.h"
 
 struct chunk_scan {
-	struct page_kinds kinds;
-	int node_of[PAGES_PER_HUGE]; /* a node, or what the kernel says of the page */
+	struct page_kinds kinds;     /* movable: the exchange mover can move it */
+	int node_of[PAGES_PER_HUGE]; /* the page's node, or the kernel's -errno for it */
 };
 
-/* Of up to 2 MiB that lie between two borders of 2 MiB. 0 or -errno. */
+/* Scans at most 2 MiB that cross no 2 MiB boundary. 0 or -errno. */
 int __must_check chunk_scan(const struct ferry *ferry, uintptr_t addr, unsigned int nr_pages,
 			    struct chunk_scan *out);
 

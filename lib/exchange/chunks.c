@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The exchange mover's share of a lane: looks what a chunk holds, sends stretches of it out as
- * parcels, and gathers what can't be exchanged for the kernel mover.
+ * A lane's exchanges. A chunk is scanned and cut into stretches: pages in a row that need the same
+ * action. Each stretch to be exchanged becomes a parcel; what can't be exchanged is gathered for
+ * the kernel mover.
  */
 #include <errno.h>
 
@@ -12,16 +13,20 @@
 #include "lib/exchange/parcel.h"
 #include "lib/kernel/kernel_mover.h"
 
-/* Fewer pages in a row than this are not worth two UFFDIO_MOVEs. */
+/*
+ * Shorter stretches go to the kernel mover. Increasing this saves pairs of UFFDIO_MOVE that cost
+ * more than they gain; decreasing it exchanges more pages of fragmented memory.
+ */
 #define MIN_PARCEL_PAGES 4
 
-/* ---- parcels ---- */
+/* ---- what stalls teach: sizes and limits ---- */
 
 /*
- * What is gathered or taken out at a time follows from how long pages were out: less of it is out
- * for less time, but not if it is the CPU that was missing.
+ * Adapts the chunk size to the stall bound: pages of a smaller chunk are in flight for less time. A
+ * stall says nothing about the size if the lane was preempted meanwhile, or if the parcel was small
+ * and kept the bound. A lane that gathers parcels adapts their number instead.
  */
-static void keep_bound(struct lane *lane, unsigned int nr_pages, uint64_t stall_ns)
+static void lane_adapt_chunk(struct lane *lane, unsigned int nr_pages, uint64_t stall_ns)
 {
 	const struct policy_machine *machine = &lane->ferry->machine;
 	uint64_t most = lane->job->asked_chunk_bytes;
@@ -33,47 +38,8 @@ static void keep_bound(struct lane *lane, unsigned int nr_pages, uint64_t stall_
 				most ? most : (uint64_t)HUGE_BYTES);
 }
 
-static void finish(struct lane *lane, struct parcel *parcel)
-{
-	unsigned int nr_arrived, nr = parcel->nr_pages;
-	uintptr_t at = parcel->at;
-	bool clean = parcel_finish(lane, parcel);
-
-	nr_arrived = map_count(&parcel->arrived);
-	lane->tally.nr_moved += nr_arrived;
-	lane->tally.pages_by_mover[FERRY_MOVER_EXCHANGE] += nr_arrived;
-	keep_bound(lane, nr, parcel->stall_ns);
-	if (nr_arrived == nr) {
-		lane_settle_run(lane, parcel->first_position, nr, parcel->node);
-	} else {
-		for (unsigned int i = 0; i < nr; i++) {
-			if (map_test(&parcel->arrived, i))
-				lane_settle(lane, parcel->first_position + i, parcel->node);
-			else
-				fallback_add(lane, parcel->first_position + i,
-					     at + (uintptr_t)i * PAGE_BYTES, parcel->node,
-					     map_test(&parcel->stray, i) ? FERRY_REASON_ENGINE
-									 : FERRY_REASON_REFUSED);
-		}
-	}
-	lane_note_done(lane, nr_arrived);
-	parcel->next = clean ? lane->free : lane->quarantined;
-	if (clean)
-		lane->free = parcel;
-	else
-		lane->quarantined = parcel;
-}
-
-/* Parcels that were gathered are one to the inflight_limit: each waited for the others. */
-static void note_time(struct lane *lane, const struct parcel *parcel, unsigned int nr_pages,
-		      uint64_t stall_ns)
-{
-	inflight_limit_note(&lane->ferry->inflight_limit, nr_pages, parcel->huge,
-			    lane->job->split.gather > 1, stall_ns, lane->ferry->machine.nr_workers);
-}
-
-/* All of them were out for about as long as the first. */
-static void keep_gather(struct lane *lane, uint64_t stall_ns)
+/* Adapts the number of gathered parcels. All of them were in flight about as long as the first. */
+static void lane_adapt_gather(struct lane *lane, uint64_t stall_ns)
 {
 	struct ferry *ferry = lane->ferry;
 	unsigned int most = lane->job->split.gather;
@@ -84,8 +50,56 @@ static void keep_gather(struct lane *lane, uint64_t stall_ns)
 	atomic_store(&ferry->gather, lane->gather);
 }
 
-/* Collects what an engine has finished, waiting for at least one. */
-static void collect(struct lane *lane)
+static void lane_note_stall(struct lane *lane, bool huge, unsigned int nr_pages, uint64_t stall_ns)
+{
+	inflight_limit_note(&lane->ferry->inflight_limit, nr_pages, huge,
+			    lane->job->split.gather > 1, stall_ns, lane->ferry->machine.nr_workers);
+}
+
+/* ---- parcels that end ---- */
+
+static void parcel_list_add(struct parcel **list, struct parcel *parcel)
+{
+	parcel->next = *list;
+	*list = parcel;
+}
+
+/* Settles the pages that have arrived; the others are for the kernel mover. */
+static void lane_settle_parcel(struct lane *lane, const struct parcel *parcel,
+			       unsigned int nr_arrived)
+{
+	uint64_t position = parcel->first_position;
+
+	if (nr_arrived == parcel->nr_pages) {
+		lane_settle_run(lane, position, nr_arrived, parcel->node);
+		return;
+	}
+	for (unsigned int i = 0; i < parcel->nr_pages; i++) {
+		if (map_test(&parcel->arrived, i))
+			lane_settle(lane, position + i, parcel->node);
+		else
+			fallback_add(lane, position + i, parcel->at + (uintptr_t)i * PAGE_BYTES,
+				     parcel->node,
+				     map_test(&parcel->stray, i) ? FERRY_REASON_ENGINE
+								 : FERRY_REASON_REFUSED);
+	}
+}
+
+static void lane_finish_parcel(struct lane *lane, struct parcel *parcel)
+{
+	bool clean = parcel_finish(lane, parcel);
+	unsigned int nr_arrived = map_count(&parcel->arrived);
+
+	lane->tally.nr_moved += nr_arrived;
+	lane->tally.pages_by_mover[FERRY_MOVER_EXCHANGE] += nr_arrived;
+	lane_adapt_chunk(lane, parcel->nr_pages, parcel->stall_ns);
+	lane_settle_parcel(lane, parcel, nr_arrived);
+	lane_note_done(lane, nr_arrived);
+	parcel_list_add(clean ? &lane->free : &lane->quarantined, parcel);
+}
+
+/* Waits until the engine has done with at least one parcel, and finishes those. */
+static void lane_collect(struct lane *lane)
 {
 	struct engine_batch *done[LANE_PARCELS];
 	const struct engine_ops *ops = lane->channel->engine->ops;
@@ -97,32 +111,33 @@ static void collect(struct lane *lane)
 	for (uint32_t i = 0; i < nr; i++) {
 		struct parcel *parcel = done[i]->owner;
 
-		finish(lane, parcel);
+		lane_finish_parcel(lane, parcel);
 		nr_pages += parcel->nr_pages;
 		longest_ns = MAX(longest_ns, parcel->stall_ns);
 		if (!together)
-			note_time(lane, parcel, parcel->nr_pages, parcel->stall_ns);
+			lane_note_stall(lane, parcel->huge, parcel->nr_pages, parcel->stall_ns);
 	}
+	/* Gathered parcels count as one exchange, because each of them waited for the others. */
 	if (nr && together)
-		note_time(lane, done[0]->owner, nr_pages, longest_ns);
+		lane_note_stall(lane, ((const struct parcel *)done[0]->owner)->huge, nr_pages,
+				longest_ns);
 	if (nr >= lane->gather || longest_ns > lane->ferry->machine.stall_bound_ns)
-		keep_gather(lane, longest_ns);
+		lane_adapt_gather(lane, longest_ns);
 }
 
-static void collect_all(struct lane *lane)
+static void lane_collect_all(struct lane *lane)
 {
-	while (lane->nr_out)
-		collect(lane);
+	while (lane->nr_in_flight)
+		lane_collect(lane);
 }
 
 void lane_drain(struct lane *lane)
 {
-	collect_all(lane);
+	lane_collect_all(lane);
 	fallback_move(lane);
 }
 
-/* Frames that a hung device held are frames again once its channel is quiet. */
-void quarantine_release(struct lane *lane)
+void lane_release_quarantine(struct lane *lane)
 {
 	struct parcel **link = &lane->quarantined;
 
@@ -136,36 +151,38 @@ void quarantine_release(struct lane *lane)
 		}
 		*link = parcel->next;
 		parcel_release(lane, parcel);
-		parcel->next = lane->free;
-		lane->free = parcel;
+		parcel_list_add(&lane->free, parcel);
 	}
 }
 
-static struct parcel *get_parcel(struct lane *lane)
+/* ---- parcels that begin ---- */
+
+/* NULL: all parcels of the lane are in quarantine. */
+static struct parcel *lane_get_parcel(struct lane *lane)
 {
 	unsigned int depth = MAX(lane->channel->engine->depth, lane->gather);
 	struct parcel *parcel;
 
-	while (lane->nr_out && (lane->nr_out >= depth || !lane->free))
-		collect(lane);
+	while (lane->nr_in_flight && (lane->nr_in_flight >= depth || !lane->free))
+		lane_collect(lane);
 	if (!lane->free)
-		quarantine_release(lane);
+		lane_release_quarantine(lane);
 	parcel = lane->free;
 	if (parcel)
 		lane->free = parcel->next;
 	return parcel;
 }
 
-/* A pool is not opened while pages of this lane are out: that takes locks and memory. */
-static struct pool *get_pool(struct lane *lane, int node, bool huge)
+/* To open a pool takes locks and memory, so first the lane puts in what it has in flight. */
+static struct pool *lane_get_pool(struct lane *lane, int node, bool huge)
 {
 	if (!pools_get_open(&lane->ferry->pools, node, huge))
-		collect_all(lane);
+		lane_collect_all(lane);
 	return pools_get(&lane->ferry->pools, node, huge);
 }
 
-/* For as much as may be out at a time: from now on nothing will have to be collected early. */
-static void make_ready(struct lane *lane, struct pool *source, struct pool *target)
+/* Grows both pools for as many parcels as the lane may gather, so that no group is cut short. */
+static void lane_grow_pools(struct lane *lane, struct pool *source, struct pool *target)
 {
 	uint64_t *nr_made = &lane->tally.nr_frames_made;
 
@@ -173,110 +190,162 @@ static void make_ready(struct lane *lane, struct pool *source, struct pool *targ
 	pool_make_ready(source, 0, lane->gather, lane->job->stamp, nr_made);
 }
 
-/* One stretch of present pages on one node. Returns false if not a single page came out. */
-static bool send_parcel(struct lane *lane, const struct unit *unit, unsigned int first,
-			unsigned int nr_pages, int source_node, bool huge)
+/* Pools that are too small grow while the lane has nothing in flight. */
+static enum parcel_outcome lane_start_parcel(struct lane *lane, struct parcel *parcel, uintptr_t at,
+					     unsigned int nr_pages)
 {
-	const struct segment *segment = unit->segment;
-	uint64_t position = unit->first_position + first;
-	uintptr_t at = job_page(lane->job, segment, position);
-	struct pool *source = get_pool(lane, source_node, huge);
-	struct pool *target = get_pool(lane, segment->node, huge);
-	struct parcel *parcel = source && target ? get_parcel(lane) : NULL;
-	enum ferry_reason reason = FERRY_REASON_REFUSED;
-	enum parcel_start start;
+	enum parcel_outcome outcome = parcel_start(lane, parcel, at, nr_pages);
 
-	if (parcel) {
-		parcel->source = source;
-		parcel->target = target;
-		parcel->huge = huge;
-		parcel->node = segment->node;
-		parcel->first_position = position;
-		start = parcel_start(lane, parcel, at, nr_pages);
-		if (start == PARCEL_LATER) {
-			collect_all(lane);
-			make_ready(lane, source, target);
-			start = parcel_start(lane, parcel, at, nr_pages);
-		}
-		switch (start) {
-		case PARCEL_READY:
-			finish(lane, parcel);
-			note_time(lane, parcel, nr_pages, parcel->stall_ns);
-			return true;
-		case PARCEL_QUEUED:
-			return true;
-		case PARCEL_LATER:
-		case PARCEL_NO_FRAMES:
-			reason = FERRY_REASON_NO_FRAMES;
-			break;
-		case PARCEL_CHANGED:
-			reason = FERRY_REASON_CHANGED;
-			break;
-		case PARCEL_REFUSED:
-			break;
-		}
-		parcel->next = lane->free;
-		lane->free = parcel;
-	} else {
-		reason = source && target ? FERRY_REASON_ENGINE : FERRY_REASON_NO_FRAMES;
-	}
-	for (unsigned int i = 0; i < nr_pages; i++)
-		fallback_add(lane, position + i, at + (uintptr_t)i * PAGE_BYTES, segment->node,
-			     reason);
-	return false;
+	if (outcome != PARCEL_LATER)
+		return outcome;
+	lane_collect_all(lane);
+	lane_grow_pools(lane, parcel->source, parcel->target);
+	return parcel_start(lane, parcel, at, nr_pages);
 }
 
-/* ---- chunks ---- */
+/* Why no page of the parcel is in flight; FERRY_REASON_NONE if it is on its way. */
+static enum ferry_reason parcel_outcome_reason(enum parcel_outcome outcome)
+{
+	switch (outcome) {
+	case PARCEL_READY:
+	case PARCEL_QUEUED:
+		return FERRY_REASON_NONE;
+	case PARCEL_LATER:
+	case PARCEL_NO_FRAMES:
+		return FERRY_REASON_NO_FRAMES;
+	case PARCEL_CHANGED:
+		return FERRY_REASON_CHANGED;
+	case PARCEL_REFUSED:
+		break;
+	}
+	return FERRY_REASON_REFUSED;
+}
+
+/* ---- stretches ---- */
 
 enum page_action { ACTION_EXCHANGE, ACTION_KERNEL, ACTION_ABSENT, ACTION_IN_PLACE };
 
-static enum page_action action_of(const struct lane *lane, const struct chunk_scan *survey,
-				  unsigned int page, int node)
+/* Pages in a row that are on one node and need the same action. */
+struct stretch {
+	const struct segment *segment;
+	uint64_t first_position;
+	unsigned int nr_pages;
+	enum page_action action;
+	int source_node;
+	bool huge;
+};
+
+static enum page_action page_action(const struct lane *lane, const struct chunk_scan *scan,
+				    unsigned int page, int node)
 {
-	if (map_test(&survey->kinds.absent, page))
+	if (map_test(&scan->kinds.absent, page))
 		return ACTION_ABSENT;
-	if (!map_test(&survey->kinds.movable, page))
+	if (!map_test(&scan->kinds.movable, page))
 		return ACTION_KERNEL;
-	if (survey->node_of[page] == node && !(lane->job->flags & FERRY_MOVE_FRESH))
+	if (scan->node_of[page] == node && !(lane->job->flags & FERRY_MOVE_FRESH))
 		return ACTION_IN_PLACE;
 	return ACTION_EXCHANGE;
 }
 
-static void stretch_move(struct lane *lane, const struct unit *unit, unsigned int first,
-			 unsigned int nr_pages, enum page_action action, int source_node, bool huge)
+/* The stretch that begins with the unit's page `first`. */
+static struct stretch stretch_find(const struct lane *lane, const struct unit *unit,
+				   const struct chunk_scan *scan, unsigned int first)
 {
-	uint64_t position = unit->first_position + first;
-	const struct segment *segment = unit->segment;
+	int node = unit->segment->node;
+	enum page_action action = page_action(lane, scan, first, node);
+	unsigned int end = first + 1;
 
-	switch (action) {
-	case ACTION_ABSENT:
-		lane_settle_run(lane, position, nr_pages, -ENOENT);
-		lane->tally.nr_failed += nr_pages;
-		lane->tally.pages_by_reason[FERRY_REASON_FAILED] += nr_pages;
-		lane_note_done(lane, nr_pages);
-		return;
-	case ACTION_IN_PLACE:
-		lane_settle_run(lane, position, nr_pages, segment->node);
-		lane->tally.nr_in_place += nr_pages;
-		lane_note_done(lane, nr_pages);
-		return;
-	case ACTION_EXCHANGE:
-		if (nr_pages >= MIN_PARCEL_PAGES ||
-		    lane->job->asked_mover == FERRY_MOVER_EXCHANGE) {
-			send_parcel(lane, unit, first, nr_pages, source_node, huge);
-			return;
-		}
-		break;
-	case ACTION_KERNEL:
-		break;
-	}
-	for (unsigned int i = 0; i < nr_pages; i++)
-		fallback_add(lane, position + i, job_page(lane->job, segment, position + i),
-			     segment->node,
-			     action == ACTION_KERNEL ? FERRY_REASON_REFUSED : FERRY_REASON_SHORT);
+	while (end < unit->nr_pages && scan->node_of[end] == scan->node_of[first] &&
+	       page_action(lane, scan, end, node) == action)
+		end++;
+	return (struct stretch){
+		.segment = unit->segment,
+		.first_position = unit->first_position + first,
+		.nr_pages = end - first,
+		.action = action,
+		.source_node = scan->node_of[first],
+		.huge = scan->kinds.huge,
+	};
 }
 
-static bool open_channel(struct lane *lane, int node)
+/* FERRY_REASON_NONE, or why the stretch is for the kernel mover. */
+static enum ferry_reason stretch_send(struct lane *lane, const struct stretch *stretch)
+{
+	uintptr_t at = job_page(lane->job, stretch->segment, stretch->first_position);
+	struct pool *source = lane_get_pool(lane, stretch->source_node, stretch->huge);
+	struct pool *target = lane_get_pool(lane, stretch->segment->node, stretch->huge);
+	enum parcel_outcome outcome;
+	struct parcel *parcel;
+
+	if (!source || !target)
+		return FERRY_REASON_NO_FRAMES;
+	parcel = lane_get_parcel(lane);
+	if (!parcel)
+		return FERRY_REASON_ENGINE;
+	parcel->source = source;
+	parcel->target = target;
+	parcel->huge = stretch->huge;
+	parcel->node = stretch->segment->node;
+	parcel->first_position = stretch->first_position;
+	outcome = lane_start_parcel(lane, parcel, at, stretch->nr_pages);
+	if (outcome == PARCEL_READY) {
+		lane_finish_parcel(lane, parcel);
+		lane_note_stall(lane, parcel->huge, parcel->nr_pages, parcel->stall_ns);
+	} else if (outcome != PARCEL_QUEUED) {
+		parcel_list_add(&lane->free, parcel);
+	}
+	return parcel_outcome_reason(outcome);
+}
+
+static enum ferry_reason stretch_exchange(struct lane *lane, const struct stretch *stretch)
+{
+	if (stretch->nr_pages < MIN_PARCEL_PAGES && lane->job->asked_mover != FERRY_MOVER_EXCHANGE)
+		return FERRY_REASON_SHORT;
+	return stretch_send(lane, stretch);
+}
+
+static void stretch_leave_to_kernel(struct lane *lane, const struct stretch *stretch,
+				    enum ferry_reason reason)
+{
+	for (unsigned int i = 0; i < stretch->nr_pages; i++) {
+		uint64_t position = stretch->first_position + i;
+
+		fallback_add(lane, position, job_page(lane->job, stretch->segment, position),
+			     stretch->segment->node, reason);
+	}
+}
+
+static void stretch_move(struct lane *lane, const struct stretch *stretch)
+{
+	enum ferry_reason reason;
+
+	switch (stretch->action) {
+	case ACTION_ABSENT:
+		lane_settle_run(lane, stretch->first_position, stretch->nr_pages, -ENOENT);
+		lane->tally.nr_failed += stretch->nr_pages;
+		lane->tally.pages_by_reason[FERRY_REASON_FAILED] += stretch->nr_pages;
+		lane_note_done(lane, stretch->nr_pages);
+		break;
+	case ACTION_IN_PLACE:
+		lane_settle_run(lane, stretch->first_position, stretch->nr_pages,
+				stretch->segment->node);
+		lane->tally.nr_in_place += stretch->nr_pages;
+		lane_note_done(lane, stretch->nr_pages);
+		break;
+	case ACTION_EXCHANGE:
+		reason = stretch_exchange(lane, stretch);
+		if (reason != FERRY_REASON_NONE)
+			stretch_leave_to_kernel(lane, stretch, reason);
+		break;
+	case ACTION_KERNEL:
+		stretch_leave_to_kernel(lane, stretch, FERRY_REASON_REFUSED);
+		break;
+	}
+}
+
+/* ---- chunks ---- */
+
+static bool lane_open_channel(struct lane *lane, int node)
 {
 	struct engine *engine = lane->ferry->engine;
 	struct engine_channel **channel = &lane->channels[node];
@@ -293,28 +362,28 @@ static bool open_channel(struct lane *lane, int node)
 void chunk_move(struct lane *lane, const struct unit *unit)
 {
 	uintptr_t addr = job_page(lane->job, unit->segment, unit->first_position);
-	int node = unit->segment->node;
-	struct chunk_scan seen;
+	struct stretch stretch = {
+		.segment = unit->segment,
+		.first_position = unit->first_position,
+		.nr_pages = unit->nr_pages,
+		.action = ACTION_KERNEL,
+	};
+	struct chunk_scan scan;
 
 	if (lane->fallback.nr + PAGES_PER_HUGE * (LANE_PARCELS + 1) > SLICE_MAX_PAGES)
 		lane_drain(lane);
-	if (!open_channel(lane, node) || chunk_scan(lane->ferry, addr, unit->nr_pages, &seen)) {
-		stretch_move(lane, unit, 0, unit->nr_pages, ACTION_KERNEL, 0, false);
+	if (!lane_open_channel(lane, unit->segment->node) ||
+	    chunk_scan(lane->ferry, addr, unit->nr_pages, &scan)) {
+		stretch_move(lane, &stretch);
 		return;
 	}
-	if (!lane->nr_out)
+	if (!lane->nr_in_flight)
 		cpu_pressure_relieve(lane);
-	for (unsigned int at = 0; at < unit->nr_pages;) {
-		enum page_action action = action_of(lane, &seen, at, node);
-		unsigned int end = at + 1;
-
-		while (end < unit->nr_pages && seen.node_of[end] == seen.node_of[at] &&
-		       action_of(lane, &seen, end, node) == action)
-			end++;
-		stretch_move(lane, unit, at, end - at, action, seen.node_of[at], seen.kinds.huge);
-		at = end;
+	for (unsigned int first = 0; first < unit->nr_pages; first += stretch.nr_pages) {
+		stretch = stretch_find(lane, unit, &scan, first);
+		stretch_move(lane, &stretch);
 	}
-	/* What is gathered waits for nothing else. */
-	if (lane->job->split.gather > 1 && lane->nr_out >= lane->gather)
-		collect(lane);
+	/* Parcels that are gathered wait for nothing else. */
+	if (lane->job->split.gather > 1 && lane->nr_in_flight >= lane->gather)
+		lane_collect(lane);
 }

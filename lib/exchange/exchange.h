@@ -1,39 +1,49 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The exchange mover: takes pages out by UFFDIO_MOVE, has an engine copy them, puts the copies in.
- * This is what it offers to jobs and to the context.
+ * The exchange mover takes pages out by UFFDIO_MOVE, has an engine copy them, and puts the copies
+ * in. This header is what it offers to jobs and to the context.
  */
 #ifndef FERRY_EXCHANGE_H
 #define FERRY_EXCHANGE_H
 
 #include "lib/core/job.h"
 
-/* chunks.c */
+/* chunks.c: a lane's exchanges. */
 
+/*
+ * Moves a unit of at most 2 MiB. On return its pages may still be in flight or wait for the kernel
+ * mover: lane_drain() completes them.
+ */
 void chunk_move(struct lane *lane, const struct unit *unit);
-/* Brings everything of this lane in, and serves what has been gathered. */
+/* Puts in all pages of the lane that are in flight, then moves its fallback. */
 void lane_drain(struct lane *lane);
-/* Frames that a hung device held are frames again once its channel is quiet. */
-void quarantine_release(struct lane *lane);
+/* Gives the frames that a hung device held back to their pools, if their channel is quiet now. */
+void lane_release_quarantine(struct lane *lane);
 
 /* cpu_pressure.c */
 
-/* The lane begins: what was before does not count. */
+/* Resets the preemption baseline: what happened before this job does not count. */
 void cpu_pressure_begin(struct lane *lane);
 
-/* watcher.c: reads the userfaultfd's events. */
+/* watcher.c, events.c: the thread that reads the userfaultfd's events. */
 
 int __must_check watcher_start(struct ferry *ferry);
 void watcher_stop(struct ferry *ferry);
-/* In a forked child, where its thread does not exist. */
+/* Frees the watcher without stopping it: for a forked child, in which its thread does not exist. */
 void watcher_forget(struct ferry *ferry);
-/* There may be frames to look after. */
+/* Pools may hold frames that no job uses: the watcher begins to look after them. */
 void watcher_note_frames(struct ferry *ferry);
-/* Before [start, end) is unregistered: has it grown by mremap(2)? Then the rest is a stray. */
+
+/* moved_ranges.c: ranges that mremap(2) registers. */
+
+/*
+ * Call this before [start, end) is unregistered. If mremap(2) has made its mapping longer, the
+ * added part is registered too, and watcher_unregister_moved() will unregister it.
+ */
 void watcher_note_grown(struct ferry *ferry, uintptr_t start, uintptr_t end);
 /*
- * Ends the watch over ranges that were carried elsewhere by mremap(2), or grew. No run is
- * registered, and none may become so meanwhile.
+ * Unregisters ranges that mremap(2) has carried elsewhere or made longer. No run is registered, and
+ * none is registered during the call.
  */
 void watcher_unregister_moved(struct ferry *ferry);
 

@@ -1,112 +1,111 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A parcel's way. Step 2 takes its pages out of their mapping into a slot of the source node's
+ * pool, step 3 copies them into frames of the target node's pool, step 4 (put_in.c) puts the frames
+ * in, and step 5 gives slot and frames back. docs/architecture.md says what this promises.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "base/clock.h"
 #include "base/sys.h"
-#include "base/wait.h"
 #include "copy/kernels.h"
-#include "lib/exchange/watcher.h"
 #include "lib/core/context.h"
 #include "lib/core/job.h"
-#include "lib/nodes/pagemap.h"
+#include "lib/exchange/move_gate.h"
 #include "lib/exchange/put_in.h"
+#include "lib/exchange/watcher.h"
+#include "lib/nodes/pagemap.h"
 #include "lib/uffd/uffd.h"
 
-/* What an engine is given as one piece. */
+/* The largest item of an engine's batch. */
 #define ITEM_BYTES (64U << 10)
 
-/* EAGAIN means that an event waits to be read; the watcher does that in microseconds. */
+/*
+ * How often a take-out is retried. EAGAIN means that an event waits to be read, which the watcher
+ * does in microseconds.
+ */
 #define TAKE_OUT_TRIES 1000
-
-static void enter(struct lane *lane)
-{
-	gate_enter(&lane->ferry->moves, lane->door);
-}
-
-static void leave(struct lane *lane)
-{
-	gate_leave(&lane->ferry->moves, lane->door);
-}
 
 /* ---- step 2: take out ---- */
 
 /*
- * MOVE takes pages out of any memory, but only where it is registered will those wait who touch
- * them. Something else may have been mapped here since the run was registered, so that is asked by
- * offering the zero page to a page that is there. From then on an UNMAP event, which makes MOVE
- * answer EAGAIN, comes before any other mapping.
+ * Is `at` registered with the context's userfaultfd? MOVE takes pages out of any mapping, but only
+ * where it is registered do threads that touch them wait. The program may have mapped other memory
+ * here since the run was registered. So this offers the zero page to a page that is present: EEXIST
+ * means that the place is registered. From then on an unmapping has an event, which must be read
+ * before other memory can be mapped here, and MOVE answers EAGAIN until then.
  */
-static bool is_watched(struct lane *lane, uintptr_t at)
+static bool parcel_is_watched(struct lane *lane, uintptr_t at)
 {
 	for (unsigned int tries = 0; tries < TAKE_OUT_TRIES; tries++) {
 		int err = uffd_zero_page(lane->ferry->uffd, at);
 
 		if (err != -EAGAIN)
 			return !err || err == -EEXIST;
-		leave(lane);
-		step_aside(tries);
-		enter(lane);
+		move_gate_step_outside(lane, tries);
 	}
 	return false;
 }
 
 /*
- * Moves pages into the slot until the kernel refuses one. True if all of them are out, without
- * holes among them.
+ * Moves pages into the slot until the kernel refuses one. True if the slot holds all of them,
+ * without holes.
  */
-static bool take_out(struct lane *lane, struct parcel *parcel)
+static bool parcel_take_out(struct lane *lane, struct parcel *parcel)
 {
 	size_t len = (size_t)parcel->nr_pages * PAGE_BYTES;
 	size_t done = 0, moved;
+	unsigned int tries = 0;
 	bool holes = false;
 
-	/* A disturbed parcel: behind this page something else may be mapped by now. */
-	for (unsigned int tries = 0; done < len && tries < TAKE_OUT_TRIES && !parcel->disturbed;) {
+	/* Once a parcel is disturbed, other memory may be mapped at the addresses to come. */
+	while (done < len && tries < TAKE_OUT_TRIES && !parcel->disturbed) {
 		int err = uffd_move(lane->ferry->uffd, parcel->slot.addr + done, parcel->at + done,
 				    len - done, holes, &moved);
 
 		done += moved;
-		if (err && err != -EAGAIN && (err != -ENOENT || holes))
+		if (err == -EAGAIN && !moved)
+			move_gate_step_outside(lane, tries++);
+		else if (err == -ENOENT && !holes)
+			holes = true;
+		else if (err && err != -EAGAIN)
 			break;
-		holes |= err == -ENOENT;
-		if (err == -EAGAIN && !moved) {
-			/* Outside the gate, or the watcher never gets to read the event. */
-			leave(lane);
-			step_aside(tries++);
-			enter(lane);
-		}
 	}
 	return done == len && !holes;
 }
 
-/*
- * Finds out what is in the slot. That counts, not what was seen before, nor what MOVE said: where
- * it comes upon a large folio it may have moved pages and answer EEXIST and none. True if anything
- * is out.
- */
-static bool inspect(struct parcel *parcel, bool all_out)
+static void parcel_clear_maps(struct parcel *parcel)
 {
-	struct page_kinds kinds;
-
 	memset(&parcel->taken, 0, sizeof(parcel->taken));
 	memset(&parcel->back, 0, sizeof(parcel->back));
 	memset(&parcel->arrived, 0, sizeof(parcel->arrived));
 	memset(&parcel->stray, 0, sizeof(parcel->stray));
 	parcel->came_apart = false;
 	parcel->recheck = false;
-	if (all_out && (!parcel->huge || pagemap_is_huge(parcel->slot.addr))) {
+}
+
+/*
+ * Finds out which pages are in the slot. Only the slot itself tells: the scan is older, and on a
+ * large folio MOVE can move pages and answer EEXIST with none moved. True if anything is in flight.
+ */
+static bool parcel_inspect_slot(struct parcel *parcel, bool all_taken)
+{
+	struct page_kinds kinds;
+
+	parcel_clear_maps(parcel);
+	if (all_taken && (!parcel->huge || pagemap_is_huge(parcel->slot.addr))) {
 		map_set_range(&parcel->taken, 0, parcel->nr_pages);
 		return true;
 	}
 	if (pagemap_kinds(parcel->slot.addr, parcel->nr_pages, &kinds)) {
-		/* Unknown: everything goes back from the slot, holes are passed over. */
+		/* Unknown: send every page back from the slot. Put-in passes over holes. */
 		map_set_range(&parcel->back, 0, parcel->nr_pages);
 		parcel->recheck = true;
 		return true;
 	}
-	/* A huge page that came out in small ones does not belong into a huge frame. */
+	/* A huge page that came out as small ones must not get a huge frame. */
 	parcel->came_apart = parcel->huge && !kinds.huge;
 	parcel->recheck = parcel->came_apart;
 	for (unsigned int i = 0; i < PAGE_MAP_WORDS; i++) {
@@ -120,7 +119,7 @@ static bool inspect(struct parcel *parcel, bool all_out)
 
 /* ---- step 3: copy ---- */
 
-static void add_items(struct parcel *parcel, unsigned int first, unsigned int nr_pages)
+static void parcel_add_items(struct parcel *parcel, unsigned int first, unsigned int nr_pages)
 {
 	struct engine_batch *batch = &parcel->batch;
 	size_t offset = (size_t)first * PAGE_BYTES;
@@ -139,8 +138,11 @@ static void add_items(struct parcel *parcel, unsigned int first, unsigned int nr
 	}
 }
 
-/* BUSY leaves every item NOT_ATTEMPTED: the CPU copies then, there is no waiting. */
-static enum parcel_start hand_over(struct lane *lane, struct parcel *parcel)
+/*
+ * Submits the taken pages to the engine. If the engine is BUSY, every item stays NOT_ATTEMPTED, and
+ * the CPU copies instead of waiting.
+ */
+static enum parcel_outcome parcel_submit(struct lane *lane, struct parcel *parcel)
 {
 	const struct engine_ops *ops = lane->channel->engine->ops;
 
@@ -156,7 +158,7 @@ static enum parcel_start hand_over(struct lane *lane, struct parcel *parcel)
 		unsigned int end = map_next(&parcel->taken, start, parcel->nr_pages, false);
 
 		if (start < end)
-			add_items(parcel, start, end - start);
+			parcel_add_items(parcel, start, end - start);
 		at = end;
 	}
 	if (!parcel->batch.nr_items)
@@ -165,14 +167,14 @@ static enum parcel_start hand_over(struct lane *lane, struct parcel *parcel)
 									   : PARCEL_READY;
 }
 
-/* The pages under an item that must not use their frames go back from the slot. */
-static void set_stray(struct parcel *parcel, const struct engine_item *item)
+/* A hung device may still write the item's frames. Its pages go back from the slot. */
+static void parcel_set_stray(struct parcel *parcel, const struct engine_item *item)
 {
 	uintptr_t offset = (uintptr_t)item->src - parcel->slot.addr;
 	unsigned int first = (unsigned int)(offset / PAGE_BYTES);
 	unsigned int nr = DIV_ROUND_UP(item->len_bytes, (uint32_t)PAGE_BYTES);
 
-	/* A huge frame is one: all of it is in doubt. */
+	/* A huge frame is in doubt as a whole. */
 	if (parcel->huge) {
 		first = 0;
 		nr = PAGES_PER_HUGE;
@@ -182,7 +184,8 @@ static void set_stray(struct parcel *parcel, const struct engine_item *item)
 	map_set_range(&parcel->back, first, nr);
 }
 
-static void finish_copy(struct lane *lane, struct parcel *parcel)
+/* The CPU copies what the engine left. */
+static void parcel_finish_copy(struct lane *lane, struct parcel *parcel)
 {
 	for (uint32_t i = 0; i < parcel->batch.nr_items; i++) {
 		struct engine_item *item = &parcel->items[i];
@@ -192,7 +195,7 @@ static void finish_copy(struct lane *lane, struct parcel *parcel)
 			continue;
 		}
 		if (item->state == ENGINE_STRAY) {
-			set_stray(parcel, item);
+			parcel_set_stray(parcel, item);
 			continue;
 		}
 		lane->ferry->cpu_copy->copy(item->dst, item->src, item->len_bytes);
@@ -205,12 +208,12 @@ static void finish_copy(struct lane *lane, struct parcel *parcel)
 /* ---- step 5: spans go back to their pools ---- */
 
 /*
- * Which of a span's pages hold a frame now. Where everything went the plain way that is known; else
- * it is looked up, and where it can't be, or something else is there, the bay is not used again
- * before it has been emptied.
+ * Which pages of a span hold a frame. That is `known` if the parcel took the usual way. Otherwise
+ * this looks it up; if it can't, or finds something else, the bay is not used again before its
+ * extent has been emptied.
  */
-static struct page_map holds(struct parcel *parcel, struct pool *pool, const struct span *span,
-			     const struct page_map *known)
+static struct page_map parcel_span_frames(const struct parcel *parcel, struct pool *pool,
+					  const struct span *span, const struct page_map *known)
 {
 	struct page_kinds kinds;
 	unsigned int nr_there;
@@ -222,18 +225,20 @@ static struct page_map holds(struct parcel *parcel, struct pool *pool, const str
 		return *known;
 	}
 	nr_there = span->nr_pages - map_count(&kinds.absent);
-	/* Pieces of a huge page leave page tables behind where huge frames must go. */
+	/* Small pages of a huge page leave a page table where a huge frame must go. */
 	if (nr_there != map_count(&kinds.movable) || (parcel->huge && nr_there && !kinds.huge) ||
 	    (parcel->huge && parcel->came_apart))
 		pool_distrust(pool, span);
 	return kinds.movable;
 }
 
-static void return_slot(struct lane *lane, struct parcel *parcel)
+static void parcel_return_slot(struct lane *lane, struct parcel *parcel)
 {
-	struct page_map frames = holds(parcel, parcel->source, &parcel->slot, &parcel->taken);
+	struct page_map frames =
+		parcel_span_frames(parcel, parcel->source, &parcel->slot, &parcel->taken);
 
-	/* Somebody may still read these frames by reference: they must not be written again. */
+	/* A socket or a pipe may still reference these frames: free them instead of reusing them.
+	 */
 	if (atomic_load_explicit(&lane->ferry->fresh_frames, memory_order_relaxed) &&
 	    map_count(&frames)) {
 		sys(SYS_madvise, parcel->slot.addr, (size_t)parcel->slot.nr_pages * PAGE_BYTES,
@@ -243,84 +248,112 @@ static void return_slot(struct lane *lane, struct parcel *parcel)
 	pool_put(parcel->source, &parcel->slot, &frames, lane->job->stamp);
 }
 
-static void return_frames(struct lane *lane, struct parcel *parcel)
+static void parcel_return_frames(struct lane *lane, struct parcel *parcel)
 {
 	struct page_map left = {0};
 
 	map_set_range(&left, 0, parcel->frames.nr_pages);
 	for (unsigned int i = 0; i < PAGE_MAP_WORDS; i++)
 		left.word[i] &= ~parcel->arrived.word[i];
-	left = holds(parcel, parcel->target, &parcel->frames, &left);
+	left = parcel_span_frames(parcel, parcel->target, &parcel->frames, &left);
 	pool_put(parcel->target, &parcel->frames, &left, lane->job->stamp);
 }
 
-/* ---- the whole ---- */
+/* ---- the whole way ---- */
 
-/* Pools don't grow while pages are out: whoever waits for those would wait for that, too. */
-static int take_spans(struct lane *lane, struct parcel *parcel, unsigned int nr_pages)
+/*
+ * A pool does not grow while the lane has pages in flight: threads that wait for those pages would
+ * wait for that too. 0, -EAGAIN (a pool has to grow), -ENOMEM.
+ */
+static int parcel_take_spans(struct lane *lane, struct parcel *parcel, unsigned int nr_pages)
 {
-	int err = pool_take_frames(parcel->target, nr_pages, lane->job->stamp, !lane->nr_out,
+	bool may_grow = !lane->nr_in_flight;
+	int err = pool_take_frames(parcel->target, nr_pages, lane->job->stamp, may_grow,
 				   &parcel->frames, &lane->tally.nr_frames_made);
 
 	if (err)
 		return err;
-	err = pool_take_slot(parcel->source, nr_pages, !lane->nr_out, &parcel->slot);
+	err = pool_take_slot(parcel->source, nr_pages, may_grow, &parcel->slot);
 	if (!err)
 		return 0;
 	memset(&parcel->arrived, 0, sizeof(parcel->arrived));
 	parcel->recheck = false;
-	return_frames(lane, parcel);
+	parcel_return_frames(lane, parcel);
 	return err;
 }
 
-static void nothing_out(struct lane *lane)
+static void lane_enter_flight(struct lane *lane)
 {
-	gate_leave(&lane->ferry->outs, lane->door);
+	inflight_limit_enter(&lane->ferry->inflight_limit);
+	gate_enter(&lane->ferry->in_flight_gate, lane->door);
+}
+
+static void lane_leave_flight(struct lane *lane)
+{
+	gate_leave(&lane->ferry->in_flight_gate, lane->door);
 	inflight_limit_leave(&lane->ferry->inflight_limit);
 }
 
-enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr_t at,
-			       unsigned int nr_pages)
+/* From here on the watcher sees the parcel. Called inside `move_gate`. */
+static void parcel_go_live(struct lane *lane, struct parcel *parcel, uintptr_t at,
+			   unsigned int nr_pages)
 {
-	bool changed, all_out = false;
-	int err = take_spans(lane, parcel, nr_pages);
-
-	if (err)
-		return err == -EAGAIN ? PARCEL_LATER : PARCEL_NO_FRAMES;
-	if (!lane->nr_out) {
-		inflight_limit_enter(&lane->ferry->inflight_limit);
-		gate_enter(&lane->ferry->outs, lane->door);
-	}
-	enter(lane);
 	parcel->at = at;
 	parcel->nr_pages = nr_pages;
 	parcel->disturbed = false;
 	memset(&parcel->dropped, 0, sizeof(parcel->dropped));
 	parcel->live = true;
 	lane->nr_live++;
-	parcel->out_since_ns = now_ns();
-	changed = !is_watched(lane, at) ||
-		  watcher_sees_discard(lane->ferry, at, (size_t)nr_pages * PAGE_BYTES);
-	if (!changed)
-		all_out = take_out(lane, parcel);
-	parcel->live = inspect(parcel, all_out);
-	lane->nr_live -= !parcel->live;
-	leave(lane);
-
-	if (!parcel->live) {
-		if (!lane->nr_out)
-			nothing_out(lane);
-		uffd_wake(lane->ferry->uffd, at, (size_t)nr_pages * PAGE_BYTES);
-		return_slot(lane, parcel);
-		return_frames(lane, parcel);
-		return changed ? PARCEL_CHANGED : PARCEL_REFUSED;
-	}
-	lane->nr_out++;
-	return hand_over(lane, parcel);
+	parcel->taken_out_ns = now_ns();
 }
 
-/* MOVE wakes those who wait for the pages it moves; the other pages have waiters too. */
-static void wake_others(struct lane *lane, const struct parcel *parcel)
+/* Has the program unmapped or discarded some of the pages since the run was registered? */
+static bool parcel_has_changed(struct lane *lane, const struct parcel *parcel)
+{
+	const struct discards *discards = &lane->ferry->watcher->discards;
+
+	return !parcel_is_watched(lane, parcel->at) ||
+	       discards_overlap(discards, parcel->at, (size_t)parcel->nr_pages * PAGE_BYTES);
+}
+
+/* Nothing was taken out. A thread may have faulted on the pages meanwhile. */
+static void parcel_abandon(struct lane *lane, struct parcel *parcel)
+{
+	if (!lane->nr_in_flight)
+		lane_leave_flight(lane);
+	uffd_wake(lane->ferry->uffd, parcel->at, (size_t)parcel->nr_pages * PAGE_BYTES);
+	parcel_return_slot(lane, parcel);
+	parcel_return_frames(lane, parcel);
+}
+
+enum parcel_outcome parcel_start(struct lane *lane, struct parcel *parcel, uintptr_t at,
+				 unsigned int nr_pages)
+{
+	bool changed, all_taken;
+	int err = parcel_take_spans(lane, parcel, nr_pages);
+
+	if (err)
+		return err == -EAGAIN ? PARCEL_LATER : PARCEL_NO_FRAMES;
+	if (!lane->nr_in_flight)
+		lane_enter_flight(lane);
+	move_gate_enter(lane);
+	parcel_go_live(lane, parcel, at, nr_pages);
+	changed = parcel_has_changed(lane, parcel);
+	all_taken = !changed && parcel_take_out(lane, parcel);
+	parcel->live = parcel_inspect_slot(parcel, all_taken);
+	lane->nr_live -= !parcel->live;
+	move_gate_leave(lane);
+
+	if (!parcel->live) {
+		parcel_abandon(lane, parcel);
+		return changed ? PARCEL_CHANGED : PARCEL_REFUSED;
+	}
+	lane->nr_in_flight++;
+	return parcel_submit(lane, parcel);
+}
+
+/* MOVE wakes the threads that wait for the pages it moves. This wakes those of other pages. */
+static void parcel_wake_waiters(struct lane *lane, const struct parcel *parcel)
 {
 	uffd_wake(lane->ferry->uffd, parcel->at, (size_t)parcel->nr_pages * PAGE_BYTES);
 	for (unsigned int i = 0; parcel->disturbed && i < parcel->nr_pages; i++)
@@ -331,32 +364,30 @@ static void wake_others(struct lane *lane, const struct parcel *parcel)
 bool parcel_finish(struct lane *lane, struct parcel *parcel)
 {
 	bool disturbed;
-	uint64_t stall_ns;
 
-	finish_copy(lane, parcel);
-	enter(lane);
-	put_in(lane, parcel);
+	parcel_finish_copy(lane, parcel);
+	move_gate_enter(lane);
+	parcel_put_in(lane, parcel);
 	parcel->live = false;
 	lane->nr_live--;
 	disturbed = parcel->disturbed;
-	leave(lane);
+	move_gate_leave(lane);
 	if (disturbed || map_count(&parcel->arrived) != parcel->nr_pages)
-		wake_others(lane, parcel);
-	stall_ns = now_ns() - parcel->out_since_ns;
-	if (!--lane->nr_out)
-		nothing_out(lane);
+		parcel_wake_waiters(lane, parcel);
+	parcel->stall_ns = now_ns() - parcel->taken_out_ns;
+	if (!--lane->nr_in_flight)
+		lane_leave_flight(lane);
 
 	lane->tally.nr_chunks++;
-	lane->tally.max_stall_ns = MAX(lane->tally.max_stall_ns, stall_ns);
-	parcel->stall_ns = stall_ns;
-	return_slot(lane, parcel);
+	lane->tally.max_stall_ns = MAX(lane->tally.max_stall_ns, parcel->stall_ns);
+	parcel_return_slot(lane, parcel);
 	if (map_count(&parcel->stray))
 		return false;
-	return_frames(lane, parcel);
+	parcel_return_frames(lane, parcel);
 	return true;
 }
 
 void parcel_release(struct lane *lane, struct parcel *parcel)
 {
-	return_frames(lane, parcel);
+	parcel_return_frames(lane, parcel);
 }

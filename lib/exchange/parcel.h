@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Take-out, copy, put-in of one parcel. */
+/* A parcel's way: take-out, copy, put-in. */
 #ifndef FERRY_PARCEL_H
 #define FERRY_PARCEL_H
 
@@ -11,30 +11,32 @@
 
 struct lane;
 
-enum parcel_start {
-	PARCEL_READY,   /* out, the engine has done with it: finish it */
-	PARCEL_QUEUED,  /* out; the engine's poll will bring it */
-	PARCEL_REFUSED, /* nothing is out: the kernel refused the first page */
-	PARCEL_NO_FRAMES,
-	PARCEL_LATER,   /* nothing is out: first bring in what else this lane has out */
-	PARCEL_CHANGED, /* nothing is out: the program has unmapped or discarded some of it */
+enum parcel_outcome {
+	PARCEL_READY,  /* in flight, and the engine has done with it: call parcel_finish() */
+	PARCEL_QUEUED, /* in flight: the engine's poll will return it */
+	/* nothing of the parcel is in flight: */
+	PARCEL_REFUSED,   /* the kernel refused to move the first page */
+	PARCEL_NO_FRAMES, /* a pool has no frames or no slot */
+	PARCEL_LATER,     /* a pool has to grow: first put in what this lane has in flight */
+	PARCEL_CHANGED,   /* the program has unmapped or discarded some of the pages */
 };
 
 /*
- * Takes out nr_pages pages at `at` and hands them to the lane's engine channel. source, target,
- * huge and node are set by the caller. Fewer pages may come out than were asked for.
+ * Takes out nr_pages pages at `at` and submits them to the lane's engine channel. The caller has
+ * set source, target, huge and node. Fewer pages may come out than were asked for.
  */
-enum parcel_start parcel_start(struct lane *lane, struct parcel *parcel, uintptr_t at,
-			       unsigned int nr_pages);
+enum parcel_outcome parcel_start(struct lane *lane, struct parcel *parcel, uintptr_t at,
+				 unsigned int nr_pages);
 
 /*
- * After the engine: the CPU copies what it left, everything is put in, spans go back to their
- * pools. Cannot fail: what has not arrived is where it was. Returns false if frames must be kept in
- * quarantine, and with them the parcel, until parcel_release.
+ * Call this once the engine has done with the parcel. The CPU copies what the engine left, every
+ * page is put in, and the spans go back to their pools. This cannot fail: a page that has not
+ * arrived is where it was. False: a hung device may still write frames of the parcel, which stays
+ * in quarantine until parcel_release().
  */
 bool parcel_finish(struct lane *lane, struct parcel *parcel);
 
-/* The device is quiet: quarantined frames are frames again. */
+/* The device is quiet: gives the quarantined frames back to their pool. */
 void parcel_release(struct lane *lane, struct parcel *parcel);
 
 #endif

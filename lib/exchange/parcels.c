@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* The parcels of all lanes. */
 #include "lib/exchange/parcels.h"
 
 void parcels_for_each_live(struct ferry *ferry, parcel_fn fn, void *arg)

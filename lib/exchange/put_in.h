@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Step 4 of the exchange mover: put pages in, whatever became of their mapping meanwhile. */
+/* Step 4 of an exchange: put-in, whatever the program has done to the mapping meanwhile. */
 #ifndef FERRY_PUT_IN_H
 #define FERRY_PUT_IN_H
 
 #include "lib/exchange/parcel.h"
 
 /*
- * Puts in what the parcel's maps say: taken pages from the frames, pages to go back from the slot.
- * Called inside the `moves` gate, and inside it on return. Afterwards
- *   arrived  taken pages that were put in as whole frames;
- *   taken    slot pages that hold a frame now (their content is elsewhere, or was discarded);
- *   back     cleared.
+ * Puts in the pages of the parcel's maps: `taken` from the frames, `back` from the slot. The lane
+ * is inside `move_gate`, and is inside again on return. Afterwards
+ *   arrived  has the taken pages whose new frame is at their address;
+ *   taken    has the slot pages that hold a frame (of content that is elsewhere, or discarded);
+ *   back     is empty.
  */
-void put_in(struct lane *lane, struct parcel *parcel);
+void parcel_put_in(struct lane *lane, struct parcel *parcel);
 
 #endif

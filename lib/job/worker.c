@@ -60,7 +60,7 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 		serve(lane, &unit);
 	}
 	lane_drain(lane);
-	quarantine_release(lane);
+	lane_release_quarantine(lane);
 	lane->tally.worker_cpu_ns = thread_cpu_ns() - cpu_ns;
 	job_add_tally(job, &lane->tally);
 	atomic_store(&job->chunk_bytes, lane->chunk_bytes);

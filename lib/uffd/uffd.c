@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* The userfaultfd: opening one that the exchange mover can use, and its ioctls. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -8,8 +9,11 @@
 #include "base/uapi.h"
 #include "lib/uffd/uffd.h"
 
-/* The call first: it needs no device node. /dev/userfaultfd grants by file permission. */
-static int open_fd(struct uffd_caps *caps)
+/*
+ * Tries the system call first, because it needs no device node. /dev/userfaultfd serves processes
+ * that may open it but lack the privilege for the system call.
+ */
+static int uffd_new_fd(struct uffd_caps *caps)
 {
 	long fd = sys(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	long dev;
@@ -28,7 +32,7 @@ static int open_fd(struct uffd_caps *caps)
 	return (int)fd;
 }
 
-static int handshake(int fd, uint64_t features)
+static int uffd_handshake(int fd, uint64_t features)
 {
 	struct uffdio_api api = {.api = UFFD_API, .features = features};
 
@@ -38,23 +42,23 @@ static int handshake(int fd, uint64_t features)
 static const uint64_t needed_features = UFFD_FEATURE_MOVE | UFFD_FEATURE_EVENT_REMAP |
 					UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP;
 
-/* A failed handshake leaves the descriptor unusable, so the second try needs a new one. */
-static int open_with_features(int *out_fd, struct uffd_caps *caps)
+/* A failed handshake leaves the descriptor unusable, so the second one needs a new descriptor. */
+static int uffd_open_with_features(int *out_fd, struct uffd_caps *caps)
 {
-	int fd = open_fd(caps);
+	int fd = uffd_new_fd(caps);
 	int err;
 
 	if (fd < 0)
 		return fd;
 	caps->events_fork = true;
-	err = handshake(fd, needed_features | UFFD_FEATURE_EVENT_FORK);
+	err = uffd_handshake(fd, needed_features | UFFD_FEATURE_EVENT_FORK);
 	if (err) {
 		sys(SYS_close, fd);
-		fd = open_fd(caps);
+		fd = uffd_new_fd(caps);
 		if (fd < 0)
 			return fd;
 		caps->events_fork = false;
-		err = handshake(fd, needed_features);
+		err = uffd_handshake(fd, needed_features);
 	}
 	if (err) {
 		sys(SYS_close, fd);
@@ -66,8 +70,8 @@ static int open_with_features(int *out_fd, struct uffd_caps *caps)
 	return 0;
 }
 
-/* Does MOVE do here what it should? Two pages there and back, a hole among them. */
-static int probe(int fd)
+/* Checks MOVE on private pages: two pages and a hole there, one page back. */
+static int uffd_probe(int fd)
 {
 	const size_t len = 4 * PAGE_BYTES;
 	long base = sys(SYS_mmap, NULL, 2 * len, PROT_READ | PROT_WRITE,
@@ -91,7 +95,10 @@ static int probe(int fd)
 		err = uffd_move(fd, a, b, PAGE_BYTES, false, &moved);
 	if (!err && *(volatile char *)a != 1)
 		err = -EIO;
-	/* Nobody reads events yet, and munmap would wait for that: rather leave the pages. */
+	/*
+	 * If unregistering fails, leak the pages: munmap would wait for an event that no thread
+	 * reads yet.
+	 */
 	unregister_err = uffd_unregister(fd, a, 2 * len);
 	if (!unregister_err)
 		sys(SYS_munmap, base, 2 * len);
@@ -110,10 +117,10 @@ int uffd_open(int *out_fd, struct uffd_caps *caps)
 		caps->error = ENOSYS;
 		return -ENOSYS;
 	}
-	err = open_with_features(out_fd, caps);
+	err = uffd_open_with_features(out_fd, caps);
 	if (err)
 		return err;
-	err = probe(*out_fd);
+	err = uffd_probe(*out_fd);
 	if (err) {
 		caps->lack = UFFD_LACK_PROBE;
 		caps->error = -err;

@@ -5,41 +5,46 @@
 
 #include "base/base.h"
 
-/* Why a full userfaultfd with MOVE could not be had. */
+/* What is missing for a full userfaultfd with MOVE. */
 enum uffd_lack {
 	UFFD_LACK_NONE,
-	UFFD_LACK_SYSCALL,   /* no userfaultfd in this kernel */
-	UFFD_LACK_PRIVILEGE, /* only user-mode faults would be allowed */
-	UFFD_LACK_KERNEL,    /* kernel older than the fixes that MOVE needs */
-	UFFD_LACK_FEATURE, /* kernel built without MOVE, or PROCMAP_QUERY or PAGEMAP_SCAN missing */
-	UFFD_LACK_PROBE,   /* tried on private pages, and it did not do what it should */
+	UFFD_LACK_SYSCALL,   /* the kernel has no userfaultfd */
+	UFFD_LACK_PRIVILEGE, /* the process may handle user-mode faults only */
+	UFFD_LACK_KERNEL,    /* the kernel lacks fixes that MOVE needs */
+	UFFD_LACK_FEATURE,   /* the kernel lacks MOVE, PROCMAP_QUERY or PAGEMAP_SCAN */
+	UFFD_LACK_PROBE,     /* MOVE of private pages gave a wrong result */
 };
 
 struct uffd_caps {
 	enum uffd_lack lack;
-	int error;          /* the errno behind it, positive */
-	bool events_fork;   /* EVENT_FORK was granted */
+	int error;          /* positive errno of what failed */
+	bool events_fork;   /* the kernel grants EVENT_FORK */
 	bool batched_flush; /* MOVE flushes TLBs once per call */
 	int kernel[3];      /* major, minor, patch */
 };
 
-/* A full-mode, non-blocking userfaultfd with MOVE; says in caps why not. */
+/*
+ * Opens a full-mode, non-blocking userfaultfd with MOVE. On failure caps->lack and caps->error say
+ * what is missing.
+ */
 int __must_check uffd_open(int *out_fd, struct uffd_caps *caps);
 
 int __must_check uffd_register(int fd, uintptr_t start, size_t len_bytes);
 int uffd_unregister(int fd, uintptr_t start, size_t len_bytes);
 
 /*
- * Moves pages src → dst; *moved_bytes tells how far it came, also on failure. Stops at holes unless
- * holes is set.
+ * Moves pages from src to dst. *moved_bytes is how far it came, also on failure. Without `holes` it
+ * stops at the first hole, with -ENOENT.
  */
 int __must_check uffd_move(int fd, uintptr_t dst, uintptr_t src, size_t len_bytes, bool holes,
 			   size_t *moved_bytes);
 /* Copies one page into a hole, whatever the protection of its mapping. */
 int __must_check uffd_copy_page(int fd, uintptr_t dst, uintptr_t src);
-/* From now on to touch the page, which is a hole, is SIGBUS. */
+/* Makes every later access to the page, which is a hole, a SIGBUS. */
 int __must_check uffd_poison_page(int fd, uintptr_t dst);
+/* Maps the zero page into a hole. -EEXIST: a page is there already. */
 int uffd_zero_page(int fd, uintptr_t dst);
+/* Wakes the threads that wait for pages of the range. */
 int uffd_wake(int fd, uintptr_t start, size_t len_bytes);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Memory that mremap(2) makes longer while it is being moved: when the job has ended the library
- * watches nothing of it any more, so the program can.
+ * mremap(2) makes memory longer while a job moves it. After the job the library's userfaultfd has
+ * none of it registered any more, so the program can register it with its own.
  */
 #include <linux/userfaultfd.h>
 #include <stdatomic.h>
@@ -17,10 +17,10 @@
 
 static struct ferry *ferry;
 static char *mem;        /* where the memory is now */
-static char *elsewhere;  /* NULL: it grows where it is */
-static atomic_uint when; /* the ioctl at which it grows; 0: not */
+static char *elsewhere;  /* where it grows to; NULL: in place */
+static atomic_uint when; /* the ioctl after which it grows; 0: none */
 
-static bool grow(void)
+static bool memory_grow(void)
 {
 	long flags = elsewhere ? MREMAP_MAYMOVE | MREMAP_FIXED : 0;
 	long at = sys_raw(SYS_mremap, (long)mem, LEN, 2 * LEN, flags, (long)elsewhere, 0);
@@ -31,8 +31,8 @@ static bool grow(void)
 	return true;
 }
 
-/* Once, right after the call it was set for. */
-static bool hook(long nr, const long args[6], long *ret)
+/* Grows the memory once, right after the ioctl `when`. */
+static bool grow_hook(long nr, const long args[6], long *ret)
 {
 	unsigned int request = (unsigned int)args[1];
 
@@ -43,13 +43,13 @@ static bool hook(long nr, const long args[6], long *ret)
 		return false;
 	*ret = sys_raw(nr, args[0], args[1], args[2], 0, 0, 0);
 	atomic_store(&when, 0);
-	if (!grow())
+	if (!memory_grow())
 		abort();
 	return true;
 }
 
-/* Registers all of it with a userfaultfd of its own, which one of somebody else's would refuse. */
-static bool nobody_watches(char *at, size_t len)
+/* Tries to register the range with another userfaultfd: a mapping has only one. */
+static bool range_is_unwatched(char *at, size_t len)
 {
 	struct uffdio_api api = {.api = UFFD_API};
 	struct uffdio_register watch = {
@@ -60,17 +60,17 @@ static bool nobody_watches(char *at, size_t len)
 	bool free = fd >= 0 && !ioctl(fd, UFFDIO_API, &api) && !ioctl(fd, UFFDIO_REGISTER, &watch);
 
 	if (!free)
-		tap_note("to register it: %s", strerror(errno));
+		tap_note("register: %s", strerror(errno));
 	close(fd);
 	return free;
 }
 
-static bool is_let_go(unsigned int request, char *to, size_t nr_touched)
+static bool job_releases_grown(unsigned int request, char *to, size_t nr_touched)
 {
 	struct move move = {.ferry = ferry, .len = LEN, .mover = FERRY_MOVER_EXCHANGE};
 	bool ok;
 
-	/* Room behind it. */
+	/* Leaves room behind the memory. */
 	mem = memory_new(2 * LEN, false);
 	munmap(mem + LEN, LEN);
 	fill(mem, nr_touched, SEED);
@@ -79,8 +79,8 @@ static bool is_let_go(unsigned int request, char *to, size_t nr_touched)
 	atomic_store(&when, request);
 	ok = !move_run(&move) && !atomic_load(&when);
 	if (!ok)
-		tap_note("it did not grow");
-	ok = ok && is_intact(mem, nr_touched, SEED) && nobody_watches(mem, 2 * LEN);
+		tap_note("the memory did not grow");
+	ok = ok && is_intact(mem, nr_touched, SEED) && range_is_unwatched(mem, 2 * LEN);
 	munmap(mem, 2 * LEN);
 	return ok;
 }
@@ -90,13 +90,15 @@ int main(void)
 	char *room = memory_new(2 * LEN, false);
 
 	ferry = open_exchanging_context(NULL);
-	__atomic_store_n(&sys_hook, hook, __ATOMIC_RELEASE);
+	__atomic_store_n(&sys_hook, grow_hook, __ATOMIC_RELEASE);
 	watchdog(60, "grown memory");
 	tap_plan(3);
-	tap_ok(is_let_go(UFFDIO_REGISTER, NULL, LEN), "memory that grows where it is");
-	tap_ok(is_let_go(UFFDIO_MOVE, NULL, LEN - HUGE_BYTES / 2),
-	       "memory that grows while pages of it are out, its last ones never touched");
-	tap_ok(is_let_go(UFFDIO_REGISTER, room, LEN), "memory that grows and is carried elsewhere");
+	tap_ok(job_releases_grown(UFFDIO_REGISTER, NULL, LEN), "memory that grows in place");
+	tap_ok(job_releases_grown(UFFDIO_MOVE, NULL, LEN - HUGE_BYTES / 2),
+	       "memory that grows while its pages are in flight, and whose last pages were never "
+	       "touched");
+	tap_ok(job_releases_grown(UFFDIO_REGISTER, room, LEN),
+	       "memory that grows and moves elsewhere");
 	ferry_close(ferry);
 	return tap_done();
 }

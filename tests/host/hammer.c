@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Writers and readers hammer all pages while they move, and other threads do to their own lots of
- * the same mapping whatever a program may do to its memory. Every writer keeps a private copy of
- * what it wrote and looks at each word before it writes it again: a lost update can't escape.
+ * Writers and readers hammer all pages while they move. Other threads do everything that a program
+ * may do to its memory, each to a lot of its own in the same mapping. Every writer keeps a private
+ * copy of what it wrote and checks each word before it writes it again, so that the test notices
+ * every lost update.
  *
- * FERRY_TEST_SECONDS=N goes on for N seconds, half a second per phase otherwise.
+ * FERRY_TEST_SECONDS=N runs all phases for N seconds; the default is half a second per phase.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,7 +22,7 @@
 #define LOT_LEN      (1UL << 20)
 #define PIECE_LEN    (64UL << 10)
 #define WORDS        (PAGE_BYTES / sizeof(uint64_t))
-#define STATIC_WORDS 64 /* from here on words of a written page never change */
+#define STATIC_WORDS 64 /* from this word on, a written page never changes */
 
 enum lot {
 	LOT_UNMAP,
@@ -48,7 +49,7 @@ static struct {
 	uint64_t chunk_bytes;
 } h;
 
-static void fail(const char *what, const void *at, uint64_t expected, uint64_t found)
+static void report_failure(const char *what, const void *at, uint64_t expected, uint64_t found)
 {
 	if (!atomic_exchange(&h.failed, true))
 		printf("# %s: at %p (arena + %#lx): expected %#llx, found %#llx\n", what, at,
@@ -56,7 +57,7 @@ static void fail(const char *what, const void *at, uint64_t expected, uint64_t f
 		       (unsigned long long)found);
 }
 
-static bool going(void)
+static bool test_goes_on(void)
 {
 	return !atomic_load_explicit(&h.stop, memory_order_relaxed) &&
 	       !atomic_load_explicit(&h.failed, memory_order_relaxed);
@@ -68,7 +69,7 @@ static bool check_content(const char *what, const char *at, size_t len, uint64_t
 	const uint64_t *word = (const uint64_t *)(at + wrong);
 
 	if (wrong >= 0)
-		fail(what, word, content(seed, (uint64_t)wrong / 8), *word);
+		report_failure(what, word, content(seed, (uint64_t)wrong / 8), *word);
 	return wrong < 0;
 }
 
@@ -79,25 +80,26 @@ static uint64_t *word_of(size_t page, size_t word)
 	return (uint64_t *)(h.arena + page * PAGE_BYTES) + word;
 }
 
-static void *write_all(void *arg)
+static void *writer_run(void *arg)
 {
 	size_t me = (size_t)arg;
 	uint64_t *expected = calloc(NR_WRITTEN, sizeof(*expected)), state = me + 1;
 	unsigned long nr = 0;
 
-	while (going()) {
+	while (test_goes_on()) {
 		size_t page = next_random(&state) % NR_WRITTEN;
 		volatile uint64_t *word = word_of(page, me);
 		uint64_t found = *word;
 
 		if (found != expected[page])
-			fail("lost update", (const void *)word, expected[page], found);
+			report_failure("lost update", (const void *)word, expected[page], found);
 		*word = ++expected[page];
 		nr++;
 	}
 	for (size_t page = 0; page < NR_WRITTEN; page++)
 		if (*word_of(page, me) != expected[page])
-			fail("lost update", word_of(page, me), expected[page], *word_of(page, me));
+			report_failure("lost update", word_of(page, me), expected[page],
+				       *word_of(page, me));
 	atomic_fetch_add(&h.updates, nr);
 	free(expected);
 	return NULL;
@@ -109,25 +111,25 @@ static bool check_static(size_t page, const char *what)
 		uint64_t expected = content(page, w), found = *word_of(page, w);
 
 		if (found != expected) {
-			fail(what, word_of(page, w), expected, found);
+			report_failure(what, word_of(page, w), expected, found);
 			return false;
 		}
 	}
 	return true;
 }
 
-static void *read_all(void *arg __maybe_unused)
+static void *reader_run(void *arg __maybe_unused)
 {
 	uint64_t state = 99;
 
-	while (going())
+	while (test_goes_on())
 		check_static(next_random(&state) % NR_WRITTEN, "reader");
 	return NULL;
 }
 
-static void *fork_often(void *arg __maybe_unused)
+static void *forker_run(void *arg __maybe_unused)
 {
-	while (going()) {
+	while (test_goes_on()) {
 		int status = 0;
 		pid_t child = fork();
 
@@ -138,24 +140,24 @@ static void *fork_often(void *arg __maybe_unused)
 			_exit(0);
 		}
 		if (child < 0 || waitpid(child, &status, 0) != child || status)
-			fail("child", NULL, 0, (uint64_t)status);
+			report_failure("child", NULL, 0, (uint64_t)status);
 		atomic_fetch_add(&h.forks, 1);
 		usleep(20000);
 	}
 	return NULL;
 }
 
-/* ---- what is done to the lots, piece by piece ---- */
+/* ---- what threads do to their lots, piece by piece ---- */
 
 static void unmap_piece(char *at, uint64_t seed)
 {
 	munmap(at, PIECE_LEN);
 	if (mmap(at, PIECE_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
 		 0) != at)
-		fail("mmap", at, 0, (uint64_t)errno);
+		report_failure("mmap", at, 0, (uint64_t)errno);
 	for (size_t i = 0; i < PIECE_LEN; i += PAGE_BYTES)
 		if (*(uint64_t *)(at + i))
-			fail("new mapping", at + i, 0, *(uint64_t *)(at + i));
+			report_failure("new mapping", at + i, 0, *(uint64_t *)(at + i));
 	fill(at, PIECE_LEN, seed);
 }
 
@@ -163,22 +165,22 @@ static void protect_piece(char *at, uint64_t seed)
 {
 	fill(at, PIECE_LEN, seed);
 	if (mprotect(at, PIECE_LEN, PROT_READ))
-		fail("mprotect", at, 0, (uint64_t)errno);
+		report_failure("mprotect", at, 0, (uint64_t)errno);
 	check_content("read-only", at, PIECE_LEN, seed);
 	mprotect(at, PIECE_LEN, PROT_NONE);
 	mprotect(at, PIECE_LEN, PROT_READ | PROT_WRITE);
 }
 
-static void carry(char *from, char *to)
+static void carry_page(char *from, char *to)
 {
 	if (mremap(from, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
 		   to) == MAP_FAILED)
-		fail("mremap", from, 0, (uint64_t)errno);
+		report_failure("mremap", from, 0, (uint64_t)errno);
 }
 
 /*
- * Page by page: while part of a mapping is registered it is two, and mremap takes only one. Without
- * DONTUNMAP somebody else's mapping might get into the hole.
+ * One call per page: while part of a mapping is registered the kernel splits it in two, and mremap
+ * takes only one. Without DONTUNMAP another thread's mapping could take the place that became free.
  */
 static void remap_piece(char *at, uint64_t seed)
 {
@@ -189,22 +191,22 @@ static void remap_piece(char *at, uint64_t seed)
 			     -1, 0);
 	fill(at, PIECE_LEN, seed);
 	for (size_t i = 0; i < PIECE_LEN; i += PAGE_BYTES)
-		carry(at + i, aside + i);
+		carry_page(at + i, aside + i);
 	check_content("after mremap", aside, PIECE_LEN, seed);
 	for (size_t i = 0; i < PIECE_LEN; i += PAGE_BYTES)
-		carry(aside + i, at + i);
+		carry_page(aside + i, at + i);
 }
 
 static void discard_piece(char *at, uint64_t seed)
 {
 	fill(at, PIECE_LEN, seed);
 	if (madvise(at, PIECE_LEN, MADV_DONTNEED))
-		fail("madvise", at, 0, (uint64_t)errno);
+		report_failure("madvise", at, 0, (uint64_t)errno);
 	for (int again = 0; again < 2; again++) {
 		for (size_t i = 0; i < PIECE_LEN; i += 8)
 			if (*(volatile uint64_t *)(at + i))
-				fail("discarded memory came back", at + i, 0,
-				     *(uint64_t *)(at + i));
+				report_failure("discarded memory came back", at + i, 0,
+					       *(uint64_t *)(at + i));
 		usleep(200);
 	}
 	fill(at, PIECE_LEN, seed);
@@ -214,12 +216,12 @@ static void lock_piece(char *at, uint64_t seed)
 {
 	fill(at, PIECE_LEN, seed);
 	if (syscall(SYS_mlock, at, PIECE_LEN) && errno != ENOMEM && errno != EPERM)
-		fail("mlock", at, 0, (uint64_t)errno);
+		report_failure("mlock", at, 0, (uint64_t)errno);
 	check_content("locked", at, PIECE_LEN, seed);
 	syscall(SYS_munlock, at, PIECE_LEN);
 }
 
-/* Out to a file and in again, past the page cache: by DMA from and to the pages. */
+/* Writes to a file and reads from it past the page cache, by DMA from and to the pages. */
 static void direct_piece(char *at, uint64_t seed)
 {
 	static int fd = -2;
@@ -230,10 +232,10 @@ static void direct_piece(char *at, uint64_t seed)
 	if (fd < 0)
 		return;
 	if (pwrite(fd, at, PIECE_LEN, 0) != (ssize_t)PIECE_LEN)
-		fail("O_DIRECT write", at, 0, (uint64_t)errno);
+		report_failure("O_DIRECT write", at, 0, (uint64_t)errno);
 	fill(at, PIECE_LEN, seed + 1);
 	if (pread(fd, at, PIECE_LEN, 0) != (ssize_t)PIECE_LEN)
-		fail("O_DIRECT read", at, 0, (uint64_t)errno);
+		report_failure("O_DIRECT read", at, 0, (uint64_t)errno);
 }
 
 static void remote_piece(char *at, uint64_t seed)
@@ -243,12 +245,12 @@ static void remote_piece(char *at, uint64_t seed)
 
 	fill(copy, PIECE_LEN, seed);
 	if (process_vm_writev(getpid(), &here, 1, &there, 1, 0) != (ssize_t)PIECE_LEN)
-		fail("process_vm_writev", at, 0, (uint64_t)errno);
+		report_failure("process_vm_writev", at, 0, (uint64_t)errno);
 	memset(copy, 0, sizeof(copy));
 	if (process_vm_readv(getpid(), &here, 1, &there, 1, 0) != (ssize_t)PIECE_LEN)
-		fail("process_vm_readv", at, 0, (uint64_t)errno);
+		report_failure("process_vm_readv", at, 0, (uint64_t)errno);
 	if (first_wrong(copy, PIECE_LEN, seed) >= 0)
-		fail("process_vm_readv", at, 0, 1);
+		report_failure("process_vm_readv", at, 0, 1);
 }
 
 static void (*const lot_pieces[NR_LOTS])(char *, uint64_t) = {
@@ -257,14 +259,14 @@ static void (*const lot_pieces[NR_LOTS])(char *, uint64_t) = {
 	[LOT_REMOTE] = remote_piece,
 };
 
-/* Each piece keeps its content until its next turn, and is looked at then. */
-static void *work_lot(void *arg)
+/* Each piece keeps its content until its next turn, which begins with a check. */
+static void *lot_run(void *arg)
 {
 	size_t lot = (size_t)arg;
 	char *base = h.arena + WRITTEN_LEN + lot * LOT_LEN;
 	uint64_t seeds[LOT_LEN / PIECE_LEN] = {0}, state = lot, seed = 1;
 
-	while (going()) {
+	while (test_goes_on()) {
 		size_t piece = next_random(&state) % (LOT_LEN / PIECE_LEN);
 		char *at = base + piece * PIECE_LEN;
 
@@ -281,12 +283,12 @@ static void *work_lot(void *arg)
 
 /* ---- the movers ---- */
 
-static void *move_often(void *arg)
+static void *mover_run(void *arg)
 {
 	uint64_t state = (uint64_t)(uintptr_t)arg + 7;
 	struct ferry *ferry = h.ferry[(size_t)arg % 2];
 
-	while (going()) {
+	while (test_goes_on()) {
 		static const unsigned int lanes[] = {0, FERRY_MOVE_TOGETHER, FERRY_MOVE_APART};
 		size_t len = next_random(&state) % 2 ? ARENA_LEN : WRITTEN_LEN;
 		size_t from = next_random(&state) % (len / PAGE_BYTES) * PAGE_BYTES;
@@ -307,7 +309,7 @@ static void *move_often(void *arg)
 		}
 		err = move_run(&move);
 		if (err || !adds_up(&move.result))
-			fail("job", move.addr, 0, (uint64_t)-err);
+			report_failure("job", move.addr, 0, (uint64_t)-err);
 		atomic_fetch_add(&h.moved, exchanged(&move));
 	}
 	return NULL;
@@ -333,7 +335,7 @@ static const struct phase {
 	{"sdxi:model", 256 << 10, false, false},
 };
 
-static bool open_contexts(const struct phase *phase)
+static bool phase_open_contexts(const struct phase *phase)
 {
 	struct ferry_options options = FERRY_OPTIONS_INIT;
 
@@ -348,7 +350,7 @@ static bool open_contexts(const struct phase *phase)
 	return true;
 }
 
-static void set_up(const struct phase *phase)
+static void phase_set_up(const struct phase *phase)
 {
 	h.arena = memory_new(ARENA_LEN, phase->huge);
 	for (size_t page = 0; page < NR_WRITTEN; page++)
@@ -363,22 +365,23 @@ static void set_up(const struct phase *phase)
 		atomic_store(&h.rounds[lot], 0);
 }
 
-static void run_phase(const struct phase *phase, double seconds)
+static void phase_run(const struct phase *phase, double seconds)
 {
 	pthread_t threads[NR_WRITERS + NR_LOTS + 4];
 	unsigned int nr = 0;
 
-	set_up(phase);
+	phase_set_up(phase);
 	for (size_t i = 0; i < NR_WRITERS; i++)
-		pthread_create(&threads[nr++], NULL, write_all, (void *)i);
+		pthread_create(&threads[nr++], NULL, writer_run, (void *)i);
 	for (size_t i = 0; i < NR_LOTS; i++)
-		pthread_create(&threads[nr++], NULL, work_lot, (void *)i);
+		pthread_create(&threads[nr++], NULL, lot_run, (void *)i);
 	for (size_t i = 0; i < 2; i++)
-		pthread_create(&threads[nr++], NULL, move_often, (void *)i);
-	pthread_create(&threads[nr++], NULL, read_all, NULL);
-	pthread_create(&threads[nr++], NULL, fork_often, NULL);
-	/* On a crowded machine it may take a while until anything gets moved. */
-	for (double left = seconds; (left > 0 || !atomic_load(&h.moved)) && going(); left -= 0.05)
+		pthread_create(&threads[nr++], NULL, mover_run, (void *)i);
+	pthread_create(&threads[nr++], NULL, reader_run, NULL);
+	pthread_create(&threads[nr++], NULL, forker_run, NULL);
+	/* On a busy machine it may take a while until the first page has moved. */
+	for (double left = seconds; (left > 0 || !atomic_load(&h.moved)) && test_goes_on();
+	     left -= 0.05)
 		usleep(50000);
 	atomic_store(&h.stop, true);
 	for (unsigned int i = 0; i < nr; i++)
@@ -388,7 +391,7 @@ static void run_phase(const struct phase *phase, double seconds)
 	munmap(h.arena, ARENA_LEN);
 }
 
-static void say_counts(void)
+static void phase_note_counts(void)
 {
 	printf("# %lu pages exchanged, %lu updates, %lu forks", h.moved, h.updates, h.forks);
 	for (unsigned int lot = 0; lot < NR_LOTS; lot++)
@@ -406,7 +409,7 @@ int main(void)
 		const char *lack;
 
 		watchdog(90 + (unsigned int)(3 * seconds), phase->engine);
-		if (!open_contexts(phase)) {
+		if (!phase_open_contexts(phase)) {
 			tap_skip(ferry_open_error(), "%s", phase->engine);
 			continue;
 		}
@@ -415,10 +418,10 @@ int main(void)
 			tap_skip(lack, "%s", phase->engine);
 		} else {
 			atomic_store(&h.failed, false);
-			run_phase(phase, seconds);
-			say_counts();
+			phase_run(phase, seconds);
+			phase_note_counts();
 			tap_ok(!h.failed && h.moved && h.updates,
-			       "%s, %s pages, chunks of %llu: nothing lost", phase->engine,
+			       "%s, %s pages, chunks of %llu: nothing is lost", phase->engine,
 			       phase->huge ? "huge" : "small",
 			       (unsigned long long)phase->chunk_bytes);
 		}

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Memory that the kernel merges (KSM) while it moves: what is merged moves or stays as it does for
- * the system call, and no byte is lost while pages merge, move, and come apart by being written.
- * KSM is switched on for this, and set back to what it was.
+ * The kernel merges memory (KSM) while a job moves it. Merged pages move or stay as they do for the
+ * system call, and no byte is lost while pages merge, move, and are unmerged by writes. The test
+ * switches KSM on and restores its settings.
  *
- * FERRY_TEST_SECONDS=N goes on for N seconds, one otherwise.
+ * FERRY_TEST_SECONDS=N runs for N seconds; the default is one second.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,7 +19,7 @@
 #define NR_WRITERS  2
 #define NR_PAGES    1024UL
 #define LEN         (NR_PAGES * PAGE_BYTES)
-#define NR_CONTENTS 4 /* each is that of many pages */
+#define NR_CONTENTS 4 /* many pages have the same one */
 #define WAIT_TURNS  2000
 
 static char *arena;
@@ -51,7 +51,7 @@ static long read_number(const char *path)
 	return number;
 }
 
-static bool set(const struct setting *setting, long value)
+static bool setting_write(const struct setting *setting, long value)
 {
 	char path[128];
 	FILE *f;
@@ -64,8 +64,11 @@ static bool set(const struct setting *setting, long value)
 	return !fclose(f);
 }
 
-/* One test at a time has it, or the settings that another has made would be set back for good. */
-static bool switch_on(void)
+/*
+ * The lock lets one test at a time change the settings. Without it a test could save the settings
+ * of another one, and restore those for good.
+ */
+static bool ksm_switch_on(void)
 {
 	int lock = open("/sys/kernel/mm/ksm/run", O_RDONLY | O_CLOEXEC);
 	char path[128];
@@ -75,20 +78,20 @@ static bool switch_on(void)
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
 		snprintf(path, sizeof(path), "/sys/kernel/mm/ksm/%s", settings[i].name);
 		settings[i].before = read_number(path);
-		if (settings[i].before < 0 || !set(&settings[i], settings[i].wanted))
+		if (settings[i].before < 0 || !setting_write(&settings[i], settings[i].wanted))
 			return false;
 	}
 	return true;
 }
 
-static void set_back(void)
+static void ksm_restore(void)
 {
 	for (size_t i = ARRAY_SIZE(settings); i-- > 0;)
 		if (settings[i].before >= 0)
-			set(&settings[i], settings[i].before);
+			setting_write(&settings[i], settings[i].before);
 }
 
-static long nr_merged(void)
+static long ksm_nr_merged(void)
 {
 	return read_number("/proc/self/ksm_merging_pages");
 }
@@ -114,28 +117,28 @@ static void write_page(size_t page, uint64_t seed)
 	fill(page_at(page), PAGE_BYTES, seeds[page]);
 }
 
-static bool all_right(const char *when)
+static bool all_pages_right(const char *when)
 {
 	for (size_t page = 0; page < NR_PAGES; page++)
 		check_page(page, when);
 	return !failed;
 }
 
-static bool make_merged(void)
+static bool memory_merge(void)
 {
 	arena = memory_new(LEN, false);
 	for (size_t page = 0; page < NR_PAGES; page++)
 		write_page(page, page);
 	if (madvise(arena, LEN, MADV_MERGEABLE))
 		return false;
-	for (int i = 0; i < WAIT_TURNS && nr_merged() < (long)NR_PAGES / 2; i++)
+	for (int i = 0; i < WAIT_TURNS && ksm_nr_merged() < (long)NR_PAGES / 2; i++)
 		usleep(10000);
-	return nr_merged() >= (long)NR_PAGES / 2;
+	return ksm_nr_merged() >= (long)NR_PAGES / 2;
 }
 
 /* ---- tests ---- */
 
-static void ask_kernel(int *status)
+static void kernel_move_all(int *status)
 {
 	static void *pages[NR_PAGES];
 	static int nodes[NR_PAGES];
@@ -156,18 +159,19 @@ static void test_merged(void)
 			    .len = LEN,
 			    .mover = FERRY_MOVER_EXCHANGE,
 			    .status = by_job};
-	long before = nr_merged();
+	long before = ksm_nr_merged();
 	int err = move_run(&move);
 
 	print_result(&move.result);
-	tap_note("%ld merged pages before, %ld after", before, nr_merged());
-	tap_ok(!err && adds_up(&move.result) && all_right("after a move"),
-	       "merged pages are asked to move: every byte is right");
-	ask_kernel(by_kernel);
-	tap_ok(!memcmp(by_job, by_kernel, sizeof(by_job)), "their statuses are the system call's");
+	tap_note("%ld merged pages before, %ld after", before, ksm_nr_merged());
+	tap_ok(!err && adds_up(&move.result) && all_pages_right("after a move"),
+	       "a job moves merged pages: every byte is right");
+	kernel_move_all(by_kernel);
+	tap_ok(!memcmp(by_job, by_kernel, sizeof(by_job)),
+	       "their statuses are those of the system call");
 }
 
-static void *write_often(void *arg)
+static void *writer_run(void *arg)
 {
 	size_t me = (size_t)arg;
 	uint64_t state = me + 1;
@@ -176,14 +180,14 @@ static void *write_often(void *arg)
 		uint64_t random = next_random(&state);
 		size_t page = random % (NR_PAGES / NR_WRITERS) * NR_WRITERS + me;
 
-		check_page(page, "before it is written again");
+		check_page(page, "before the next write");
 		write_page(page, random >> 40);
 		atomic_fetch_add(&nr_writes, 1);
 	}
 	return NULL;
 }
 
-static void *move_often(void *arg __maybe_unused)
+static void *mover_run(void *arg __maybe_unused)
 {
 	while (!stop && !failed) {
 		struct move move = {
@@ -203,19 +207,19 @@ static void test_hammered(void)
 	long most = 0;
 
 	for (size_t i = 0; i < NR_WRITERS; i++)
-		pthread_create(&threads[i], NULL, write_often, (void *)i);
-	pthread_create(&threads[NR_WRITERS], NULL, move_often, NULL);
-	/* However long it takes until anything has happened at all. */
+		pthread_create(&threads[i], NULL, writer_run, (void *)i);
+	pthread_create(&threads[NR_WRITERS], NULL, mover_run, NULL);
+	/* Goes on until a page has moved and one was written, however long that takes. */
 	for (; (left > 0 || !nr_exchanged || !nr_writes) && !failed; left -= 0.05) {
 		usleep(50000);
-		most = MAX(most, nr_merged());
+		most = MAX(most, ksm_nr_merged());
 	}
 	atomic_store(&stop, true);
 	for (size_t i = 0; i <= NR_WRITERS; i++)
 		pthread_join(threads[i], NULL);
 	tap_note("%lu pages exchanged, %lu written, at most %ld merged", nr_exchanged, nr_writes,
 		 most);
-	tap_ok(all_right("at the end"), "pages merge, move and are written: nothing lost");
+	tap_ok(all_pages_right("at the end"), "pages merge, move and are written: no byte is lost");
 }
 
 static int test_all(void)
@@ -229,8 +233,8 @@ static int test_all(void)
 		lack = ferry_open_error();
 	if (!lack)
 		lack = no_exchange(ferry);
-	if (!lack && !make_merged())
-		lack = "KSM merges nothing here";
+	if (!lack && !memory_merge())
+		lack = "KSM does not merge this memory";
 	if (lack) {
 		for (int i = 0; i < NR_TESTS; i++)
 			tap_skip(lack, "KSM");
@@ -242,7 +246,7 @@ static int test_all(void)
 	return tap_done();
 }
 
-/* The test runs in a child, so that KSM is set back whatever becomes of it. */
+/* The test runs in a child, so that the parent restores KSM even if the test crashes. */
 static pid_t child;
 
 static void end_child(int sig __maybe_unused)
@@ -257,8 +261,8 @@ int main(void)
 	tap_plan(NR_TESTS);
 	signal(SIGTERM, end_child);
 	signal(SIGINT, end_child);
-	if (!switch_on()) {
-		set_back();
+	if (!ksm_switch_on()) {
+		ksm_restore();
 		for (int i = 0; i < NR_TESTS; i++)
 			tap_skip("KSM can't be switched on", "KSM");
 		return tap_done();
@@ -271,6 +275,6 @@ int main(void)
 	}
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
-	set_back();
+	ksm_restore();
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Every kind of mapping in a job: content stays, statuses and reasons are true, what can't be
- * exchanged goes to the kernel mover, and huge pages stay huge.
+ * A job moves every kind of mapping. No content is lost, statuses and reasons are true, pages that
+ * can't be exchanged go to the kernel mover, and huge pages stay huge.
  */
 #include <linux/io_uring.h>
 #include <linux/userfaultfd.h>
@@ -20,8 +20,8 @@ static struct ferry *ferry;
 static int status[NR_PAGES];
 static struct move move;
 
-/* Moves it all; true if the job ended well and its numbers add up. */
-static bool moves(void *mem, size_t len)
+/* Moves [mem, mem + len). True if the job succeeded and its counters add up. */
+static bool job_moves(void *mem, size_t len)
 {
 	move = (struct move){.ferry = ferry,
 			     .addr = mem,
@@ -31,12 +31,12 @@ static bool moves(void *mem, size_t len)
 	return !move_run(&move) && adds_up(&move.result);
 }
 
-static uint64_t because(enum ferry_reason reason)
+static uint64_t nr_pages_because(enum ferry_reason reason)
 {
 	return move.result.pages_by_reason[reason];
 }
 
-static bool all_are(int expected)
+static bool statuses_are(int expected)
 {
 	for (size_t i = 0; i < NR_PAGES; i++)
 		if (status[i] != expected)
@@ -60,21 +60,22 @@ static uint64_t nr_pages_on(void *mem, int node)
 }
 
 /*
- * All of it is there, none was exchanged, and for that reason. Nor does the kernel move what is on
- * the node already.
+ * The kernel mover moves all LEN bytes, for the given reason. No page is exchanged, and pages that
+ * are on the node already count as in place.
  */
-static bool kernel_moves(void *mem, enum ferry_reason reason)
+static bool kernel_mover_moves(void *mem, enum ferry_reason reason)
 {
 	uint64_t nr_there = nr_pages_on(mem, some_node());
-	bool ok = moves(mem, LEN) && !exchanged(&move) && because(reason) == NR_PAGES &&
-		  move.result.nr_in_place == nr_there && all_are(some_node());
+	bool ok = job_moves(mem, LEN) && !exchanged(&move) &&
+		  nr_pages_because(reason) == NR_PAGES && move.result.nr_in_place == nr_there &&
+		  statuses_are(some_node());
 
 	if (!ok)
 		print_result(&move.result);
 	return ok & is_intact(mem, LEN, 9);
 }
 
-static bool private_memory(void)
+static bool test_private_memory(void)
 {
 	char *mem = memory_new(LEN, false);
 	uint64_t before;
@@ -82,13 +83,13 @@ static bool private_memory(void)
 
 	fill(mem, LEN, 9);
 	before = frame_of(mem);
-	ok = moves(mem, LEN) && exchanged(&move) == NR_PAGES && all_are(some_node()) &&
+	ok = job_moves(mem, LEN) && exchanged(&move) == NR_PAGES && statuses_are(some_node()) &&
 	     is_intact(mem, LEN, 9) && (!before || frame_of(mem) != before);
 	munmap(mem, LEN);
 	return ok;
 }
 
-/* How much of the mapping around mem is in huge pages, by smaps. */
+/* How many bytes of the mapping around mem are in huge pages, according to smaps. */
 static size_t huge_bytes(const void *mem)
 {
 	FILE *smaps = fopen("/proc/self/smaps", "re");
@@ -107,39 +108,40 @@ static size_t huge_bytes(const void *mem)
 	return found;
 }
 
-static bool huge_pages(void)
+static bool test_huge_pages(void)
 {
 	char *mem = memory_new(LEN, true);
 	bool ok = true;
 
 	fill(mem, LEN, 9);
 	if (huge_bytes(mem) == LEN) {
-		ok = moves(mem, LEN) && exchanged(&move) == NR_PAGES && huge_bytes(mem) == LEN &&
-		     moves(mem + 5 * PAGE_BYTES, PAGES_PER_HUGE * PAGE_BYTES / 2);
+		ok = job_moves(mem, LEN) && exchanged(&move) == NR_PAGES &&
+		     huge_bytes(mem) == LEN &&
+		     job_moves(mem + 5 * PAGE_BYTES, PAGES_PER_HUGE * PAGE_BYTES / 2);
 		if (huge_bytes(mem) != LEN) {
-			tap_note("moving a part has split a huge page");
+			tap_note("a move of a part has split a huge page");
 			ok = false;
 		}
 	} else {
-		tap_note("no huge pages to be had here");
+		tap_note("the kernel gives no huge pages here");
 	}
 	ok &= is_intact(mem, LEN, 9);
 	munmap(mem, LEN);
 	return ok;
 }
 
-static bool shared_memory(void)
+static bool test_shared_memory(void)
 {
 	char *mem = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	bool ok;
 
 	fill(mem, LEN, 9);
-	ok = kernel_moves(mem, FERRY_REASON_MAPPING);
+	ok = kernel_mover_moves(mem, FERRY_REASON_MAPPING);
 	munmap(mem, LEN);
 	return ok;
 }
 
-static bool private_file(void)
+static bool test_private_file(void)
 {
 	int fd = open("/var/tmp", O_TMPFILE | O_RDWR, 0600);
 	char *mem;
@@ -149,13 +151,13 @@ static bool private_file(void)
 		return false;
 	mem = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 	fill(mem, LEN, 9);
-	ok = kernel_moves(mem, FERRY_REASON_MAPPING);
+	ok = kernel_mover_moves(mem, FERRY_REASON_MAPPING);
 	munmap(mem, LEN);
 	close(fd);
 	return ok;
 }
 
-static bool protected_memory(void)
+static bool test_protected_memory(void)
 {
 	static const int protections[] = {PROT_READ, PROT_READ | PROT_WRITE | PROT_EXEC};
 	bool ok = true;
@@ -165,54 +167,54 @@ static bool protected_memory(void)
 
 		fill(mem, LEN, 9);
 		if (!mprotect(mem, LEN, protections[i]))
-			ok &= kernel_moves(mem, FERRY_REASON_MAPPING);
+			ok &= kernel_mover_moves(mem, FERRY_REASON_MAPPING);
 		munmap(mem, LEN);
 	}
 	return ok;
 }
 
-static bool locked_memory(void)
+static bool test_locked_memory(void)
 {
 	char *mem = memory_new(LEN, false);
 	bool ok;
 
 	fill(mem, LEN, 9);
-	/* Sanitizers make mlock(3) do nothing. */
+	/* With sanitizers mlock(3) does nothing. */
 	if (syscall(SYS_mlock, mem, LEN)) {
 		tap_note("mlock is not allowed here");
 		munmap(mem, LEN);
 		return true;
 	}
-	ok = kernel_moves(mem, FERRY_REASON_REFUSED);
+	ok = kernel_mover_moves(mem, FERRY_REASON_REFUSED);
 	syscall(SYS_munlock, mem, LEN);
 	munmap(mem, LEN);
 	return ok;
 }
 
-static bool absent_memory(void)
+static bool test_absent_memory(void)
 {
 	char *mem = memory_new(LEN, false);
-	bool ok = moves(mem, LEN) && all_are(-ENOENT) && move.result.nr_failed == NR_PAGES;
+	bool ok = job_moves(mem, LEN) && statuses_are(-ENOENT) && move.result.nr_failed == NR_PAGES;
 
-	/* Reading maps the zero page, which is nobody's to move. */
+	/* A read maps the zero page, which can't move. */
 	ok &= is_intact(mem, 0, 0) && !*(volatile char *)mem;
-	ok &= moves(mem, LEN) && status[0] < 0 && status[1] == -ENOENT &&
+	ok &= job_moves(mem, LEN) && status[0] < 0 && status[1] == -ENOENT &&
 	      move.result.nr_failed == NR_PAGES;
-	/* Every other page is there. */
+	/* Every other page is present. */
 	for (size_t at = 0; at < LEN; at += 2 * PAGE_BYTES)
 		fill(mem + at, PAGE_BYTES, at);
-	ok &= moves(mem, LEN) && exchanged(&move) == NR_PAGES / 2;
+	ok &= job_moves(mem, LEN) && exchanged(&move) == NR_PAGES / 2;
 	for (size_t i = 0; i < NR_PAGES; i++)
 		ok &= i % 2 ? status[i] == -ENOENT && !mem[i * PAGE_BYTES]
 			    : status[i] == some_node() &&
 				      is_intact(mem + i * PAGE_BYTES, PAGE_BYTES, i * PAGE_BYTES);
 	munmap(mem, LEN);
-	/* Nothing mapped at all. */
-	ok &= moves(mem, LEN) && move.result.nr_failed == NR_PAGES && status[0] < 0;
+	/* Nothing is mapped. */
+	ok &= job_moves(mem, LEN) && move.result.nr_failed == NR_PAGES && status[0] < 0;
 	return ok;
 }
 
-static bool shared_after_fork(void)
+static bool test_shared_after_fork(void)
 {
 	char *mem = memory_new(LEN, false);
 	int wait_here[2], ended = -1;
@@ -231,18 +233,18 @@ static bool shared_after_fork(void)
 			;
 		_exit(!is_intact(mem, LEN, 9));
 	}
-	ok = kernel_moves(mem, FERRY_REASON_REFUSED);
+	ok = kernel_mover_moves(mem, FERRY_REASON_REFUSED);
 	close(wait_here[1]);
 	close(wait_here[0]);
 	waitpid(child, &ended, 0);
 	ok &= !ended;
-	ok &= moves(mem, LEN) && is_intact(mem, LEN, 9);
+	ok &= job_moves(mem, LEN) && is_intact(mem, LEN, 9);
 	munmap(mem, LEN);
 	return ok;
 }
 
-/* Pinned for long by io_uring: these pages must stay the very frames that they are. */
-static bool pinned_memory(void)
+/* io_uring pins pages for long: they must keep their frames. */
+static bool test_pinned_memory(void)
 {
 	struct io_uring_params params = {0};
 	int ring = (int)syscall(SYS_io_uring_setup, 4, &params);
@@ -253,19 +255,19 @@ static bool pinned_memory(void)
 
 	fill(mem, LEN, 9);
 	if (ring < 0 || syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &pinned, 1)) {
-		tap_note("no io_uring here: %s", strerror(errno));
+		tap_note("io_uring is not available: %s", strerror(errno));
 		return true;
 	}
 	before = frame_of(pinned.iov_base);
-	ok = moves(mem, LEN) && is_intact(mem, LEN, 9) && frame_of(pinned.iov_base) == before &&
+	ok = job_moves(mem, LEN) && is_intact(mem, LEN, 9) && frame_of(pinned.iov_base) == before &&
 	     frame_of(mem + (1 << 20) + (1 << 19)) && exchanged(&move) < NR_PAGES;
 	close(ring);
 	munmap(mem, LEN);
 	return ok;
 }
 
-/* The program's own userfaultfd watches the middle: it goes on to work. */
-static bool watched_memory(void)
+/* The program's own userfaultfd watches the middle, and keeps working. */
+static bool test_watched_memory(void)
 {
 	struct uffdio_api api = {.api = UFFD_API};
 	char *mem = memory_new(LEN, false);
@@ -279,8 +281,9 @@ static bool watched_memory(void)
 	fill(mem, LEN, 9);
 	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &watch))
 		return false;
-	ok = moves(mem, LEN) && because(FERRY_REASON_UFFD_BUSY) == (1 << 20) / PAGE_BYTES &&
-	     all_are(some_node()) && is_intact(mem, LEN, 9);
+	ok = job_moves(mem, LEN) &&
+	     nr_pages_because(FERRY_REASON_UFFD_BUSY) == (1 << 20) / PAGE_BYTES &&
+	     statuses_are(some_node()) && is_intact(mem, LEN, 9);
 	if (!ok)
 		print_result(&move.result);
 	close(fd);
@@ -288,7 +291,7 @@ static bool watched_memory(void)
 	return ok;
 }
 
-static bool merged_memory(void)
+static bool test_merged_memory(void)
 {
 	char *mem = memory_new(LEN, false);
 	bool ok;
@@ -296,14 +299,14 @@ static bool merged_memory(void)
 	for (size_t at = 0; at < LEN; at += PAGE_BYTES)
 		fill(mem + at, PAGE_BYTES, 7);
 	madvise(mem, LEN, MADV_MERGEABLE);
-	ok = moves(mem, LEN) && move.result.nr_moved == NR_PAGES;
+	ok = job_moves(mem, LEN) && move.result.nr_moved == NR_PAGES;
 	for (size_t at = 0; ok && at < LEN; at += PAGE_BYTES)
 		ok = is_intact(mem + at, PAGE_BYTES, 7);
 	munmap(mem, LEN);
 	return ok;
 }
 
-/* What the kernel has merged with the caller's stack is not the caller's stack. */
+/* The kernel merges neighbouring mappings with the caller's stack. They are not the stack. */
 #define STACK_LEN (32UL << 20)
 
 static char *stack_memory;
@@ -317,7 +320,7 @@ static void *move_around_own_stack(void *arg __maybe_unused)
 	return (void *)(uintptr_t)(!move_run(&move) && adds_up(&move.result));
 }
 
-static bool callers_stack(void)
+static bool test_callers_stack(void)
 {
 	const size_t middle = STACK_LEN / 2, stack_len = 1UL << 20;
 	pthread_attr_t attr;
@@ -333,9 +336,9 @@ static bool callers_stack(void)
 	if (ok)
 		pthread_join(thread, &moved);
 	pthread_attr_destroy(&attr);
-	/* A page may be busy for a moment, but not half of them; the stack itself is left alone. */
+	/* Some pages may be busy for a moment, but not half of them. The stack is not exchanged. */
 	ok = ok && moved && exchanged(&move) > STACK_LEN / PAGE_BYTES / 2 &&
-	     because(FERRY_REASON_OWN) >= stack_len / PAGE_BYTES;
+	     nr_pages_because(FERRY_REASON_OWN) >= stack_len / PAGE_BYTES;
 	if (!ok)
 		print_result(&move.result);
 	ok &= is_intact(stack_memory, middle, 8);
@@ -347,18 +350,18 @@ static const struct {
 	const char *name;
 	bool (*run)(void);
 } tests[] = {
-	{"private anonymous memory is exchanged", private_memory},
-	{"huge pages stay huge, whole and in part", huge_pages},
-	{"shared memory", shared_memory},
-	{"a private mapping of a file", private_file},
-	{"read-only and executable memory", protected_memory},
-	{"locked memory", locked_memory},
-	{"holes, the zero page, nothing at all", absent_memory},
-	{"shared with a child", shared_after_fork},
-	{"pinned by io_uring", pinned_memory},
-	{"watched by the program's own userfaultfd", watched_memory},
-	{"mergeable memory", merged_memory},
-	{"the caller's stack, amid other memory", callers_stack},
+	{"private anonymous memory is exchanged", test_private_memory},
+	{"huge pages that move whole or in part stay huge", test_huge_pages},
+	{"shared memory", test_shared_memory},
+	{"a private mapping of a file", test_private_file},
+	{"read-only and executable memory", test_protected_memory},
+	{"locked memory", test_locked_memory},
+	{"holes, the zero page, unmapped addresses", test_absent_memory},
+	{"memory shared with a child", test_shared_after_fork},
+	{"memory pinned by io_uring", test_pinned_memory},
+	{"memory that the program's own userfaultfd watches", test_watched_memory},
+	{"mergeable memory", test_merged_memory},
+	{"the caller's stack inside other memory", test_callers_stack},
 };
 
 int main(void)

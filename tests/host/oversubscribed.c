@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Four busy threads per CPU, all writing to what moves: jobs end, nothing is lost. How long pages
- * were out and who moved them is said, not judged: no time is a test here.
+ * Four busy threads per CPU write to memory while it moves. Jobs end, and no update is lost. The
+ * test prints how long pages were in flight and which mover moved them, but does not judge it: the
+ * times depend on the machine.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,8 +18,8 @@ static char *mem;
 static atomic_bool stop;
 static atomic_ulong nr_lost, nr_written;
 
-/* Each has a word of its own in every page. */
-static void *write_all(void *arg)
+/* Each writer has a word of its own in every page. */
+static void *writer_run(void *arg)
 {
 	size_t word = 512 - 1 - (size_t)arg;
 	uint64_t round = 0;
@@ -38,7 +39,7 @@ static void *write_all(void *arg)
 	return NULL;
 }
 
-static void run(struct ferry *ferry, enum ferry_mover mover, unsigned int nr_busy)
+static void test_mover(struct ferry *ferry, enum ferry_mover mover, unsigned int nr_busy)
 {
 	struct move move = {.ferry = ferry, .len = LEN, .mover = mover};
 	pthread_t threads[MAX_BUSY];
@@ -50,7 +51,7 @@ static void run(struct ferry *ferry, enum ferry_mover mover, unsigned int nr_bus
 	atomic_store(&stop, false);
 	atomic_store(&nr_lost, 0);
 	for (size_t i = 0; i < nr_busy; i++)
-		pthread_create(&threads[i], NULL, write_all, (void *)i);
+		pthread_create(&threads[i], NULL, writer_run, (void *)i);
 	for (int i = 0; ok && i < 10; i++) {
 		ok = !move_run(&move) && adds_up(&move.result);
 		longest_ns = MAX(longest_ns, move.result.max_stall_ns);
@@ -60,8 +61,9 @@ static void run(struct ferry *ferry, enum ferry_mover mover, unsigned int nr_bus
 	for (size_t i = 0; i < nr_busy; i++)
 		pthread_join(threads[i], NULL);
 	print_result(&move.result);
-	tap_note("%s: %llu us per job, pages out for %llu us at most", ferry_mover_name(mover),
-		 (unsigned long long)wall_ns / 10000, (unsigned long long)longest_ns / 1000);
+	tap_note("%s: %llu us per job, pages in flight for at most %llu us",
+		 ferry_mover_name(mover), (unsigned long long)wall_ns / 10000,
+		 (unsigned long long)longest_ns / 1000);
 	tap_ok(ok && !nr_lost && nr_written, "%u busy threads, mover %s", nr_busy,
 	       ferry_mover_name(mover));
 	munmap(mem, LEN);
@@ -75,9 +77,9 @@ int main(void)
 	ferry = open_context(NULL);
 	tap_plan(3);
 	watchdog(240, "oversubscribed");
-	run(ferry, FERRY_MOVER_AUTO, nr_busy);
-	run(ferry, FERRY_MOVER_EXCHANGE, nr_busy);
-	run(ferry, FERRY_MOVER_KERNEL, nr_busy);
+	test_mover(ferry, FERRY_MOVER_AUTO, nr_busy);
+	test_mover(ferry, FERRY_MOVER_EXCHANGE, nr_busy);
+	test_mover(ferry, FERRY_MOVER_KERNEL, nr_busy);
 	ferry_close(ferry);
 	return tap_done();
 }

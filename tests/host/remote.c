@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Other processes read and write the memory while it moves: children, by process_vm_readv(2),
- * process_vm_writev(2) and, reading only, /proc/PID/mem. They get at the frames without a fault of
- * ours. Each has a word of its own in every page and knows what it wrote there last.
+ * Children read and write the memory while it moves: by process_vm_readv(2), process_vm_writev(2)
+ * and, only to read, /proc/PID/mem. They access the frames without a fault in this process. Each
+ * child has a word of its own in every page and knows what it wrote there last.
  *
- * FERRY_TEST_SECONDS=N goes on for N seconds, some tenths of a second per phase otherwise.
+ * FERRY_TEST_SECONDS=N runs all phases for N seconds; the default is 0.3 seconds per phase.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -20,9 +20,9 @@
 #define NR_MOVERS    2
 #define LEN          (4UL << 20)
 #define NR_PAGES     (LEN / PAGE_BYTES)
-#define RUN_PAGES    64 /* at a time at most */
+#define RUN_PAGES    64 /* at most, in one access */
 #define WORDS        (PAGE_BYTES / sizeof(uint64_t))
-#define STATIC_WORDS 64 /* from here on the words of a page never change */
+#define STATIC_WORDS 64 /* from this word on, a page never changes */
 
 /* Shared with the children. */
 struct shared {
@@ -36,14 +36,14 @@ static struct ferry *ferry;
 static uint64_t chunk_bytes;
 static atomic_ulong nr_exchanged;
 
-static void fail(const char *what, size_t page, uint64_t expected, uint64_t found)
+static void report_failure(const char *what, size_t page, uint64_t expected, uint64_t found)
 {
 	if (!atomic_exchange(&shared->failed, true))
 		printf("# %s: page %zu: expected %#llx, found %#llx\n", what, page,
 		       (unsigned long long)expected, (unsigned long long)found);
 }
 
-static bool going(void)
+static bool test_goes_on(void)
 {
 	return !atomic_load(&shared->stop) && !atomic_load(&shared->failed);
 }
@@ -59,8 +59,8 @@ struct child {
 	uint64_t seen[RUN_PAGES][WORDS];
 };
 
-/* How many pages were read: all of them, but mem does not wait for a page that is out. */
-static size_t read_run(struct child *c, size_t first, size_t nr, bool by_file)
+/* Returns how many pages were read. /proc/PID/mem stops at a page in flight; readv waits for it. */
+static size_t child_read_run(struct child *c, size_t first, size_t nr, bool by_file)
 {
 	struct iovec here = {c->seen, nr * PAGE_BYTES};
 	struct iovec there = {arena + first * PAGE_BYTES, nr * PAGE_BYTES};
@@ -69,29 +69,31 @@ static size_t read_run(struct child *c, size_t first, size_t nr, bool by_file)
 	if (by_file) {
 		done = pread(c->mem_fd, c->seen, here.iov_len, (off_t)(uintptr_t)there.iov_base);
 		if (done < 0 && errno != EIO)
-			fail("read of mem", first, 0, (uint64_t)-errno);
+			report_failure("read of mem", first, 0, (uint64_t)-errno);
 		return (size_t)MAX(done, 0) / PAGE_BYTES;
 	}
 	done = process_vm_readv(c->parent, &here, 1, &there, 1, 0);
 	if (done != (ssize_t)here.iov_len)
-		fail("process_vm_readv", first, here.iov_len, (uint64_t)(done < 0 ? -errno : done));
+		report_failure("process_vm_readv", first, here.iov_len,
+			       (uint64_t)(done < 0 ? -errno : done));
 	return (size_t)MAX(done, 0) / PAGE_BYTES;
 }
 
-static void check_run(struct child *c, size_t first, size_t nr)
+static void child_check_run(struct child *c, size_t first, size_t nr)
 {
 	for (size_t i = 0; i < nr; i++) {
 		if (c->seen[i][c->me] != c->expected[first + i])
-			fail("lost update", first + i, c->expected[first + i], c->seen[i][c->me]);
+			report_failure("lost update", first + i, c->expected[first + i],
+				       c->seen[i][c->me]);
 		for (size_t w = STATIC_WORDS; w < WORDS; w++)
 			if (c->seen[i][w] != content(first + i, w))
-				fail("never written", first + i, content(first + i, w),
-				     c->seen[i][w]);
+				report_failure("never written", first + i, content(first + i, w),
+					       c->seen[i][w]);
 	}
 }
 
-/* One word in each page of the run. */
-static void write_run(struct child *c, size_t first, size_t nr)
+/* Writes the child's word in each page of the run. */
+static void child_write_run(struct child *c, size_t first, size_t nr)
 {
 	struct iovec there[RUN_PAGES], here = {&c->expected[first], nr * sizeof(uint64_t)};
 	ssize_t done;
@@ -103,8 +105,8 @@ static void write_run(struct child *c, size_t first, size_t nr)
 	}
 	done = process_vm_writev(c->parent, &here, 1, there, nr, 0);
 	if (done != (ssize_t)here.iov_len)
-		fail("process_vm_writev", first, here.iov_len,
-		     (uint64_t)(done < 0 ? -errno : done));
+		report_failure("process_vm_writev", first, here.iov_len,
+			       (uint64_t)(done < 0 ? -errno : done));
 }
 
 static int child_main(size_t me)
@@ -115,31 +117,34 @@ static int child_main(size_t me)
 	*c = (struct child){.me = me, .parent = getppid(), .random = me + 1};
 	snprintf(path, sizeof(path), "/proc/%d/mem", c->parent);
 	c->mem_fd = open(path, O_RDONLY | O_CLOEXEC);
-	while (going() && getppid() == c->parent) {
+	while (test_goes_on() && getppid() == c->parent) {
 		size_t nr = 1 + next_random(&c->random) % RUN_PAGES;
 		size_t first = next_random(&c->random) % (NR_PAGES - nr + 1);
 		bool by_file = c->mem_fd >= 0 && next_random(&c->random) % 4 == 0;
 
-		size_t nr_read = read_run(c, first, nr, by_file);
+		size_t nr_read = child_read_run(c, first, nr, by_file);
 
-		/* The file takes a plain reference, and the frame may be another page's by then. */
+		/*
+		 * A read of the file holds only a plain reference to the frame, which may
+		 * belong to another page by then.
+		 */
 		if (!by_file)
-			check_run(c, first, nr_read);
-		write_run(c, first, nr);
+			child_check_run(c, first, nr_read);
+		child_write_run(c, first, nr);
 		atomic_fetch_add(&shared->updates, nr);
 	}
 	for (size_t page = 0; page < NR_PAGES; page += RUN_PAGES)
-		check_run(c, page, read_run(c, page, RUN_PAGES, false));
+		child_check_run(c, page, child_read_run(c, page, RUN_PAGES, false));
 	return 0;
 }
 
 /* ---- in the parent ---- */
 
-static void *move_often(void *arg)
+static void *mover_run(void *arg)
 {
 	uint64_t random = (uint64_t)(uintptr_t)arg + 7;
 
-	while (going()) {
+	while (test_goes_on()) {
 		size_t first = next_random(&random) % NR_PAGES;
 		struct move move = {
 			.ferry = ferry,
@@ -152,7 +157,7 @@ static void *move_often(void *arg)
 		int err = move_run(&move);
 
 		if (err || !adds_up(&move.result))
-			fail("job", first, 0, (uint64_t)-err);
+			report_failure("job", first, 0, (uint64_t)-err);
 		atomic_fetch_add(&nr_exchanged, exchanged(&move));
 	}
 	return NULL;
@@ -166,7 +171,7 @@ static const struct phase {
 	{1024UL << 10, false}, {512UL << 10, true},  {0, false},
 };
 
-static void set_up(const struct phase *phase)
+static void phase_set_up(const struct phase *phase)
 {
 	arena = memory_new(LEN, phase->huge);
 	memset(arena, 0, LEN);
@@ -180,26 +185,26 @@ static void set_up(const struct phase *phase)
 	atomic_store(&nr_exchanged, 0);
 }
 
-static bool any_work(void)
+static bool work_has_begun(void)
 {
 	return atomic_load(&nr_exchanged) && atomic_load(&shared->updates);
 }
 
-static bool run_phase(const struct phase *phase, double seconds)
+static bool phase_run(const struct phase *phase, double seconds)
 {
 	pthread_t movers[NR_MOVERS];
 	pid_t children[NR_CHILDREN];
 
-	set_up(phase);
+	phase_set_up(phase);
 	for (size_t i = 0; i < NR_CHILDREN; i++) {
 		children[i] = fork();
 		if (!children[i])
 			_exit(child_main(i));
 	}
 	for (size_t i = 0; i < NR_MOVERS; i++)
-		pthread_create(&movers[i], NULL, move_often, (void *)i);
-	/* However long it takes until anything has happened at all. */
-	for (double left = seconds; (left > 0 || !any_work()) && going(); left -= 0.05)
+		pthread_create(&movers[i], NULL, mover_run, (void *)i);
+	/* Goes on until movers and children have begun, however long that takes. */
+	for (double left = seconds; (left > 0 || !work_has_begun()) && test_goes_on(); left -= 0.05)
 		usleep(50000);
 	atomic_store(&shared->stop, true);
 	for (size_t i = 0; i < NR_MOVERS; i++)
@@ -208,14 +213,14 @@ static bool run_phase(const struct phase *phase, double seconds)
 		int status = -1;
 
 		if (waitpid(children[i], &status, 0) != children[i] || status)
-			fail("child", 0, 0, (uint64_t)status);
+			report_failure("child", 0, 0, (uint64_t)status);
 	}
 	munmap(arena, LEN);
 	return !shared->failed;
 }
 
-/* May a child do this at all? */
-static const char *no_remote(void)
+/* NULL if a child may access its parent's memory, else why not. */
+static const char *lack_of_remote(void)
 {
 	static uint64_t word;
 	int status;
@@ -237,7 +242,7 @@ int main(void)
 {
 	double seconds = test_seconds(0.3 * ARRAY_SIZE(phases)) / ARRAY_SIZE(phases);
 	struct ferry_options options = FERRY_OPTIONS_INIT;
-	const char *lack = no_remote();
+	const char *lack = lack_of_remote();
 
 	tap_plan(ARRAY_SIZE(phases));
 	watchdog(120 + 3 * (unsigned int)(seconds * ARRAY_SIZE(phases)), "remote");
@@ -250,14 +255,14 @@ int main(void)
 		      0);
 	for (size_t i = 0; i < ARRAY_SIZE(phases); i++) {
 		const struct phase *phase = &phases[i];
-		bool good = lack || run_phase(phase, seconds);
+		bool good = lack || phase_run(phase, seconds);
 
 		if (lack) {
 			tap_skip(lack, "chunks of %lu KiB", phase->chunk_bytes >> 10);
 			continue;
 		}
 		tap_note("%lu pages exchanged, %lu updates", nr_exchanged, shared->updates);
-		tap_ok(good, "%s pages, chunks of %lu KiB: children lose nothing",
+		tap_ok(good, "%s pages, chunks of %lu KiB: children lose no update",
 		       phase->huge ? "huge" : "small", phase->chunk_bytes >> 10);
 	}
 	ferry_close(ferry);

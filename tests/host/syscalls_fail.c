@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Every system call of the movers fails in turn, with each error it can return: the first time,
- * some time in the middle, every third time, and always. After each, with a thread writing all
- * along: every byte is right, the statuses are true and add up, nothing hangs, and the next job
+ * Each system call of the movers fails in turn, with each error that it can return: the first time,
+ * the third time, every third time, and always. A thread writes to the pages all the while. After
+ * each case every byte is right, statuses are true and add up, nothing hangs, and the next job
  * works.
  */
 #include <linux/futex.h>
@@ -20,28 +20,28 @@
 #define NR_PAGES (LEN / PAGE_BYTES)
 #define ALWAYS   1000000000U
 
-/* ---- what is to fail ---- */
+/* ---- which calls fail ---- */
 
 enum call {
-	TAKE_OUT,
-	TAKE_OUT_PARTLY, /* some pages are moved, then EAGAIN */
-	PUT_IN,
-	PUT_IN_PARTLY,
-	COPY,
-	ZEROPAGE,
-	WAKE,
-	REGISTER,
-	UNREGISTER,
-	SCAN,
-	QUERY,
-	MADVISE,
-	MREMAP,
-	MOVE_PAGES,
-	VM_READV,
-	VM_WRITEV,
-	VMSTAT,
-	EVENTFD,
-	OPENAT,
+	CALL_TAKE_OUT,
+	CALL_TAKE_OUT_PARTLY, /* moves some pages, then EAGAIN */
+	CALL_PUT_IN,
+	CALL_PUT_IN_PARTLY,
+	CALL_COPY,
+	CALL_ZEROPAGE,
+	CALL_WAKE,
+	CALL_REGISTER,
+	CALL_UNREGISTER,
+	CALL_SCAN,
+	CALL_QUERY,
+	CALL_MADVISE,
+	CALL_MREMAP,
+	CALL_MOVE_PAGES,
+	CALL_VM_READV,
+	CALL_VM_WRITEV,
+	CALL_VMSTAT,
+	CALL_EVENTFD,
+	CALL_OPENAT,
 	NR_CALLS,
 };
 
@@ -49,26 +49,27 @@ static const struct {
 	const char *name;
 	int errors[6];
 } calls[NR_CALLS] = {
-	[TAKE_OUT] = {"UFFDIO_MOVE on take-out", {EAGAIN, EBUSY, EINVAL, ENOENT, ENOMEM, EEXIST}},
-	[TAKE_OUT_PARTLY] = {"part of UFFDIO_MOVE on take-out", {EAGAIN}},
-	/* ENOENT and EEXIST would say that the program has thrown the page away. */
-	[PUT_IN] = {"UFFDIO_MOVE on put-in", {EAGAIN, EINVAL, ENOMEM, EBUSY}},
-	[PUT_IN_PARTLY] = {"part of UFFDIO_MOVE on put-in", {EAGAIN}},
-	[COPY] = {"UFFDIO_COPY", {EAGAIN, EINVAL, ENOMEM}},
-	[ZEROPAGE] = {"UFFDIO_ZEROPAGE", {EAGAIN, EINVAL, ENOMEM}},
-	[WAKE] = {"UFFDIO_WAKE", {EINVAL}},
-	[REGISTER] = {"UFFDIO_REGISTER", {EINVAL, EBUSY, ENOMEM, EPERM}},
-	[UNREGISTER] = {"UFFDIO_UNREGISTER", {EINVAL, ENOMEM}},
-	[SCAN] = {"PAGEMAP_SCAN", {EINVAL, ENOMEM, EFAULT}},
-	[QUERY] = {"PROCMAP_QUERY", {ENOENT, EINVAL, ENAMETOOLONG, ESRCH}},
-	[MADVISE] = {"madvise", {EINVAL, ENOMEM, EAGAIN, EFAULT}},
-	[MREMAP] = {"mremap", {ENOMEM, EINVAL, EFAULT}},
-	[MOVE_PAGES] = {"move_pages", {ENOMEM, EACCES, EFAULT, EPERM}},
-	[VM_READV] = {"process_vm_readv", {EPERM, EFAULT, ENOMEM}},
-	[VM_WRITEV] = {"process_vm_writev", {EPERM, EFAULT, ENOMEM}},
-	[VMSTAT] = {"pread of vmstat", {EIO, EINVAL}},
-	[EVENTFD] = {"eventfd", {EMFILE, ENOMEM}},
-	[OPENAT] = {"openat", {EMFILE, ENOENT}},
+	[CALL_TAKE_OUT] = {"UFFDIO_MOVE on take-out",
+			   {EAGAIN, EBUSY, EINVAL, ENOENT, ENOMEM, EEXIST}},
+	[CALL_TAKE_OUT_PARTLY] = {"part of UFFDIO_MOVE on take-out", {EAGAIN}},
+	/* Not ENOENT and EEXIST, which mean that the program has thrown the page away. */
+	[CALL_PUT_IN] = {"UFFDIO_MOVE on put-in", {EAGAIN, EINVAL, ENOMEM, EBUSY}},
+	[CALL_PUT_IN_PARTLY] = {"part of UFFDIO_MOVE on put-in", {EAGAIN}},
+	[CALL_COPY] = {"UFFDIO_COPY", {EAGAIN, EINVAL, ENOMEM}},
+	[CALL_ZEROPAGE] = {"UFFDIO_ZEROPAGE", {EAGAIN, EINVAL, ENOMEM}},
+	[CALL_WAKE] = {"UFFDIO_WAKE", {EINVAL}},
+	[CALL_REGISTER] = {"UFFDIO_REGISTER", {EINVAL, EBUSY, ENOMEM, EPERM}},
+	[CALL_UNREGISTER] = {"UFFDIO_UNREGISTER", {EINVAL, ENOMEM}},
+	[CALL_SCAN] = {"PAGEMAP_SCAN", {EINVAL, ENOMEM, EFAULT}},
+	[CALL_QUERY] = {"PROCMAP_QUERY", {ENOENT, EINVAL, ENAMETOOLONG, ESRCH}},
+	[CALL_MADVISE] = {"madvise", {EINVAL, ENOMEM, EAGAIN, EFAULT}},
+	[CALL_MREMAP] = {"mremap", {ENOMEM, EINVAL, EFAULT}},
+	[CALL_MOVE_PAGES] = {"move_pages", {ENOMEM, EACCES, EFAULT, EPERM}},
+	[CALL_VM_READV] = {"process_vm_readv", {EPERM, EFAULT, ENOMEM}},
+	[CALL_VM_WRITEV] = {"process_vm_writev", {EPERM, EFAULT, ENOMEM}},
+	[CALL_VMSTAT] = {"pread of vmstat", {EIO, EINVAL}},
+	[CALL_EVENTFD] = {"eventfd", {EMFILE, ENOMEM}},
+	[CALL_OPENAT] = {"openat", {EMFILE, ENOENT}},
 };
 
 static const struct when {
@@ -81,35 +82,35 @@ static const struct when {
 	{"always", 1, 1, ALWAYS},
 };
 
-static atomic_uint wrath;         /* a set of enum call that fails */
-static unsigned int wrath_always; /* a set that fails with ENOMEM besides */
-static int wrath_error;
-static const struct when *wrath_when;
+static atomic_uint failing;         /* the calls that fail, one bit per enum call */
+static unsigned int failing_always; /* other calls that always fail, with ENOMEM */
+static int fault_error;
+static const struct when *fault_when;
 static atomic_uint nr_met, nr_failed;
-static atomic_ulong nr_struck[NR_CALLS], nr_seen[NR_CALLS];
-static atomic_int nth_left; /* calls of any kind until one fails; 0: none will */
+static atomic_ulong nr_failures[NR_CALLS], nr_seen[NR_CALLS];
+static atomic_int nth_left; /* calls of any kind until one fails; 0: none fails */
 
-static int ioctl_call(unsigned long request, const void *arg)
+static int call_of_ioctl(unsigned long request, const void *arg)
 {
 	const struct uffdio_move *move = arg;
 
 	switch (request) {
 	case UFFDIO_MOVE:
-		return vault_overlaps((void *)move->dst, 1) ? TAKE_OUT : PUT_IN;
+		return vault_overlaps((void *)move->dst, 1) ? CALL_TAKE_OUT : CALL_PUT_IN;
 	case UFFDIO_COPY:
-		return COPY;
+		return CALL_COPY;
 	case UFFDIO_ZEROPAGE:
-		return ZEROPAGE;
+		return CALL_ZEROPAGE;
 	case UFFDIO_WAKE:
-		return WAKE;
+		return CALL_WAKE;
 	case UFFDIO_REGISTER:
-		return REGISTER;
+		return CALL_REGISTER;
 	case UFFDIO_UNREGISTER:
-		return UNREGISTER;
+		return CALL_UNREGISTER;
 	case PAGEMAP_SCAN:
-		return SCAN;
+		return CALL_SCAN;
 	case PROCMAP_QUERY:
-		return QUERY;
+		return CALL_QUERY;
 	}
 	return -1;
 }
@@ -118,51 +119,51 @@ static int call_of(long nr, const long args[6])
 {
 	switch (nr) {
 	case SYS_ioctl:
-		return ioctl_call((unsigned long)args[1], (const void *)args[2]);
+		return call_of_ioctl((unsigned long)args[1], (const void *)args[2]);
 	case SYS_madvise:
-		return MADVISE;
+		return CALL_MADVISE;
 	case SYS_mremap:
-		return MREMAP;
+		return CALL_MREMAP;
 	case SYS_move_pages:
-		return MOVE_PAGES;
+		return CALL_MOVE_PAGES;
 	case SYS_process_vm_readv:
-		return VM_READV;
+		return CALL_VM_READV;
 	case SYS_process_vm_writev:
-		return VM_WRITEV;
+		return CALL_VM_WRITEV;
 	case SYS_pread64:
-		return VMSTAT;
+		return CALL_VMSTAT;
 	case SYS_eventfd2:
-		return EVENTFD;
+		return CALL_EVENTFD;
 	case SYS_openat:
-		return OPENAT;
+		return CALL_OPENAT;
 	}
 	return -1;
 }
 
 /*
- * EAGAIN says that an event waits to be read: put-in has to wait for that, so for ever would be for
- * ever.
+ * EAGAIN means that an event waits to be read, and put-in waits until it has been. If put-in always
+ * got EAGAIN, it would never end.
  */
-static bool can_end(unsigned int set, int error, const struct when *when)
+static bool case_can_end(unsigned int set, int error, const struct when *when)
 {
 	return error != EAGAIN || when->times != ALWAYS || when->every > 1 ||
-	       !(set & (1U << PUT_IN | 1U << COPY));
+	       !(set & (1U << CALL_PUT_IN | 1U << CALL_COPY));
 }
 
-/* Its turn? */
-static bool strikes(int call)
+/* Counts the call. True if this is one that is to fail. */
+static bool call_fails_now(int call)
 {
 	unsigned int nth = atomic_fetch_add(&nr_met, 1) + 1;
 
-	if (nth < wrath_when->first || (nth - wrath_when->first) % wrath_when->every ||
-	    atomic_load(&nr_failed) >= wrath_when->times)
+	if (nth < fault_when->first || (nth - fault_when->first) % fault_when->every ||
+	    atomic_load(&nr_failed) >= fault_when->times)
 		return false;
 	atomic_fetch_add(&nr_failed, 1);
-	atomic_fetch_add(&nr_struck[call], 1);
+	atomic_fetch_add(&nr_failures[call], 1);
 	return true;
 }
 
-/* A third of the pages are moved, at least one, and the rest is to be asked for again. */
+/* Moves a third of the pages, at least one. Answers EAGAIN unless that was all. */
 static long move_partly(long nr, const long args[6])
 {
 	struct uffdio_move *move = (struct uffdio_move *)args[2], part = *move;
@@ -174,20 +175,20 @@ static long move_partly(long nr, const long args[6])
 	return err ? err : part.len == move->len ? 0 : -EAGAIN;
 }
 
-/* Such as end or wait: nothing that could be done without. */
-static bool spared(long nr)
+/* The library can't do without these, such as calls that wait or release. They never fail. */
+static bool call_is_spared(long nr)
 {
 	return nr == SYS_futex || nr == SYS_munmap || nr == SYS_close || nr == SYS_sched_yield ||
 	       nr == SYS_nanosleep || nr == SYS_ppoll || nr == SYS_read || nr == SYS_getpid;
 }
 
-static bool hook(long nr, const long args[6], long *ret)
+static bool fault_hook(long nr, const long args[6], long *ret)
 {
-	unsigned int set = atomic_load_explicit(&wrath, memory_order_acquire);
+	unsigned int set = atomic_load_explicit(&failing, memory_order_acquire);
 	int call, partly;
 
-	if (atomic_load(&nth_left) && !spared(nr) && atomic_fetch_sub(&nth_left, 1) == 1) {
-		*ret = -wrath_error;
+	if (atomic_load(&nth_left) && !call_is_spared(nr) && atomic_fetch_sub(&nth_left, 1) == 1) {
+		*ret = -fault_error;
 		return true;
 	}
 	if (!set)
@@ -196,55 +197,57 @@ static bool hook(long nr, const long args[6], long *ret)
 	if (call < 0)
 		return false;
 	atomic_fetch_add(&nr_seen[call], 1);
-	partly = call == TAKE_OUT ? TAKE_OUT_PARTLY : call == PUT_IN ? PUT_IN_PARTLY : -1;
-	if (partly >= 0 && set & 1U << partly && strikes(partly)) {
+	partly = call == CALL_TAKE_OUT ? CALL_TAKE_OUT_PARTLY
+		 : call == CALL_PUT_IN ? CALL_PUT_IN_PARTLY
+				       : -1;
+	if (partly >= 0 && set & 1U << partly && call_fails_now(partly)) {
 		*ret = move_partly(nr, args);
 		return true;
 	}
 	*ret = -ENOMEM;
-	if (wrath_always & 1U << call)
+	if (failing_always & 1U << call)
 		return true;
-	*ret = -wrath_error;
-	return set & 1U << call && strikes(call);
+	*ret = -fault_error;
+	return set & 1U << call && call_fails_now(call);
 }
 
-static void strike(unsigned int set, int error, const struct when *when)
+static void faults_start(unsigned int set, int error, const struct when *when)
 {
-	wrath_error = error;
-	wrath_when = when;
+	fault_error = error;
+	fault_when = when;
 	atomic_store(&nr_met, 0);
 	atomic_store(&nr_failed, 0);
-	atomic_store_explicit(&wrath, set, memory_order_release);
+	atomic_store_explicit(&failing, set, memory_order_release);
 }
 
-static void calm(void)
+static void faults_stop(void)
 {
-	atomic_store_explicit(&wrath, 0, memory_order_release);
+	atomic_store_explicit(&failing, 0, memory_order_release);
 }
 
-/* ---- a thread that writes meanwhile ---- */
+/* ---- a thread that writes to the pages ---- */
 
 static char *mem;
 static atomic_bool stop;
 static atomic_ulong nr_lost;
 
-/* Its word is the last of each page; the rest has known content. */
-static volatile uint64_t *counter(size_t page)
+/* The thread writes the last word of each page; the others have known content. */
+static volatile uint64_t *page_counter(size_t page)
 {
 	return (volatile uint64_t *)(mem + (page + 1) * PAGE_BYTES - sizeof(uint64_t));
 }
 
-static void *write_all(void *arg __maybe_unused)
+static void *writer_run(void *arg __maybe_unused)
 {
 	uint64_t round = 0;
 
 	for (size_t page = 0; page < NR_PAGES; page++)
-		*counter(page) = 0;
+		*page_counter(page) = 0;
 	while (!atomic_load(&stop)) {
 		for (size_t page = 0; page < NR_PAGES; page++) {
-			if (*counter(page) != round)
+			if (*page_counter(page) != round)
 				atomic_fetch_add(&nr_lost, 1);
-			*counter(page) = round + 1;
+			*page_counter(page) = round + 1;
 		}
 		round++;
 	}
@@ -286,22 +289,23 @@ static bool statuses_are_true(const struct move *move)
 
 static struct ferry *ferry;
 
-static bool works(bool huge __maybe_unused, const char *what)
+static bool next_job_works(const char *what)
 {
 	struct move move = {.ferry = ferry, .addr = mem, .len = LEN, .mover = FERRY_MOVER_EXCHANGE};
 
 	if (!move_run(&move) && move.result.nr_moved == NR_PAGES)
 		return true;
 	print_result(&move.result);
-	printf("# %s: what comes after does not work\n", what);
+	printf("# %s: the next job does not work\n", what);
 	return false;
 }
 
-/* Which errors a submit itself may hand on. */
-static bool refuses(unsigned int set, int err)
+/* May the submission itself fail with this error? */
+static bool submit_may_fail(unsigned int set, int err)
 {
-	return set & (1U << EVENTFD | 1U << VM_READV | 1U << MOVE_PAGES | 1U << OPENAT) &&
-	       (err == -wrath_error || err == -EFAULT);
+	return set & (1U << CALL_EVENTFD | 1U << CALL_VM_READV | 1U << CALL_MOVE_PAGES |
+		      1U << CALL_OPENAT) &&
+	       (err == -fault_error || err == -EFAULT);
 }
 
 static bool try_case(unsigned int set, int error, const struct when *when, bool huge,
@@ -322,18 +326,18 @@ static bool try_case(unsigned int set, int error, const struct when *when, bool 
 		 huge ? "huge" : "small");
 	watchdog(60, what);
 	memset(status, 0x55, sizeof(status));
-	strike(set, error, when);
+	faults_start(set, error, when);
 	err = move_run(&move);
-	calm();
-	if (err && !refuses(set, err))
+	faults_stop();
+	if (err && !submit_may_fail(set, err))
 		good = false;
 	/* Statuses can't be written without process_vm_writev. */
-	if (!err && !(set & 1U << VM_WRITEV))
+	if (!err && !(set & 1U << CALL_VM_WRITEV))
 		good &= statuses_are_true(&move);
 	if (!err)
 		good &= adds_up(&move.result);
 	good &= content_is_right();
-	good &= works(huge, what);
+	good &= next_job_works(what);
 	good &= content_is_right();
 	if (!good) {
 		printf("# %s: job %d, %lu updates lost\n", what, err, nr_lost);
@@ -358,10 +362,10 @@ static bool try_set(unsigned int set, const int *errors, unsigned int nr_errors,
 	fill_pages();
 	atomic_store(&stop, false);
 	atomic_store(&nr_lost, 0);
-	pthread_create(&writer, NULL, write_all, NULL);
+	pthread_create(&writer, NULL, writer_run, NULL);
 	for (unsigned int e = 0; e < nr_errors && errors[e]; e++)
 		for (unsigned int w = 0; w < nr_whens; w++)
-			if (can_end(set, errors[e], &whens[w]))
+			if (case_can_end(set, errors[e], &whens[w]))
 				good &= try_case(set, errors[e], &whens[w], huge, name);
 	atomic_store(&stop, true);
 	pthread_join(writer, NULL);
@@ -369,44 +373,44 @@ static bool try_set(unsigned int set, const int *errors, unsigned int nr_errors,
 	return good;
 }
 
-/* Put-in by the lower ways, and these fail for a while too. */
+/* MOVE always fails, so put-in uses its other methods. Those fail for a while too. */
 static bool try_chain(bool huge)
 {
 	static const int errors[] = {ENOMEM, EINVAL};
 	bool good = true;
 
-	atomic_store(&nr_seen[MREMAP], 0);
-	wrath_always = 1U << PUT_IN;
-	good &= try_set(1U << COPY, errors, 2, huge, "COPY in the place of MOVE", 3);
-	wrath_always |= 1U << COPY;
-	good &= try_set(1U << MREMAP, errors, 1, huge, "mremap in the place of COPY", 2);
-	wrath_always = 0;
-	return good && nr_seen[MREMAP];
+	atomic_store(&nr_seen[CALL_MREMAP], 0);
+	failing_always = 1U << CALL_PUT_IN;
+	good &= try_set(1U << CALL_COPY, errors, 2, huge, "COPY instead of MOVE", 3);
+	failing_always |= 1U << CALL_COPY;
+	good &= try_set(1U << CALL_MREMAP, errors, 1, huge, "mremap instead of COPY", 2);
+	failing_always = 0;
+	return good && nr_seen[CALL_MREMAP];
 }
 
 /* ---- the n-th call of any kind ---- */
 
-static void strike_nth(int nth, int error)
+static void faults_start_nth(int nth, int error)
 {
-	wrath_error = error;
+	fault_error = error;
 	atomic_store(&nth_left, nth);
 }
 
-static bool nth_of_a_job(int nth, int error)
+static bool job_survives_nth(int nth, int error)
 {
 	struct move move = {.ferry = ferry, .addr = mem, .len = LEN, .mover = FERRY_MOVER_EXCHANGE};
 	int err;
 
-	strike_nth(nth, error);
+	faults_start_nth(nth, error);
 	err = move_run(&move);
 	atomic_store(&nth_left, 0);
 	return (!err || err == -error || err == -EFAULT || err == -ENOMEM) &&
 	       (err || adds_up(&move.result)) && content_is_right() &&
-	       works(false, "the n-th call of a job");
+	       next_job_works("the n-th call of a job");
 }
 
-/* Opening says what is wrong, or leaves a context that works, by whatever mover. */
-static bool nth_of_opening(int nth, int error)
+/* ferry_open() says what is wrong, or opens a context that works, with either mover. */
+static bool opening_survives_nth(int nth, int error)
 {
 	struct ferry_options options = FERRY_OPTIONS_INIT;
 	struct move move = {.addr = mem, .len = LEN};
@@ -414,7 +418,7 @@ static bool nth_of_opening(int nth, int error)
 
 	options.nr_workers = 2;
 	options.pool_prefill_bytes = 1 << 20;
-	strike_nth(nth, error);
+	faults_start_nth(nth, error);
 	err = ferry_open(&move.ferry, &options);
 	atomic_store(&nth_left, 0);
 	if (err)
@@ -434,7 +438,7 @@ static bool try_each_call(bool (*one)(int nth, int error), const char *name)
 	fill_pages();
 	atomic_store(&stop, false);
 	atomic_store(&nr_lost, 0);
-	pthread_create(&writer, NULL, write_all, NULL);
+	pthread_create(&writer, NULL, writer_run, NULL);
 	for (unsigned int e = 0; good && e < ARRAY_SIZE(errors); e++) {
 		for (int nth = 1; good && nth <= 60; nth++) {
 			watchdog(60, name);
@@ -449,9 +453,10 @@ static bool try_each_call(bool (*one)(int nth, int error), const char *name)
 	return good;
 }
 
-/* Met only in the chain, in opening, or where there are several nodes. */
-static const unsigned int rare_calls =
-	1U << COPY | 1U << MREMAP | 1U << MADVISE | 1U << VMSTAT | 1U << OPENAT | 1U << UNREGISTER;
+/* Calls that only the chain, opening, or a machine with several nodes makes. */
+static const unsigned int rare_calls = 1U << CALL_COPY | 1U << CALL_MREMAP | 1U << CALL_MADVISE |
+				       1U << CALL_VMSTAT | 1U << CALL_OPENAT |
+				       1U << CALL_UNREGISTER;
 
 int main(void)
 {
@@ -460,28 +465,29 @@ int main(void)
 
 	options.nr_workers = 2;
 	ferry = open_exchanging_context(&options);
-	__atomic_store_n(&sys_hook, hook, __ATOMIC_RELEASE);
+	__atomic_store_n(&sys_hook, fault_hook, __ATOMIC_RELEASE);
 	tap_plan(NR_CALLS + 3);
 	for (unsigned int call = 0; call < NR_CALLS; call++) {
-		/* Waiters are woken one by one where pages stayed. */
-		wrath_always = call == WAKE ? 1U << TAKE_OUT : 0;
+		/* UFFDIO_WAKE is called where pages stay, so every take-out fails. */
+		failing_always = call == CALL_WAKE ? 1U << CALL_TAKE_OUT : 0;
 		bool good = try_set(1U << call, calls[call].errors, ARRAY_SIZE(calls[call].errors),
 				    false, calls[call].name, ARRAY_SIZE(whens));
 
 		good &= try_set(1U << call, calls[call].errors, 2, true, calls[call].name,
 				ARRAY_SIZE(whens));
-		tap_ok(good && (nr_struck[call] || rare_calls & 1U << call), "%s fails, %lu times",
-		       calls[call].name, nr_struck[call]);
+		tap_ok(good && (nr_failures[call] || rare_calls & 1U << call),
+		       "%s fails, %lu times", calls[call].name, nr_failures[call]);
 	}
 	ok = try_chain(false);
 	ok = try_chain(true) && ok;
-	tap_ok(ok, "put-in has to go all its ways");
-	tap_ok(try_each_call(nth_of_a_job, "n-th call of a job"), "each call of a job fails once");
+	tap_ok(ok, "put-in uses each of its methods");
+	tap_ok(try_each_call(job_survives_nth, "n-th call of a job"),
+	       "each call of a job fails once");
 #ifdef __SANITIZE_THREAD__
-	(void)nth_of_opening;
-	tap_skip("TSan does not survive a pthread_create that fails", "opening");
+	(void)opening_survives_nth;
+	tap_skip("TSan does not survive a failed pthread_create", "opening");
 #else
-	tap_ok(try_each_call(nth_of_opening, "n-th call of opening"),
+	tap_ok(try_each_call(opening_survives_nth, "n-th call of opening"),
 	       "each call of opening fails once");
 #endif
 	watchdog(60, "ferry_close");

@@ -36,5 +36,5 @@ Test(uffd_version, since)
 	cr_assert(unmaps_in_batches(7, 0, 0));
 	cr_assert_not(unmaps_in_batches(6, 2, 99));
 	cr_assert_not(unmaps_in_batches(5, 15, 0));
-	cr_assert_not(unmaps_in_batches(0, 0, 0), "uname gives no version");
+	cr_assert_not(unmaps_in_batches(0, 0, 0), "an unknown version");
 }

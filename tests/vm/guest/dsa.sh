@@ -50,6 +50,8 @@ else
 	skip "so does accel-config" "not installed where this guest was made"
 fi
 
+# As on many machines. The daemon's memory must not get huge pages all the same.
+echo always >/sys/kernel/mm/transparent_hugepage/enabled
 as_nobody "$client $node"
 verdict $? "a client that shares no line with us gets what it may expect"
 stop_daemon

@@ -237,6 +237,31 @@ static void check_faults(void)
 		  "once mended: done");
 }
 
+/* In an operand so large that the daemon's copy of it could be a huge page, where none is absent.
+ */
+static void check_large_fault(void)
+{
+	enum { NR_LARGE = 512, HOLE = 300 };
+	uint8_t *src = map_pages(NR_LARGE), *dst = map_pages(NR_LARGE);
+
+	memset(src, 7, NR_LARGE * PAGE);
+	memset(dst, 9, NR_LARGE * PAGE);
+	madvise(src + HOLE * PAGE, PAGE, MADV_DONTNEED);
+	tap_check(run_op(MEMMOVE, src, dst, NR_LARGE * PAGE) == 0x03 &&
+			  fault_addr() == (uintptr_t)(src + HOLE * PAGE),
+		  "an absent page amid 2 MiB: 0x03, its address");
+	tap_check(dst[HOLE * PAGE] == 9, "nothing written there");
+	memset(src + HOLE * PAGE, 7, PAGE);
+	madvise(dst + HOLE * PAGE, PAGE, MADV_DONTNEED);
+	tap_check(run_op(MEMMOVE, src, dst, NR_LARGE * PAGE) == 0x83 &&
+			  fault_addr() == (uintptr_t)(dst + HOLE * PAGE),
+		  "an absent page of the destination: 0x83, its address");
+	dst[HOLE * PAGE] = 9;
+	tap_check(run_op(MEMMOVE, src, dst, NR_LARGE * PAGE) == 0x01 &&
+			  !memcmp(src, dst, NR_LARGE * PAGE),
+		  "once present: done");
+}
+
 static int has_error(void)
 {
 	struct pollfd ready = {.fd = node, .events = POLLIN};
@@ -280,6 +305,7 @@ int main(int argc, char **argv)
 		check_refusals();
 		check_fork();
 		check_faults();
+		check_large_fault();
 	}
 	return nr_failed != 0;
 }

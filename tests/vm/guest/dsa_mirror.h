@@ -147,6 +147,8 @@ static inline bool operand_place(struct mirror *m, struct operand *op)
 		op->arena = NULL;
 		return false;
 	}
+	/* A huge page would have pages that the client lacks. */
+	madvise(op->arena, op->arena_bytes, MADV_NOHUGEPAGE);
 	op->mirror = op->arena + 2 * stride + op->addr % PAGE_BYTES;
 	return true;
 }
