@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Kernel interfaces newer than Debian 12's headers: userfaultfd's POISON (6.6), MOVE and
- * events (6.8), PAGEMAP_SCAN (6.7), PROCMAP_QUERY (6.11). Layouts as in the kernel's
- * include/uapi/linux.
+ * Kernel interfaces that the headers of Debian 12 lack: UFFDIO_MOVE and UFFDIO_POISON of
+ * userfaultfd, PAGEMAP_SCAN, PROCMAP_QUERY. The layouts are those of the kernel's
+ * include/uapi/linux. The versions that have them: base/kernel.h.
  */
 #ifndef FERRY_UAPI_H
 #define FERRY_UAPI_H

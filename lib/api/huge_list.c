@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* Recognizes lists that name huge pages by one address each, and moves them as ranges of 2 MiB. */
 #include "base/sort.h"
 #include "base/sys.h"
-#include "base/vault.h"
-#include "lib/plan/plan.h"
-#include "lib/job/lifecycle.h"
-#include "lib/api/huge_list.h"
-#include "lib/core/job.h"
-#include "lib/api/node_check.h"
-#include "lib/nodes/pagemap.h"
 #include "base/uapi.h"
 #include "base/usermem.h"
+#include "base/vault.h"
+#include "lib/api/huge_list.h"
+#include "lib/api/process.h"
+#include "lib/core/job.h"
+#include "lib/job/lifecycle.h"
+#include "lib/nodes/pagemap.h"
+#include "lib/plan/plan.h"
 
-static uintptr_t huge_of(uintptr_t addr)
+static uintptr_t huge_start(uintptr_t addr)
 {
 	return ALIGN_DOWN(addr, HUGE_BYTES);
 }
@@ -22,12 +23,12 @@ bool huge_list_begins(int pid, unsigned long count, void **pages)
 
 	if (count < HUGE_LIST_MIN || count > UINT32_MAX ||
 	    usermem_read(first, pages, sizeof(first)) != (long)sizeof(first) ||
-	    huge_of(first[0]) == huge_of(first[1]))
+	    huge_start(first[0]) == huge_start(first[1]))
 		return false;
 	if (!pid || pid == sys(SYS_getpid))
 		return pagemap_is_huge(first[0]);
-	/* To ask of another process takes as long as moving many a small page. */
-	return huge_of(first[0]) == first[0] && huge_of(first[1]) == first[1];
+	/* Probing another process costs as much as moving many small pages. */
+	return huge_start(first[0]) == first[0] && huge_start(first[1]) == first[1];
 }
 
 bool huge_list_elsewhere(int pid, void **pages)
@@ -38,28 +39,28 @@ bool huge_list_elsewhere(int pid, void **pages)
 	       pagemap_seems_huge_in(pid, first);
 }
 
-/* The list, read from the caller and put into address order. */
-struct list {
+/* The caller's list, copied. */
+struct huge_list {
 	unsigned long count;
 	uintptr_t *pages;
 	int *nodes;
-	uint32_t *order; /* NULL: as it is */
+	uint32_t *order; /* indexes in ascending order of addresses; NULL: as they stand */
 };
 
-static void list_free(const struct list *list)
+static void huge_list_free(const struct huge_list *list)
 {
 	vault_free(list->pages, list->count * sizeof(*list->pages));
 	vault_free(list->nodes, list->count * sizeof(*list->nodes));
 	vault_free(list->order, list->count * sizeof(*list->order));
 }
 
-static bool list_alloc(struct list *list)
+static bool huge_list_alloc(struct huge_list *list)
 {
 	return !vault_alloc(list->count * sizeof(*list->pages), (void **)&list->pages) &&
 	       !vault_alloc(list->count * sizeof(*list->nodes), (void **)&list->nodes);
 }
 
-static bool list_read(struct list *list, void **pages, const int *nodes)
+static bool huge_list_read(struct huge_list *list, void **pages, const int *nodes)
 {
 	size_t pages_bytes = list->count * sizeof(*list->pages);
 	size_t nodes_bytes = list->count * sizeof(*list->nodes);
@@ -68,15 +69,15 @@ static bool list_read(struct list *list, void **pages, const int *nodes)
 	    usermem_read(list->nodes, nodes, nodes_bytes) != (long)nodes_bytes)
 		return false;
 	for (unsigned long i = 0; i < list->count; i++) {
-		list->pages[i] = huge_of(list->pages[i]);
+		list->pages[i] = huge_start(list->pages[i]);
 		if (list->nodes[i] != list->nodes[0])
 			return false;
 	}
 	return !pages_order(list->pages, list->count, list->count, &list->order);
 }
 
-/* Pages that follow each other are one range. False: it is another kind of list. */
-static bool add_page(struct ferry_job *job, uintptr_t addr, int node)
+/* Adds a huge page to the last range or as a new one. False if addr is no other huge page. */
+static bool job_add_huge_page(struct ferry_job *job, uintptr_t addr, int node)
 {
 	struct ferry_range *last = job->nr_ranges ? &job->ranges[job->nr_ranges - 1] : NULL;
 	uintptr_t end = last ? (uintptr_t)last->addr + last->len_bytes : 0;
@@ -91,15 +92,17 @@ static bool add_page(struct ferry_job *job, uintptr_t addr, int node)
 	return true;
 }
 
-static bool add_list(struct ferry_job *job, const struct list *list)
+static bool job_add_huge_list(struct ferry_job *job, const struct huge_list *list)
 {
 	for (unsigned long i = 0; i < list->count; i++)
-		if (!add_page(job, list->pages[list->order ? list->order[i] : i], list->nodes[0]))
+		if (!job_add_huge_page(job, list->pages[list->order ? list->order[i] : i],
+				       list->nodes[0]))
 			return false;
 	return true;
 }
 
-static bool run(struct ferry_job *job, unsigned long count)
+/* True if every page is on its node. */
+static bool job_run_whole(struct ferry_job *job, unsigned long count)
 {
 	job->own_process = true;
 	job->nr_pages = job->nr_usable = count * PAGES_PER_HUGE;
@@ -109,7 +112,7 @@ static bool run(struct ferry_job *job, unsigned long count)
 	return job->tally.nr_moved + job->tally.nr_in_place == job->nr_pages;
 }
 
-static bool move_list(struct ferry *ferry, const struct list *list, int flags)
+static bool huge_list_move_by_job(struct ferry *ferry, const struct huge_list *list, int flags)
 {
 	struct ferry_job *job = NULL;
 	bool done = false;
@@ -117,13 +120,13 @@ static bool move_list(struct ferry *ferry, const struct list *list, int flags)
 
 	if (!ferry->machine.exchange)
 		return false;
-	nodecheck(0, flags, list->nodes, 1, &err);
+	process_check_nodes(0, flags, list->nodes, 1, &err);
 	if (err || job_new(ferry, &job))
 		return false;
 	job->flags = flags & FERRY_MPOL_MF_MOVE_ALL ? FERRY_MOVE_ALL : 0;
 	if (!vault_alloc(list->count * sizeof(*job->ranges), (void **)&job->ranges)) {
-		done = add_list(job, list) && run(job, list->count);
-		/* There was room for so many: job_free goes by this. */
+		done = job_add_huge_list(job, list) && job_run_whole(job, list->count);
+		/* job_free() frees as many ranges as were allocated. */
 		job->nr_ranges = list->count;
 	}
 	job_free(job);
@@ -133,12 +136,12 @@ static bool move_list(struct ferry *ferry, const struct list *list, int flags)
 bool huge_list_move(struct ferry *ferry, unsigned long count, void **pages, const int *nodes,
 		    int flags, int *node)
 {
-	struct list list = {.count = count};
-	bool done = list_alloc(&list) && list_read(&list, pages, nodes) &&
-		    move_list(ferry, &list, flags);
+	struct huge_list list = {.count = count};
+	bool done = huge_list_alloc(&list) && huge_list_read(&list, pages, nodes) &&
+		    huge_list_move_by_job(ferry, &list, flags);
 
 	if (done)
 		*node = list.nodes[0];
-	list_free(&list);
+	huge_list_free(&list);
 	return done;
 }

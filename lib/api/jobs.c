@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Jobs as their owner sees them. */
+/* The public calls on a job: wait, cancel, progress, result, close. */
 #include <errno.h>
 #include <string.h>
 
@@ -28,7 +28,7 @@ int ferry_job_wait(struct ferry_job *job, uint64_t timeout_ns)
 
 void ferry_job_cancel(struct ferry_job *job)
 {
-	if (atomic_load(&job->ended) || fork_is_parents(job->ferry))
+	if (atomic_load(&job->ended) || fork_is_copy(job->ferry))
 		return;
 	job_stop(job, -ECANCELED);
 	crew_delay(job->ferry->crew, &job->task, 0);
@@ -76,7 +76,7 @@ void ferry_job_close(struct ferry_job *job)
 {
 	if (!job)
 		return;
-	if (fork_is_parents(job->ferry)) {
+	if (fork_is_copy(job->ferry)) {
 		job_free(job);
 		return;
 	}

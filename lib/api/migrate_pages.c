@@ -1,47 +1,48 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * migrate_pages(2): first the bulk by a job, then the system call itself, which moves what is left
- * and gives the answer. Its checks are asked of it beforehand, by a call with no source nodes.
+ * ferry_migrate_pages: jobs move the bulk of the pages, then migrate_pages(2) itself moves the rest
+ * and gives the answer. Before that, a call of it without source nodes makes its checks.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/sys.h"
-#include "base/vault.h"
-#include "lib/plan/plan.h"
-#include "lib/job/lifecycle.h"
-#include "lib/api/fork.h"
-#include "lib/api/call.h"
-#include "lib/core/job.h"
-#include "lib/api/node_check.h"
-#include "lib/nodes/present_ranges.h"
 #include "base/uapi.h"
 #include "base/usermem.h"
+#include "base/vault.h"
+#include "lib/api/call.h"
+#include "lib/api/fork.h"
+#include "lib/api/process.h"
+#include "lib/core/job.h"
+#include "lib/job/lifecycle.h"
+#include "lib/nodes/present_ranges.h"
+#include "lib/plan/plan.h"
 
 #define MASK_WORDS (MAX_NODES / 64)
 
-/* Pages given to one job; more are moved in several. */
+/*
+ * The most pages in one job; more pages need several jobs. Increasing this makes fewer jobs, whose
+ * beginning and end take time; decreasing it needs less memory for lists: 12 bytes per page.
+ */
 #define BATCH_PAGES (1UL << 18)
 
 struct migration {
 	struct ferry *ferry;
 	int pid;
-	int to[MAX_NODES]; /* where pages of each node go; -1: they stay */
+	int to[MAX_NODES]; /* the target of each node's pages; -1: they stay */
 	struct slice *slice;
-	struct ferry_job *job;
+	struct ferry_job *job; /* the batch that is being filled */
 };
 
-static long plain(int pid, unsigned long maxnode, const unsigned long *old_nodes,
-		  const unsigned long *new_nodes)
+static long sys_migrate_pages(int pid, unsigned long maxnode, const unsigned long *old_nodes,
+			      const unsigned long *new_nodes)
 {
 	return sys(SYS_migrate_pages, pid, maxnode, old_nodes, new_nodes);
 }
 
-/* ---- which node's pages go where ---- */
+/* ---- the target of each node's pages ---- */
 
-static int read_mask(const unsigned long *user, unsigned long maxnode, uint64_t mask[MASK_WORDS])
+static int mask_read(const unsigned long *user, unsigned long maxnode, uint64_t mask[MASK_WORDS])
 {
 	/* The kernel's maxnode is one more than the number of bits it reads. */
 	unsigned long nr_bits = maxnode ? maxnode - 1 : 0;
@@ -81,8 +82,12 @@ static int mask_nth(const uint64_t *mask, unsigned int n)
 	return -1;
 }
 
-/* The n-th source node's pages go to the n-th target, counting round if there are fewer. */
-static void map_nodes(struct migration *migration, const uint64_t *from, const uint64_t *to)
+/*
+ * As in the kernel, pages of the n-th source node go to the n-th target; with fewer targets than
+ * sources, counting starts again at the first. If the numbers differ, pages on a target stay.
+ */
+static void migration_map_nodes(struct migration *migration, const uint64_t *from,
+				const uint64_t *to)
 {
 	unsigned int nr_from = mask_weight(from), nr_to = mask_weight(to), nth = 0;
 
@@ -100,7 +105,7 @@ static void map_nodes(struct migration *migration, const uint64_t *from, const u
 
 /* ---- the bulk ---- */
 
-static int new_batch(struct migration *migration)
+static int migration_new_batch(struct migration *migration)
 {
 	struct ferry_job *job;
 	int err = job_new(migration->ferry, &migration->job);
@@ -109,7 +114,7 @@ static int new_batch(struct migration *migration)
 		return err;
 	job = migration->job;
 	job->pid = migration->pid;
-	job->own_process = is_own_process(migration->pid);
+	job->own_process = process_is_own(migration->pid);
 	job->nr_pages = BATCH_PAGES;
 	err = vault_alloc(BATCH_PAGES * sizeof(*job->pages), (void **)&job->pages);
 	if (!err)
@@ -117,7 +122,7 @@ static int new_batch(struct migration *migration)
 	return err;
 }
 
-static int flush(struct migration *migration)
+static int migration_flush(struct migration *migration)
 {
 	struct ferry_job *job = migration->job;
 	int err = 0;
@@ -129,71 +134,78 @@ static int flush(struct migration *migration)
 	}
 	job_free(job);
 	migration->job = NULL;
-	return err ? err : new_batch(migration);
+	return err ? err : migration_new_batch(migration);
 }
 
-/* Present pages, up to SLICE_MAX_PAGES of them; those on a source node are taken into the batch. */
-static int add_pages(void *arg, uintptr_t start, uint64_t nr_pages)
+/* Puts those of nr present pages into the batch that are on a source node. */
+static int migration_add_slice(struct migration *migration, uintptr_t start, unsigned int nr)
 {
-	struct migration *migration = arg;
 	struct slice *slice = migration->slice;
+	struct ferry_job *job = migration->job;
 
-	for (uint64_t done = 0; done < nr_pages;) {
-		unsigned int nr = (unsigned int)MIN(nr_pages - done, (uint64_t)SLICE_MAX_PAGES);
+	for (unsigned int i = 0; i < nr; i++)
+		slice->pages[i] = (void *)(start + (uintptr_t)i * PAGE_BYTES);
+	if (sys_move_pages(migration->pid, nr, slice->pages, NULL, slice->status, 0))
+		return -ESRCH;
+	for (unsigned int i = 0; i < nr; i++) {
+		int node = slice->status[i];
 
-		if (migration->job->nr_usable + nr > BATCH_PAGES) {
-			int err = flush(migration);
-
-			if (err)
-				return err;
-		}
-		for (unsigned int i = 0; i < nr; i++)
-			slice->pages[i] = (void *)(start + (done + i) * PAGE_BYTES);
-		if (sys_move_pages(migration->pid, nr, slice->pages, NULL, slice->status, 0))
-			return -ESRCH;
-		for (unsigned int i = 0; i < nr; i++) {
-			struct ferry_job *job = migration->job;
-			int node = slice->status[i];
-
-			if (node < 0 || node >= MAX_NODES || migration->to[node] < 0)
-				continue;
-			job->pages[job->nr_usable] = (uintptr_t)slice->pages[i];
-			job->nodes[job->nr_usable++] = migration->to[node];
-		}
-		done += nr;
+		if (node < 0 || node >= MAX_NODES || migration->to[node] < 0)
+			continue;
+		job->pages[job->nr_usable] = (uintptr_t)slice->pages[i];
+		job->nodes[job->nr_usable++] = migration->to[node];
 	}
 	return 0;
 }
 
-/* Whatever fails here is left to the system call. */
-static void move_bulk(struct migration *migration)
+static int migration_add_pages(void *arg, uintptr_t start, uint64_t nr_pages)
+{
+	struct migration *migration = arg;
+	int err = 0;
+
+	for (uint64_t done = 0; !err && done < nr_pages;) {
+		unsigned int nr = (unsigned int)MIN(nr_pages - done, (uint64_t)SLICE_MAX_PAGES);
+
+		if (migration->job->nr_usable + nr > BATCH_PAGES)
+			err = migration_flush(migration);
+		if (!err)
+			err = migration_add_slice(migration, start + done * PAGE_BYTES, nr);
+		done += nr;
+	}
+	return err;
+}
+
+/* On a failure the system call moves what is left. */
+static void migration_move_bulk(struct migration *migration)
 {
 	void *slice;
 
 	if (vault_alloc(sizeof(*migration->slice), &slice))
 		return;
 	migration->slice = slice;
-	if (!new_batch(migration) && !present_ranges_walk(migration->pid, add_pages, migration))
-		flush(migration);
+	if (!migration_new_batch(migration) &&
+	    !present_ranges_walk(migration->pid, migration_add_pages, migration))
+		migration_flush(migration);
 	job_free(migration->job);
 	vault_free(slice, sizeof(*migration->slice));
 }
 
-static long migrate(struct ferry *ferry, int pid, unsigned long maxnode,
-		    const unsigned long *old_nodes, const unsigned long *new_nodes)
+static long migration_run(struct ferry *ferry, int pid, unsigned long maxnode,
+			  const unsigned long *old_nodes, const unsigned long *new_nodes)
 {
 	struct migration migration = {.ferry = ferry, .pid = pid};
 	uint64_t from[MASK_WORDS], to[MASK_WORDS];
 
-	/* If that fails the whole call would, though perhaps of something it checks earlier. */
-	if (!plain(pid, maxnode, NULL, new_nodes) && !read_mask(old_nodes, maxnode, from) &&
-	    !read_mask(new_nodes, maxnode, to)) {
-		map_nodes(&migration, from, to);
-		/* Idle frames would only be moved along. */
+	/* If the checks fail, so does the call below, perhaps with the error of an earlier check.
+	 */
+	if (!sys_migrate_pages(pid, maxnode, NULL, new_nodes) &&
+	    !mask_read(old_nodes, maxnode, from) && !mask_read(new_nodes, maxnode, to)) {
+		migration_map_nodes(&migration, from, to);
+		/* Free idle frames, which would only be moved as well. */
 		ferry_trim(ferry);
-		move_bulk(&migration);
+		migration_move_bulk(&migration);
 	}
-	return plain(pid, maxnode, old_nodes, new_nodes);
+	return sys_migrate_pages(pid, maxnode, old_nodes, new_nodes);
 }
 
 long ferry_migrate_pages(struct ferry *ferry, int pid, unsigned long maxnode,
@@ -206,12 +218,12 @@ long ferry_migrate_pages(struct ferry *ferry, int pid, unsigned long maxnode,
 		return -1;
 	}
 	atomic_fetch_add_explicit(&ferry->nr_calls, 1, memory_order_relaxed);
-	if (ferry->nodes.nr_memory < 2 || fork_is_parents(ferry) || !call_enter()) {
-		ret = plain(pid, maxnode, old_nodes, new_nodes);
+	if (ferry->nodes.nr_memory < 2 || fork_is_copy(ferry) || !call_enter()) {
+		ret = sys_migrate_pages(pid, maxnode, old_nodes, new_nodes);
 	} else {
 		uint64_t signals = call_block_signals();
 
-		ret = migrate(ferry, pid, maxnode, old_nodes, new_nodes);
+		ret = migration_run(ferry, pid, maxnode, old_nodes, new_nodes);
 		call_unblock_signals(signals);
 		call_leave();
 	}

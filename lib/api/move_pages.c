@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * move_pages(2) with the kernel's own answers. What the kernel checks is asked of the kernel: a
- * call with count 0 goes through its checks of flags and process, a call for an address that can't
- * exist through its check of a node.
+ * ferry_move_pages: move_pages(2) with the kernel's own answers. Calls that move no page let the
+ * kernel itself check flags, process and nodes (process.h). A request that is long enough then
+ * becomes a job; any other is the plain system call.
  */
 #include <errno.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
 #include "base/sys.h"
-#include "base/vault.h"
-#include "lib/plan/plan.h"
-#include "lib/job/lifecycle.h"
-#include "lib/core/claims.h"
-#include "lib/api/fork.h"
-#include "lib/api/call.h"
-#include "lib/api/huge_list.h"
-#include "lib/core/job.h"
-#include "lib/api/node_check.h"
 #include "base/uapi.h"
 #include "base/usermem.h"
+#include "base/vault.h"
+#include "lib/api/call.h"
+#include "lib/api/contexts.h"
+#include "lib/api/fork.h"
+#include "lib/api/huge_list.h"
+#include "lib/api/process.h"
+#include "lib/core/claims.h"
+#include "lib/core/job.h"
+#include "lib/job/lifecycle.h"
+#include "lib/plan/plan.h"
 
 struct call {
 	struct ferry *ferry;
@@ -29,35 +30,56 @@ struct call {
 	const int *nodes;
 	int *status;
 	int flags;
-	bool begins_huge; /* perhaps a list of huge pages */
+	bool begins_huge; /* the first entries may be a list of huge pages */
 };
 
-static long plain(const struct call *call)
+/* ---- the system call itself ---- */
+
+static long call_kernel(const struct call *call)
 {
 	return sys_move_pages(call->pid, call->count, call->pages, call->nodes, call->status,
 			      call->flags);
 }
 
 /*
- * The plain call, but not misled by pages that a job has out just now: they look absent. Then it is
- * made again with everything brought in.
+ * The system call takes pages for absent that a job has in flight. If that may have happened, it is
+ * made again while no pages are in flight.
  */
-static long plain_undisturbed(const struct call *call)
+static long call_kernel_undisturbed(const struct call *call)
 {
 	uint64_t generation = claim_generation();
 	bool quiet = !claim_any();
-	long ret = plain(call);
+	long ret = call_kernel(call);
 
-	if ((quiet && generation == claim_generation()) || !is_own_process(call->pid))
+	if ((quiet && generation == claim_generation()) || !process_is_own(call->pid))
 		return ret;
-	contexts_bring_in();
-	ret = plain(call);
-	contexts_let_out();
+	contexts_drain();
+	ret = call_kernel(call);
+	contexts_resume();
 	return ret;
 }
 
-/* Takes in the arrays as far as they can be read; *error is what ends them early. */
-static int snapshot(const struct call *call, struct ferry_job *job, int *error)
+/* Counts the pages that the kernel moved as those of a job, under the plan's reason. */
+static long call_kernel_counted(const struct call *call, const struct ferry_job *job)
+{
+	struct tally tally = {.nr_calls = 1};
+	long ret = call_kernel_undisturbed(call);
+
+	if (ret >= 0 && job->segments.nr) {
+		uint64_t nr_moved = call->count - MIN((uint64_t)ret, call->count);
+
+		tally.nr_moved = nr_moved;
+		tally.pages_by_mover[FERRY_MOVER_KERNEL] = nr_moved;
+		tally.pages_by_reason[job->segments.at[0].reason] = nr_moved;
+		context_add_tally(call->ferry, &tally);
+	}
+	return ret;
+}
+
+/* ---- the caller's arrays ---- */
+
+/* Copies the arrays as far as they can be read; *error says what ends them early, or is 0. */
+static int call_read_arrays(const struct call *call, struct ferry_job *job, int *error)
 {
 	size_t pages_bytes = call->count * sizeof(*job->pages);
 	size_t nodes_bytes = call->count * sizeof(*job->nodes);
@@ -84,11 +106,12 @@ static int snapshot(const struct call *call, struct ferry_job *job, int *error)
 	return 0;
 }
 
-static void keep_to_good_nodes(const struct call *call, struct ferry_job *job, int *error)
+/* Ends the job before the first bad node. */
+static void call_stop_at_bad_node(const struct call *call, struct ferry_job *job, int *error)
 {
 	int node_error;
-	uint64_t nr_good =
-		nodecheck(call->pid, call->flags, job->nodes, job->nr_usable, &node_error);
+	uint64_t nr_good = process_check_nodes(call->pid, call->flags, job->nodes, job->nr_usable,
+					       &node_error);
 
 	if (nr_good < job->nr_usable) {
 		job->nr_usable = nr_good;
@@ -96,8 +119,8 @@ static void keep_to_good_nodes(const struct call *call, struct ferry_job *job, i
 	}
 }
 
-/* Entries that nobody has settled stay as the caller had them. */
-static int write_status(const struct call *call, const struct ferry_job *job)
+/* Leaves the caller's entries as they were where the job has set no status. */
+static int call_write_status(const struct call *call, const struct ferry_job *job)
 {
 	for (uint64_t at = 0; at < job->nr_usable;) {
 		uint64_t end = at;
@@ -113,71 +136,8 @@ static int write_status(const struct call *call, const struct ferry_job *job)
 	return 0;
 }
 
-static long result_of(const struct call *call, const struct ferry_job *job, int array_error)
-{
-	uint64_t nr_unmoved = job->nr_unmoved + (job->nr_usable - job->nr_handed_out);
-
-	if (write_status(call, job))
-		return -EFAULT;
-	if (job->exact_error)
-		return job->exact_error;
-	/* As the kernel does, entries behind the stop count whether they are good or not. */
-	if (nr_unmoved)
-		return (long)(nr_unmoved + call->count - job->nr_usable);
-	return array_error;
-}
-
-static bool is_one_node(const struct ferry_job *job)
-{
-	for (uint64_t i = 1; i < job->nr_usable; i++)
-		if (job->nodes[i] != job->nodes[0])
-			return false;
-	return true;
-}
-
-static int prepare(const struct call *call, struct ferry_job *job, int *array_error)
-{
-	int err = snapshot(call, job, array_error);
-
-	if (err)
-		return err;
-	job->exact = true;
-	job->pid = call->pid;
-	job->own_process = is_own_process(call->pid);
-	job->flags = call->flags & FERRY_MPOL_MF_MOVE_ALL ? FERRY_MOVE_ALL : 0;
-	keep_to_good_nodes(call, job, array_error);
-	job->one_node = is_one_node(job);
-	for (uint64_t i = 0; i < job->nr_usable; i++) {
-		job->pages[i] = ALIGN_DOWN(job->pages[i], PAGE_BYTES);
-		job->status[i] = STATUS_UNSET;
-	}
-	return job->nr_usable ? job_plan(job) : 0;
-}
-
-/* One thread that makes system calls: that can be the caller, with the arrays as they are. */
-static bool gains_nothing(const struct ferry_job *job)
-{
-	return job->nr_usable == job->nr_pages && job->exchange_low >= job->exchange_high &&
-	       job->split.nr_lanes <= 1;
-}
-
-static long plain_counted(const struct call *call, const struct ferry_job *job)
-{
-	struct tally tally = {.nr_calls = 1};
-	long ret = plain_undisturbed(call);
-
-	if (ret >= 0 && job->segments.nr) {
-		uint64_t nr_moved = call->count - MIN((uint64_t)ret, call->count);
-
-		tally.nr_moved = nr_moved;
-		tally.pages_by_mover[FERRY_MOVER_KERNEL] = nr_moved;
-		tally.pages_by_reason[job->segments.at[0].reason] = nr_moved;
-		context_add_tally(call->ferry, &tally);
-	}
-	return ret;
-}
-
-static int write_same_status(const struct call *call, int node)
+/* Writes the same status for all entries. */
+static int call_fill_status(const struct call *call, int node)
 {
 	int some[256];
 
@@ -194,59 +154,124 @@ static int write_same_status(const struct call *call, int node)
 	return 0;
 }
 
-static long move(const struct call *call)
+/* ---- as a job ---- */
+
+static bool job_is_to_one_node(const struct ferry_job *job)
+{
+	for (uint64_t i = 1; i < job->nr_usable; i++)
+		if (job->nodes[i] != job->nodes[0])
+			return false;
+	return true;
+}
+
+/* Turns the call into a planned job. *array_error as by call_read_arrays(), or of a bad node. */
+static int call_plan(const struct call *call, struct ferry_job *job, int *array_error)
+{
+	int err = call_read_arrays(call, job, array_error);
+
+	if (err)
+		return err;
+	job->exact = true;
+	job->pid = call->pid;
+	job->own_process = process_is_own(call->pid);
+	job->flags = call->flags & FERRY_MPOL_MF_MOVE_ALL ? FERRY_MOVE_ALL : 0;
+	call_stop_at_bad_node(call, job, array_error);
+	job->one_node = job_is_to_one_node(job);
+	for (uint64_t i = 0; i < job->nr_usable; i++) {
+		job->pages[i] = ALIGN_DOWN(job->pages[i], PAGE_BYTES);
+		job->status[i] = STATUS_UNSET;
+	}
+	return job->nr_usable ? job_plan(job) : 0;
+}
+
+/* True if the plan is one thread that makes system calls: the caller can do that itself. */
+static bool job_gains_nothing(const struct ferry_job *job)
+{
+	return job->nr_usable == job->nr_pages && job->exchange_low >= job->exchange_high &&
+	       job->split.nr_lanes <= 1;
+}
+
+static long call_result(const struct call *call, const struct ferry_job *job, int array_error)
+{
+	uint64_t nr_unmoved = job->nr_unmoved + (job->nr_usable - job->nr_handed_out);
+
+	if (call_write_status(call, job))
+		return -EFAULT;
+	if (job->exact_error)
+		return job->exact_error;
+	/* As the kernel does, count all entries behind the stop, good or not. */
+	if (nr_unmoved)
+		return (long)(nr_unmoved + call->count - job->nr_usable);
+	return array_error;
+}
+
+static long call_run(const struct call *call, struct ferry_job *job, int array_error)
+{
+	if (!job->nr_usable)
+		return array_error;
+	job_run(job);
+	return call_result(call, job, array_error);
+}
+
+static long call_move_by_job(const struct call *call)
 {
 	struct ferry_job *job = NULL;
 	int array_error = 0;
-	bool own, names_huge;
-	int err, node;
+	int err = job_new(call->ferry, &job);
 	long ret;
 
-	err = process_check(call->pid, call->flags);
-	if (err)
-		return err;
-	own = call->begins_huge && is_own_process(call->pid);
-	names_huge = own || (call->begins_huge && huge_list_elsewhere(call->pid, call->pages));
-	if (own &&
-	    huge_list_move(call->ferry, call->count, call->pages, call->nodes, call->flags, &node))
-		return write_same_status(call, node);
-	if (!names_huge && call->count < policy_direct_pages(&call->ferry->machine))
-		return plain_undisturbed(call);
-	err = job_new(call->ferry, &job);
 	if (!err)
-		err = prepare(call, job, &array_error);
+		err = call_plan(call, job, &array_error);
 	if (err) {
-		/* No memory to plan with, or no way to read the arrays safely: as it ever was. */
+		/* There is no memory for a plan, or no safe way to read the arrays. */
 		job_free(job);
-		return plain_undisturbed(call);
+		return call_kernel_undisturbed(call);
 	}
-	if (gains_nothing(job)) {
-		ret = plain_counted(call, job);
-		job_free(job);
-		return ret;
-	}
-	ret = array_error;
-	if (job->nr_usable) {
-		job_run(job);
-		ret = result_of(call, job, array_error);
-	}
+	ret = job_gains_nothing(job) ? call_kernel_counted(call, job)
+				     : call_run(call, job, array_error);
 	job_free(job);
 	return ret;
 }
 
-static long move_planned(const struct call *call)
+/* ---- which of them ---- */
+
+static bool call_is_long(const struct call *call)
+{
+	return call->count >= policy_direct_pages(&call->ferry->machine);
+}
+
+static long call_move(const struct call *call)
+{
+	bool own_list;
+	int err, node;
+
+	err = process_check(call->pid, call->flags);
+	if (err)
+		return err;
+	own_list = call->begins_huge && process_is_own(call->pid);
+	if (own_list &&
+	    huge_list_move(call->ferry, call->count, call->pages, call->nodes, call->flags, &node))
+		return call_fill_status(call, node);
+	if (own_list || (call->begins_huge && huge_list_elsewhere(call->pid, call->pages)) ||
+	    call_is_long(call))
+		return call_move_by_job(call);
+	return call_kernel_undisturbed(call);
+}
+
+static long call_move_without_signals(const struct call *call)
 {
 	uint64_t signals = call_block_signals();
-	long ret = move(call);
+	long ret = call_move(call);
 
 	call_unblock_signals(signals);
 	return ret;
 }
 
-static bool goes_straight(const struct call *call)
+/* True for queries, for counts that are too large for a job, and for requests that are short. */
+static bool call_is_plain(const struct call *call)
 {
 	return !call->nodes || call->count > LONG_MAX / sizeof(struct ferry_range) ||
-	       (!call->begins_huge && call->count < policy_direct_pages(&call->ferry->machine));
+	       (!call->begins_huge && !call_is_long(call));
 }
 
 long ferry_move_pages(struct ferry *ferry, int pid, unsigned long count, void **pages,
@@ -260,12 +285,13 @@ long ferry_move_pages(struct ferry *ferry, int pid, unsigned long count, void **
 		return -1;
 	}
 	atomic_fetch_add_explicit(&ferry->nr_calls, 1, memory_order_relaxed);
-	/* A child has no jobs, but perhaps the parent's locks as they were. */
-	if (fork_is_parents(ferry) || !call_enter()) {
-		ret = plain(&call);
+	/* A child has no jobs, but may have the parent's locks in the state they were in. */
+	if (fork_is_copy(ferry) || !call_enter()) {
+		ret = call_kernel(&call);
 	} else {
 		call.begins_huge = nodes && huge_list_begins(pid, count, pages);
-		ret = goes_straight(&call) ? plain_undisturbed(&call) : move_planned(&call);
+		ret = call_is_plain(&call) ? call_kernel_undisturbed(&call)
+					   : call_move_without_signals(&call);
 		call_leave();
 	}
 	if (ret >= 0)

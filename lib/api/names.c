@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* Names of movers and reasons, the version, and where log messages go. */
 #include "base/base.h"
 #include "base/log.h"
 #include "include/pageferry.h"

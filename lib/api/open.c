@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* ferry_open and ferry_close: put a context together from its parts, and take it apart. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,17 +11,28 @@
 #include "base/sys.h"
 #include "base/vault.h"
 #include "copy/kernels.h"
+#include "lib/api/contexts.h"
 #include "lib/api/fork.h"
-#include "lib/api/preload.h"
-#include "lib/core/context.h"
-#include "lib/exchange/exchange.h"
-#include "lib/nodes/mthp.h"
+#include "lib/api/frames.h"
 #include "lib/api/options.h"
-#include "lib/nodes/pagemap.h"
+#include "lib/core/context.h"
 #include "lib/core/exchange_mode.h"
+#include "lib/exchange/exchange.h"
+#include "lib/nodes/mappings.h"
+#include "lib/nodes/mthp.h"
+#include "lib/nodes/pagemap.h"
 
-/* Chunks of the first job that are gathered, until it is known how long that takes. */
-#define GATHER_START   8
+/*
+ * How many chunks a lane of the first job has in flight at once, before it is known how long they
+ * take. Increasing this makes the first job faster, but may keep its pages in flight for longer
+ * than the stall bound; decreasing it does the reverse.
+ */
+#define GATHER_START 8
+
+/*
+ * The stall bound of callers who set none. Increasing it makes moves faster, because more chunks
+ * are in flight together; decreasing it lets threads wait less for pages in flight.
+ */
 #define STALL_BOUND_NS (1 * NS_PER_MS)
 
 static __thread char open_error[1024];
@@ -30,63 +42,21 @@ const char *ferry_open_error(void)
 	return open_error;
 }
 
-void ferry_trim(struct ferry *ferry)
-{
-	if (ferry && !fork_is_parents(ferry))
-		pools_trim(&ferry->pools, ferry->prefill_bytes);
-}
-
-struct prefill {
-	struct crew_task task;
-	struct ferry *ferry;
-	uint64_t stamp;
-};
-
-/* Every hand fills all pools: each extent is added by whoever comes first. */
-static bool prefill_work(struct crew_task *task, unsigned int worker __maybe_unused)
-{
-	struct prefill *prefill = CONTAINER_OF(task, struct prefill, task);
-
-	for (int node = 0; node < MAX_POOL_NODES; node++) {
-		struct pool *pool = pools_get(&prefill->ferry->pools, node, false);
-
-		if (pool)
-			pool_fill(pool, prefill->ferry->prefill_bytes, prefill->stamp);
-	}
-	return false;
-}
-
-static void prefill(struct ferry *ferry)
-{
-	struct prefill prefill = {
-		.task = {.work = prefill_work, .nr_wanted = crew_nr_workers(ferry->crew)},
-		.ferry = ferry,
-		.stamp = nodes_migration_stamp(ferry->vmstat_fd),
-	};
-
-	crew_run(ferry->crew, &prefill.task, CREW_CALLER);
-}
-
-void ferry_fresh_frames(struct ferry *ferry)
-{
-	atomic_store(&ferry->fresh_frames, true);
-}
-
 /* ---- opening ---- */
 
-static bool is_chunk(uint64_t bytes)
+static bool is_chunk_size(uint64_t bytes)
 {
 	return bytes >= PAGE_BYTES && bytes <= HUGE_BYTES && !(bytes & (bytes - 1));
 }
 
-static int check_options(const struct ferry_options *options)
+static int options_check(const struct ferry_options *options)
 {
 	const char *what = NULL;
 
 	if (options->flags &
 	    ~(FERRY_OPEN_FRESH_FRAMES | FERRY_OPEN_KERNEL_ONLY | FERRY_OPEN_NO_BOOST))
-		what = "flags has a bit that means nothing";
-	else if (options->chunk_bytes && !is_chunk(options->chunk_bytes))
+		what = "flags has a bit that this library does not know";
+	else if (options->chunk_bytes && !is_chunk_size(options->chunk_bytes))
 		what = "chunk_bytes must be a power of two from 4 KiB to 2 MiB";
 	else if (options->nr_workers > MAX_WORKERS)
 		what = "nr_workers must be at most 63";
@@ -96,15 +66,13 @@ static int check_options(const struct ferry_options *options)
 	return -EINVAL;
 }
 
-static int open_crew(struct ferry *ferry, const struct ferry_options *options)
+static int context_open_crew(struct ferry *ferry, const struct ferry_options *options)
 {
 	struct placement *placement;
 	int err = placement_open(options->synthetic, &placement);
 
 	if (!err) {
-		unsigned int nr = options->nr_workers;
-
-		err = crew_open(placement, nr, &ferry->crew);
+		err = crew_open(placement, options->nr_workers, &ferry->crew);
 		placement_close(placement);
 	}
 	if (err)
@@ -112,7 +80,7 @@ static int open_crew(struct ferry *ferry, const struct ferry_options *options)
 	return err;
 }
 
-static int open_engine(struct ferry *ferry, const char *spec)
+static int context_open_engine(struct ferry *ferry, const char *spec)
 {
 	struct engine_env env = {.crew = ferry->crew};
 
@@ -120,7 +88,7 @@ static int open_engine(struct ferry *ferry, const char *spec)
 	return engine_open(spec, &env, &ferry->engine, open_error, sizeof(open_error));
 }
 
-static int open_lanes(struct ferry *ferry)
+static int context_open_lanes(struct ferry *ferry)
 {
 	void *lanes;
 	int err;
@@ -144,22 +112,25 @@ static int open_lanes(struct ferry *ferry)
 	return 0;
 }
 
-/* What tells about pages. Where it can't be had, there are slower ways, and no exchange mover. */
-static void open_maps(struct ferry *ferry)
+/*
+ * Opens the files that say what is mapped where. Without the pagemap there is no exchange mover;
+ * without frame numbers, the kernel is asked for the node of each page.
+ */
+static void context_open_maps(struct ferry *ferry)
 {
-	if (pagemap_open())
+	if (pagemap_open() || mappings_open())
 		return;
 	mthp_open();
 	if (ferry->nodes.nr_memory == 1)
 		return;
 	memory_blocks_read(&ferry->blocks, &ferry->nodes, BLOCKS_ROOT);
 	if (ferry->blocks.nr_runs && memory_blocks_find_zero(&ferry->blocks))
-		log_info("page frame numbers can't be used here: where pages are is asked of the "
-			 "kernel, which takes longer");
+		log_info("page frame numbers cannot be used: the kernel is asked for the "
+			 "node of each page, which takes longer");
 }
 
-/* Without it the kernel mover serves everything: no failure. */
-static int open_exchange(struct ferry *ferry, const struct ferry_options *options)
+/* No failure if there is no exchange mover: the kernel mover then moves all pages. */
+static int context_open_exchange(struct ferry *ferry, const struct ferry_options *options)
 {
 	int err;
 
@@ -167,7 +138,7 @@ static int open_exchange(struct ferry *ferry, const struct ferry_options *option
 		return 0;
 	if (pagemap_own() < 0 || uffd_open(&ferry->uffd, &ferry->caps)) {
 		ferry->uffd = -1;
-		log_info("no exchange mover here: `migbench doctor` says why");
+		log_info("no exchange mover: `migbench doctor` says why");
 		return 0;
 	}
 	ferry->boost = !(options->flags & FERRY_OPEN_NO_BOOST);
@@ -177,33 +148,30 @@ static int open_exchange(struct ferry *ferry, const struct ferry_options *option
 	return err;
 }
 
-static int open_parts(struct ferry *ferry, const struct ferry_options *options)
+static int context_open_parts(struct ferry *ferry, const struct ferry_options *options)
 {
 	int err = fork_watch();
 
 	if (!err)
-		err = open_crew(ferry, options);
+		err = context_open_crew(ferry, options);
 	if (!err)
-		err = open_engine(ferry, options->engine);
+		err = context_open_engine(ferry, options->engine);
 	if (!err)
-		err = open_lanes(ferry);
+		err = context_open_lanes(ferry);
 	if (err)
 		return err;
-	open_maps(ferry);
-	return open_exchange(ferry, options);
+	context_open_maps(ferry);
+	return context_open_exchange(ferry, options);
 }
 
-static void set_up(struct ferry *ferry, const struct ferry_options *options)
+static void context_set_up(struct ferry *ferry, const struct ferry_options *options)
 {
-	int version[3];
-
 	ferry->machine.nr_workers = crew_nr_workers(ferry->crew);
 	inflight_limit_init(&ferry->inflight_limit, ferry->machine.nr_workers);
 	if (ferry->machine.exchange && ferry->boost)
 		crew_boost(ferry->crew);
 	ferry->machine.batched_flush = ferry->caps.batched_flush;
-	kernel_version(version);
-	ferry->machine.batched_unmap = kernel_since(version, 6, 3);
+	ferry->machine.batched_unmap = kernel_has(KERNEL_BATCHED_UNMAP);
 	ferry->machine.max_gather = MIN(ferry->engine->hold, (uint32_t)LANE_PARCELS);
 	atomic_store(&ferry->gather, GATHER_START);
 	exchange_mode_init(ferry);
@@ -216,50 +184,61 @@ static void set_up(struct ferry *ferry, const struct ferry_options *options)
 	atomic_store(&ferry->fresh_frames, !!(options->flags & FERRY_OPEN_FRESH_FRAMES));
 }
 
+static int context_copy_options(struct ferry_options *options, const struct ferry_options *user)
+{
+	int err = user ? options_copy(options, sizeof(*options), user) : 0;
+
+	if (!err)
+		return options_check(options);
+	snprintf(open_error, sizeof(open_error),
+		 err == -E2BIG ? "options are of a newer version than this library"
+			       : "options.size is not set");
+	return err;
+}
+
+/* On failure, too, *out may be a context, which is to be closed. */
+static int context_new(struct ferry **out, const struct ferry_options *options)
+{
+	struct ferry *ferry;
+	int err = vault_alloc(sizeof(*ferry), (void **)&ferry);
+
+	if (err)
+		return err;
+	ferry->uffd = -1;
+	ferry->vmstat_fd = (int)sys(SYS_openat, AT_FDCWD, "/proc/vmstat", O_RDONLY | O_CLOEXEC);
+	nodes_read(&ferry->nodes);
+	*out = ferry;
+	return context_open_parts(ferry, options);
+}
+
 int ferry_open(struct ferry **out, const struct ferry_options *user_options)
 {
 	struct ferry_options options = {.size = sizeof(options)};
-	struct ferry *ferry;
+	struct ferry *ferry = NULL;
 	int err;
 
 	*out = NULL;
 	open_error[0] = '\0';
-	err = user_options ? options_copy(&options, sizeof(options), user_options) : 0;
-	if (err) {
-		snprintf(open_error, sizeof(open_error),
-			 err == -E2BIG ? "options are of a newer version than this library"
-				       : "options.size is not set");
-		return err;
-	}
-	err = check_options(&options);
-	if (err)
-		return err;
-	err = vault_alloc(sizeof(*ferry), (void **)&ferry);
-	if (err) {
-		snprintf(open_error, sizeof(open_error), "%s", strerror(-err));
-		return err;
-	}
-	ferry->uffd = -1;
-	ferry->vmstat_fd = (int)sys(SYS_openat, AT_FDCWD, "/proc/vmstat", O_RDONLY | O_CLOEXEC);
-	nodes_read(&ferry->nodes);
-	err = open_parts(ferry, &options);
+	err = context_copy_options(&options, user_options);
+	if (!err)
+		err = context_new(&ferry, &options);
 	if (err) {
 		if (!open_error[0])
 			snprintf(open_error, sizeof(open_error), "%s", strerror(-err));
 		ferry_close(ferry);
 		return err;
 	}
-	set_up(ferry, &options);
-	fork_add(ferry);
+	context_set_up(ferry, &options);
+	contexts_add(ferry);
 	if (ferry->prefill_bytes && ferry->machine.exchange)
-		prefill(ferry);
+		frames_prefill(ferry);
 	*out = ferry;
 	return 0;
 }
 
 /* ---- closing ---- */
 
-static void close_channels(struct ferry *ferry)
+static void context_close_channels(struct ferry *ferry)
 {
 	for (unsigned int l = 0; ferry->lanes && l < ferry->nr_lanes; l++)
 		for (unsigned int node = 0; node < MAX_POOL_NODES; node++)
@@ -267,8 +246,11 @@ static void close_channels(struct ferry *ferry)
 				ferry->engine->ops->channel_close(ferry->lanes[l].channels[node]);
 }
 
-/* Pools are not the child's: their address space was left out of it, and may be somebody else's. */
-static void close_in_child(struct ferry *ferry)
+/*
+ * Leaves the pools alone: the child was created without their address space, and may have other
+ * mappings there.
+ */
+static void context_close_copy(struct ferry *ferry)
 {
 	crew_forget(ferry->crew);
 	sys(SYS_close, ferry->vmstat_fd);
@@ -281,13 +263,13 @@ void ferry_close(struct ferry *ferry)
 {
 	if (!ferry)
 		return;
-	if (fork_is_parents(ferry)) {
-		close_in_child(ferry);
+	if (fork_is_copy(ferry)) {
+		context_close_copy(ferry);
 		return;
 	}
-	fork_remove(ferry);
-	/* The engine before the pools: a device may still write frames it was given. */
-	close_channels(ferry);
+	contexts_remove(ferry);
+	/* The engine goes before the pools: a device may still write to their frames. */
+	context_close_channels(ferry);
 	engine_close(ferry->engine);
 	crew_close(ferry->crew);
 	watcher_stop(ferry);

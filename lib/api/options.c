@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* Copies structures whose first member is their size. */
 #include <errno.h>
 #include <string.h>
 
 #include "lib/api/options.h"
 
-/* No structure of ours will ever be larger: such a size was never set. */
+/* Larger sizes are taken for uninitialized memory: no structure of the interface gets so large. */
 #define OPTIONS_MAX_BYTES 4096
 
 int options_copy(void *to, size_t known_bytes, const void *from)

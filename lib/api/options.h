@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Structures that grow at their end: taking one in whatever its age. */
+/* Copies size-versioned structures: those of the public interface, which grow at their end. */
 #ifndef FERRY_OPTIONS_H
 #define FERRY_OPTIONS_H
 
 #include "base/base.h"
 
 /*
- * Copies a sized structure of the caller's into one of ours, missing members zero. -EINVAL: its
- * size is 0; -E2BIG: members behind the ones we know are not zero.
+ * Copies the caller's structure, of whatever version, into one of known_bytes; members that it
+ * lacks become zero. 0; -EINVAL: its size is not set; -E2BIG: a member that this version does not
+ * know is not zero.
  */
 int __must_check options_copy(void *to, size_t known_bytes, const void *from);
 

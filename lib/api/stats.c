@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* The counters of a context and of its engine. */
 #include <errno.h>
 #include <string.h>
 
@@ -9,8 +10,8 @@ int ferry_get_stats(struct ferry *ferry, struct ferry_stats *out)
 {
 	struct ferry_stats stats = {.size = out->size};
 	const struct tally *totals = &ferry->totals;
-	/* A child may have got the lock as a thread of the parent held it. */
-	bool in_child = fork_is_parents(ferry);
+	/* In a child the lock may be held for ever, by a thread that only the parent has. */
+	bool in_child = fork_is_copy(ferry);
 
 	if (!out->size)
 		return -EINVAL;
@@ -40,7 +41,7 @@ int ferry_engine_counters(struct ferry *ferry,
 {
 	if (!ferry || !fn)
 		return -EINVAL;
-	if (fork_is_parents(ferry))
+	if (fork_is_copy(ferry))
 		return -ECHILD;
 	if (ferry->engine->ops->counters)
 		ferry->engine->ops->counters(ferry->engine, fn, arg);

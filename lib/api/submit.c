@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* From a public request to a job under way. */
+/* ferry_submit: checks a request, copies it, and starts a planned job for it. */
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "base/usermem.h"
 #include "base/vault.h"
-#include "lib/plan/plan.h"
-#include "lib/job/lifecycle.h"
-#include "lib/api/fork.h"
 #include "lib/api/call.h"
+#include "lib/api/fork.h"
+#include "lib/api/options.h"
+#include "lib/api/process.h"
 #include "lib/core/job.h"
 #include "lib/core/slice.h"
-#include "lib/api/node_check.h"
-#include "lib/api/options.h"
-#include "base/usermem.h"
+#include "lib/job/lifecycle.h"
+#include "lib/plan/plan.h"
 
 #define KNOWN_FLAGS                                                                  \
 	(FERRY_MOVE_ALL | FERRY_MOVE_FRESH | FERRY_MOVE_STOP | FERRY_MOVE_TOGETHER | \
 	 FERRY_MOVE_APART)
 
-static int check(const struct ferry_request *request)
+static int request_check(const struct ferry_request *request)
 {
 	bool has_ranges = request->nr_ranges, has_pages = request->nr_pages;
 
@@ -41,7 +41,7 @@ static int check(const struct ferry_request *request)
 	return 0;
 }
 
-static int take_in(void **out, const void *user, size_t len_bytes)
+static int user_copy_in(void **out, const void *user, size_t len_bytes)
 {
 	int err = vault_alloc(len_bytes, out);
 	long got;
@@ -54,21 +54,22 @@ static int take_in(void **out, const void *user, size_t len_bytes)
 	return got == (long)len_bytes ? 0 : -EFAULT;
 }
 
-static int take_list(struct ferry_job *job, const struct ferry_request *request)
+static int request_copy_list(struct ferry_job *job, const struct ferry_request *request)
 {
 	int err;
 
 	job->nr_pages = request->nr_pages;
-	err = take_in((void **)&job->pages, request->pages, job->nr_pages * sizeof(void *));
+	err = user_copy_in((void **)&job->pages, request->pages, job->nr_pages * sizeof(void *));
 	if (!err)
-		err = take_in((void **)&job->nodes, request->nodes, job->nr_pages * sizeof(int));
+		err = user_copy_in((void **)&job->nodes, request->nodes,
+				   job->nr_pages * sizeof(int));
 	for (uint64_t i = 0; !err && i < job->nr_pages; i++)
 		job->pages[i] = ALIGN_DOWN(job->pages[i], PAGE_BYTES);
 	return err;
 }
 
-/* The pages a range touches. */
-static int align_range(struct ferry_range *range)
+/* Extends a range to whole pages. */
+static int range_align(struct ferry_range *range)
 {
 	uintptr_t start = (uintptr_t)range->addr, end = start + range->len_bytes;
 
@@ -86,49 +87,49 @@ static bool ranges_overlap(const struct ferry_range *a, const struct ferry_range
 	       (char *)b->addr < (char *)a->addr + a->len_bytes;
 }
 
-/* Ranges in rising order are told in one pass; any other order is compared pair by pair. */
-static bool any_overlap(const struct ferry_range *ranges, size_t nr)
+/* Checks ranges in ascending order in one pass, and any other order pair by pair. */
+static bool ranges_overlap_anywhere(const struct ferry_range *ranges, size_t nr)
 {
-	bool rising = true;
+	bool ascending = true;
 
-	for (size_t i = 1; i < nr && rising; i++)
-		rising = (char *)ranges[i].addr >=
-			 (char *)ranges[i - 1].addr + ranges[i - 1].len_bytes;
-	for (size_t i = 0; i < nr && !rising; i++)
+	for (size_t i = 1; i < nr && ascending; i++)
+		ascending = (char *)ranges[i].addr >=
+			    (char *)ranges[i - 1].addr + ranges[i - 1].len_bytes;
+	for (size_t i = 0; i < nr && !ascending; i++)
 		for (size_t k = i + 1; k < nr; k++)
 			if (ranges_overlap(&ranges[i], &ranges[k]))
 				return true;
 	return false;
 }
 
-static int take_ranges(struct ferry_job *job, const struct ferry_request *request)
+static int request_copy_ranges(struct ferry_job *job, const struct ferry_request *request)
 {
 	int err;
 
 	job->nr_ranges = request->nr_ranges;
-	err = take_in((void **)&job->ranges, request->ranges,
-		      job->nr_ranges * sizeof(struct ferry_range));
+	err = user_copy_in((void **)&job->ranges, request->ranges,
+			   job->nr_ranges * sizeof(struct ferry_range));
 	for (size_t i = 0; !err && i < job->nr_ranges; i++) {
-		err = align_range(&job->ranges[i]);
+		err = range_align(&job->ranges[i]);
 		job->nr_pages += job->ranges[i].len_bytes / PAGE_BYTES;
 	}
-	if (!err && any_overlap(job->ranges, job->nr_ranges))
+	if (!err && ranges_overlap_anywhere(job->ranges, job->nr_ranges))
 		err = -EINVAL;
 	return err;
 }
 
-static int check_nodes(const struct ferry_job *job, int flags)
+static int job_check_nodes(const struct ferry_job *job, int flags)
 {
 	int err = 0;
 
 	if (job->pages)
-		nodecheck(job->pid, flags, job->nodes, job->nr_pages, &err);
+		process_check_nodes(job->pid, flags, job->nodes, job->nr_pages, &err);
 	for (size_t i = 0; !err && i < job->nr_ranges; i++)
-		nodecheck(job->pid, flags, &job->ranges[i].node, 1, &err);
+		process_check_nodes(job->pid, flags, &job->ranges[i].node, 1, &err);
 	return err;
 }
 
-static int make_status(struct ferry_job *job, int *user_status)
+static int job_alloc_status(struct ferry_job *job, int *user_status)
 {
 	int err;
 
@@ -143,7 +144,7 @@ static int make_status(struct ferry_job *job, int *user_status)
 	return 0;
 }
 
-static int build(struct ferry_job *job, const struct ferry_request *request)
+static int job_build(struct ferry_job *job, const struct ferry_request *request)
 {
 	int flags = slice_mpol_flags(request->flags);
 	int err = process_check(request->pid, flags);
@@ -151,7 +152,7 @@ static int build(struct ferry_job *job, const struct ferry_request *request)
 	if (err)
 		return err;
 	job->pid = request->pid;
-	job->own_process = is_own_process(request->pid);
+	job->own_process = process_is_own(request->pid);
 	job->flags = request->flags;
 	job->requested_mover = request->mover;
 	job->requested_workers = request->nr_workers;
@@ -159,11 +160,12 @@ static int build(struct ferry_job *job, const struct ferry_request *request)
 	job->max_bytes_per_s = request->max_bytes_per_s;
 	if (request->deadline_ns)
 		job->deadline_ns = job->submit_ns + request->deadline_ns;
-	err = request->nr_pages ? take_list(job, request) : take_ranges(job, request);
+	err = request->nr_pages ? request_copy_list(job, request)
+				: request_copy_ranges(job, request);
 	if (!err)
-		err = check_nodes(job, flags);
+		err = job_check_nodes(job, flags);
 	if (!err)
-		err = make_status(job, request->status);
+		err = job_alloc_status(job, request->status);
 	job->nr_usable = job->nr_pages;
 	if (!err)
 		err = job_plan(job);
@@ -183,15 +185,18 @@ int ferry_submit(struct ferry *ferry, const struct ferry_request *user_request,
 	*out = NULL;
 	err = options_copy(&request, sizeof(request), user_request);
 	if (!err)
-		err = check(&request);
+		err = request_check(&request);
 	if (err)
 		return err;
-	/* No threads of the parent's live here, and none is to be waited for in a handler. */
-	if (!ferry || fork_is_parents(ferry) || !call_enter())
+	/*
+	 * A child has none of its parent's threads, and a signal handler must not wait for locks of
+	 * the thread that it interrupts.
+	 */
+	if (!ferry || fork_is_copy(ferry) || !call_enter())
 		return -EINVAL;
 	err = job_new(ferry, &job);
 	if (!err)
-		err = build(job, &request);
+		err = job_build(job, &request);
 	if (err) {
 		job_free(job);
 	} else {

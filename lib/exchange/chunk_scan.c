@@ -63,7 +63,7 @@ static void kinds_exclude_mthp(uintptr_t addr, unsigned int nr_pages, struct pag
 {
 	struct mthp_map map;
 
-	if (mthp_survey(addr, nr_pages, &map))
+	if (mthp_scan(addr, nr_pages, &map))
 		map_set_range(&map.large, 0, nr_pages);
 	for (unsigned int i = 0; i < PAGE_MAP_WORDS; i++)
 		kinds->movable.word[i] &= ~map.large.word[i];

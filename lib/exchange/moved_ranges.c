@@ -5,6 +5,7 @@
 #include "lib/exchange/exchange.h"
 #include "lib/exchange/moved_ranges.h"
 #include "lib/exchange/watcher.h"
+#include "lib/nodes/mappings.h"
 #include "lib/nodes/pagemap.h"
 
 void moved_ranges_add(struct moved_ranges *moved, uintptr_t start, size_t len_bytes)

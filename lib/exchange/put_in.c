@@ -19,6 +19,7 @@
 #include "lib/core/context.h"
 #include "lib/exchange/move_gate.h"
 #include "lib/exchange/put_in.h"
+#include "lib/nodes/mappings.h"
 #include "lib/nodes/pagemap.h"
 #include "lib/uffd/uffd.h"
 

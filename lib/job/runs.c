@@ -7,7 +7,7 @@
 
 #include "lib/exchange/exchange.h"
 #include "lib/job/runs.h"
-#include "lib/nodes/pagemap.h"
+#include "lib/nodes/mappings.h"
 
 void runs_register(struct ferry_job *job)
 {

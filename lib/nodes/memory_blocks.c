@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* Reads the memory blocks of each node from sysfs, and finds the node of a page frame by them. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -15,12 +16,12 @@ struct block {
 	int node;
 };
 
-struct list {
+struct block_list {
 	struct block *at;
 	size_t nr, room;
 };
 
-static int add(struct list *list, uint64_t number, int node)
+static int block_list_add(struct block_list *list, uint64_t number, int node)
 {
 	if (list->nr == list->room) {
 		size_t room = list->room ? 2 * list->room : 256;
@@ -35,8 +36,8 @@ static int add(struct list *list, uint64_t number, int node)
 	return 0;
 }
 
-/* nodeN/memoryM is a link for each block M that has memory of the node. */
-static int add_node(struct list *list, const char *root, int node)
+/* nodeN has a link memoryM for each block M that has memory of the node. */
+static int block_list_add_node(struct block_list *list, const char *root, int node)
 {
 	const size_t prefix = strlen("memory");
 	struct dirent *entry;
@@ -56,21 +57,21 @@ static int add_node(struct list *list, const char *root, int node)
 			continue;
 		number = strtoull(entry->d_name + prefix, &end, 10);
 		if (end > entry->d_name + prefix && !*end)
-			err = add(list, number, node);
+			err = block_list_add(list, number, node);
 	}
 	closedir(dir);
 	return err;
 }
 
-static int by_number(const void *a, const void *b)
+static int compare_blocks(const void *a, const void *b)
 {
 	const struct block *left = a, *right = b;
 
 	return left->number < right->number ? -1 : left->number > right->number;
 }
 
-/* False: there are more than fit. */
-static bool add_block(struct memory_blocks *blocks, const struct block *block)
+/* False if there is no room for another run. */
+static bool memory_blocks_add(struct memory_blocks *blocks, const struct block *block)
 {
 	struct block_run *last = blocks->nr_runs ? &blocks->runs[blocks->nr_runs - 1] : NULL;
 
@@ -85,24 +86,24 @@ static bool add_block(struct memory_blocks *blocks, const struct block *block)
 	return true;
 }
 
-/* A block that several nodes share is left out. */
-static void make_runs(struct memory_blocks *blocks, struct list *list)
+/* Leaves out the blocks that several nodes share. */
+static void memory_blocks_make_runs(struct memory_blocks *blocks, struct block_list *list)
 {
 	bool fits = true;
 
-	qsort(list->at, list->nr, sizeof(*list->at), by_number);
+	qsort(list->at, list->nr, sizeof(*list->at), compare_blocks);
 	for (size_t i = 0, end; fits && i < list->nr; i = end) {
 		for (end = i + 1; end < list->nr && list->at[end].number == list->at[i].number;)
 			end++;
 		if (end == i + 1)
-			fits = add_block(blocks, &list->at[i]);
+			fits = memory_blocks_add(blocks, &list->at[i]);
 	}
 	if (!fits)
 		blocks->nr_runs = 0;
 }
 
-/* In pages, as a power of two; -1 if it is none. */
-static int block_shift(const char *root)
+/* The block size in pages, as a power of two; -1 if sysfs does not say, or it is no such power. */
+static int memory_blocks_read_shift(const char *root)
 {
 	unsigned long long size_bytes = 0;
 	char path[4096];
@@ -122,22 +123,22 @@ static int block_shift(const char *root)
 
 void memory_blocks_read(struct memory_blocks *blocks, const struct nodes *nodes, const char *root)
 {
-	struct list list = {0};
-	int shift = block_shift(root);
+	struct block_list list = {0};
+	int shift = memory_blocks_read_shift(root);
 	int err = shift < 0 ? -ENOENT : 0;
 
 	memset(blocks, 0, sizeof(*blocks));
 	for (int node = 0; !err && node < MAX_NODES; node++)
 		if (nodes_has(nodes, node))
-			err = add_node(&list, root, node);
+			err = block_list_add_node(&list, root, node);
 	if (!err) {
 		blocks->shift = (unsigned int)shift;
-		make_runs(blocks, &list);
+		memory_blocks_make_runs(blocks, &list);
 	}
 	free(list.at);
 }
 
-static int zero_frame(uintptr_t addr, uint64_t *frame)
+static int memory_blocks_zero_frame(uintptr_t addr, uint64_t *frame)
 {
 	struct page_kinds kinds;
 	uint64_t entry;
@@ -162,7 +163,7 @@ int memory_blocks_find_zero(struct memory_blocks *blocks)
 	if (sys_is_error(addr)) {
 		err = (int)addr;
 	} else {
-		err = zero_frame((uintptr_t)addr, &blocks->zero_frame);
+		err = memory_blocks_zero_frame((uintptr_t)addr, &blocks->zero_frame);
 		sys(SYS_munmap, addr, PAGE_BYTES);
 	}
 	if (err)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* Finds folios between 4 KiB and 2 MiB by their consecutive frames and /proc/kpageflags. */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/kernel-page-flags.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/sys.h"
+#include "lib/nodes/kernel_file.h"
 #include "lib/nodes/mthp.h"
 #include "lib/nodes/pagemap.h"
 
@@ -15,66 +15,52 @@
 
 static atomic_int flags_fd = -1;
 
-static bool read_text(unsigned int kib, const char *name, char *text, size_t text_bytes)
+static bool mthp_read_text(unsigned int kib, const char *name, char *text, size_t text_bytes)
 {
 	char path[96];
-	long fd, len;
 
 	snprintf(path, sizeof(path), THP_DIR "/hugepages-%ukB/%s", kib, name);
-	fd = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	len = sys(SYS_read, fd, text, text_bytes - 1);
-	sys(SYS_close, fd);
-	text[len > 0 ? len : 0] = '\0';
-	return len > 0;
+	return kernel_file_read(path, text, text_bytes) > 0;
 }
 
-/* Switched off, they remain until they are freed. */
-static bool size_is_about(unsigned int kib)
+/* Folios of a size that has been switched off remain until they are freed. */
+static bool mthp_size_is_present(unsigned int kib)
 {
 	char text[128];
 
-	if (read_text(kib, "enabled", text, sizeof(text)) && !strstr(text, "[never]"))
+	if (mthp_read_text(kib, "enabled", text, sizeof(text)) && !strstr(text, "[never]"))
 		return true;
-	return read_text(kib, "stats/nr_anon", text, sizeof(text)) && strtoull(text, NULL, 10);
+	return mthp_read_text(kib, "stats/nr_anon", text, sizeof(text)) && strtoull(text, NULL, 10);
 }
 
 bool mthp_enabled(void)
 {
 	for (unsigned int kib = 8; kib < HUGE_BYTES >> 10; kib *= 2)
-		if (size_is_about(kib))
+		if (mthp_size_is_present(kib))
 			return true;
 	return false;
 }
 
-/* It is the machine's, not the process's: a forked child may keep it. */
+/* The file shows the machine's frames, not a process's pages: a forked child may keep it. */
 void mthp_open(void)
 {
-	int none = -1;
-	long fd;
-
-	if (atomic_load(&flags_fd) >= 0)
-		return;
-	fd = sys(SYS_openat, AT_FDCWD, "/proc/kpageflags", O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && !atomic_compare_exchange_strong(&flags_fd, &none, (int)fd))
-		sys(SYS_close, fd);
+	kernel_file_open_once(&flags_fd, "/proc/kpageflags");
 }
 
-bool mthp_can_tell(void)
+bool mthp_can_identify(void)
 {
 	struct mthp_map map;
 	char here = 0;
 
 	mthp_open();
-	return !pagemap_open() && !mthp_survey(ALIGN_DOWN((uintptr_t)&here, PAGE_BYTES), 1, &map);
+	return !pagemap_open() && !mthp_scan(ALIGN_DOWN((uintptr_t)&here, PAGE_BYTES), 1, &map);
 }
 
-/* ---- what is where ---- */
+/* ---- which pages belong to which folio ---- */
 
-/* Pages [first, end) have frames in a row, as the pages of a folio have. */
-static int note_row(const uint64_t *entries, unsigned int first, unsigned int end,
-		    struct mthp_map *out)
+/* Pages [first, end) have consecutive frames, as the pages of a folio have. */
+static int mthp_add_row(const uint64_t *entries, unsigned int first, unsigned int end,
+			struct mthp_map *out)
 {
 	uint64_t flags[PAGES_PER_HUGE];
 	size_t len_bytes = (end - first) * sizeof(*flags);
@@ -91,12 +77,12 @@ static int note_row(const uint64_t *entries, unsigned int first, unsigned int en
 		if (tail || flags[i - first] >> KPF_COMPOUND_HEAD & 1)
 			map_set(&out->large, i);
 		if (tail && i > first)
-			map_set(&out->goes_on, i);
+			map_set(&out->joined, i);
 	}
 	return 0;
 }
 
-int mthp_survey(uintptr_t addr, unsigned int nr_pages, struct mthp_map *out)
+int mthp_scan(uintptr_t addr, unsigned int nr_pages, struct mthp_map *out)
 {
 	uint64_t entries[PAGES_PER_HUGE];
 	int err = pagemap_entries(addr, nr_pages, entries);
@@ -115,9 +101,9 @@ int mthp_survey(uintptr_t addr, unsigned int nr_pages, struct mthp_map *out)
 			continue;
 		while (end < nr_pages && pagemap_frame(entries[end]) == frame + (end - first))
 			end++;
-		/* Amid others a single frame is no folio, or what is left of one. */
+		/* An isolated frame inside the window is order-0 or a split remnant. */
 		if (end - first > 1 || !first || end == nr_pages)
-			err = note_row(entries, first, end, out);
+			err = mthp_add_row(entries, first, end, out);
 	}
 	return err;
 }
@@ -125,21 +111,23 @@ int mthp_survey(uintptr_t addr, unsigned int nr_pages, struct mthp_map *out)
 uintptr_t mthp_stop_between(uintptr_t addr, uintptr_t stop, uintptr_t limit)
 {
 	uintptr_t most = MIN(limit, addr + HUGE_BYTES);
+	unsigned int nr = (unsigned int)((most - addr) / PAGE_BYTES);
+	unsigned int at = (unsigned int)((stop - addr) / PAGE_BYTES);
+	unsigned int folio_start, folio_end;
 	struct mthp_map map;
-	unsigned int nr = (unsigned int)((most - addr) / PAGE_BYTES), at, end;
 
 	if (stop >= limit)
 		return stop;
-	if (mthp_survey(stop - PAGE_BYTES, 2, &map))
+	if (mthp_scan(stop - PAGE_BYTES, 2, &map))
 		return MIN(most, ALIGN_DOWN(addr, HUGE_BYTES) + HUGE_BYTES);
-	if (!map_test(&map.goes_on, 1) || mthp_survey(addr, nr, &map))
+	if (!map_test(&map.joined, 1) || mthp_scan(addr, nr, &map))
 		return stop;
-	at = (unsigned int)((stop - addr) / PAGE_BYTES);
-	end = map_next(&map.goes_on, at, nr, false);
-	if (end < nr || most == limit)
-		return addr + (uintptr_t)end * PAGE_BYTES;
-	/* It ends too far on: then before it begins. */
-	for (end = at - 1; end && map_test(&map.goes_on, end);)
-		end--;
-	return end ? addr + (uintptr_t)end * PAGE_BYTES : stop;
+	/* stop is inside a folio: take the whole folio if its end is near enough, else none of it.
+	 */
+	folio_end = map_next(&map.joined, at, nr, false);
+	if (folio_end < nr || most == limit)
+		return addr + (uintptr_t)folio_end * PAGE_BYTES;
+	for (folio_start = at - 1; folio_start && map_test(&map.joined, folio_start);)
+		folio_start--;
+	return folio_start ? addr + (uintptr_t)folio_start * PAGE_BYTES : stop;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Folios between 4 KiB and 2 MiB. UFFDIO_MOVE would split them, so they go to the kernel mover,
- * which keeps them whole. Only /proc/kpageflags tells them from small pages.
+ * Folios between 4 KiB and 2 MiB. UFFDIO_MOVE would split them, so the kernel mover moves them,
+ * which keeps them whole. Only /proc/kpageflags distinguishes them from small pages.
  */
 #ifndef FERRY_MTHP_H
 #define FERRY_MTHP_H
@@ -11,24 +11,27 @@
 
 /* Up to 512 pages; bit 0 is the first. */
 struct mthp_map {
-	struct page_map large;   /* part of a folio of several pages */
-	struct page_map goes_on; /* and of the same one as the page before it */
+	struct page_map large;  /* part of a folio of several pages */
+	struct page_map joined; /* part of the same folio as the page before it */
 };
 
-/* Can there be any on this machine? */
+/* True if the machine may have such folios. */
 bool mthp_enabled(void);
-/* Opens what the following look at, once per process, if that is allowed. */
+/* Opens /proc/kpageflags once per process, if the process is allowed to. */
 void mthp_open(void);
-/* May this process see which pages belong to them? */
-bool mthp_can_tell(void);
-
-/* Looks at [addr, + nr_pages), at most 512. 0 or -errno; -EPERM: they can't be told. */
-int __must_check mthp_survey(uintptr_t addr, unsigned int nr_pages, struct mthp_map *out);
+/* True if this process may see which pages belong to such folios. Opens the files for that. */
+bool mthp_can_identify(void);
 
 /*
- * A piece that begins at addr is to end near stop, not amid a folio: two threads would move that at
- * once, and find it busy or gone. Its end, at most limit or 2 MiB on; where folios can't be told,
- * between huge pages.
+ * Finds the folios in nr_pages pages, at most 512. 0 or -errno; -EPERM: the kernel does not show
+ * folios to this process.
+ */
+int __must_check mthp_scan(uintptr_t addr, unsigned int nr_pages, struct mthp_map *out);
+
+/*
+ * Where a piece that begins at addr ends: near stop, but not inside a folio. Two threads would move
+ * the halves of such a folio at once, and find it busy or gone. The end is at most limit, and at
+ * most 2 MiB from addr. If folios cannot be seen, pieces end where huge pages do.
  */
 uintptr_t mthp_stop_between(uintptr_t addr, uintptr_t stop, uintptr_t limit);
 

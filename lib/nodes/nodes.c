@@ -1,28 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* Reads from sysfs and /proc/vmstat what the machine says about its NUMA nodes. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/sys.h"
+#include "lib/nodes/kernel_file.h"
 #include "lib/nodes/nodes.h"
 
-/* Reads a small file whole, without stdio; its length or -errno. */
-static long read_small(const char *path, char *text, size_t text_bytes)
-{
-	long fd = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-	long len;
-
-	if (fd < 0)
-		return fd;
-	len = sys(SYS_read, fd, text, text_bytes - 1);
-	sys(SYS_close, fd);
-	text[len > 0 ? len : 0] = '\0';
-	return len;
-}
-
-static void add_node(struct nodes *nodes, int node)
+static void nodes_add(struct nodes *nodes, int node)
 {
 	if (node < 0 || node >= MAX_NODES || nodes_has(nodes, node))
 		return;
@@ -37,20 +24,20 @@ void nodes_read(struct nodes *nodes)
 	char *p = text;
 
 	memset(nodes, 0, sizeof(*nodes));
-	if (read_small("/sys/devices/system/node/has_memory", text, sizeof(text)) <= 0)
+	if (kernel_file_read("/sys/devices/system/node/has_memory", text, sizeof(text)) <= 0)
 		strcpy(text, "0");
 	while (*p >= '0' && *p <= '9') {
 		long first = strtol(p, &p, 10);
 		long last = *p == '-' ? strtol(p + 1, &p, 10) : first;
 
 		for (long node = first; node <= last && node < MAX_NODES; node++)
-			add_node(nodes, (int)node);
+			nodes_add(nodes, (int)node);
 		if (*p == ',')
 			p++;
 	}
 }
 
-static int meminfo_field(const char *text, const char *name, uint64_t *out_bytes)
+static int meminfo_read_field(const char *text, const char *name, uint64_t *out_bytes)
 {
 	const char *at = strstr(text, name);
 
@@ -67,12 +54,12 @@ int nodes_memory(int node, uint64_t *total_bytes, uint64_t *free_bytes)
 	int err;
 
 	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo", node);
-	len = read_small(path, text, sizeof(text));
+	len = kernel_file_read(path, text, sizeof(text));
 	if (len < 0)
 		return (int)len;
-	err = meminfo_field(text, "MemTotal:", total_bytes);
+	err = meminfo_read_field(text, "MemTotal:", total_bytes);
 	if (!err)
-		err = meminfo_field(text, "MemFree:", free_bytes);
+		err = meminfo_read_field(text, "MemFree:", free_bytes);
 	return err;
 }
 

@@ -11,6 +11,7 @@ struct nodes {
 	uint64_t memory[MAX_NODES / 64]; /* bit per node with memory */
 };
 
+/* Reads which nodes have memory; without sysfs, node 0 alone. */
 void nodes_read(struct nodes *nodes);
 
 static inline bool nodes_has(const struct nodes *nodes, int node)
@@ -18,12 +19,13 @@ static inline bool nodes_has(const struct nodes *nodes, int node)
 	return node >= 0 && node < MAX_NODES && (nodes->memory[node / 64] >> (node % 64) & 1);
 }
 
-/* MemTotal and MemFree of a node in bytes; -errno if sysfs can't tell. */
+/* MemTotal and MemFree of a node in bytes. 0, or -errno if sysfs does not give them. */
 int nodes_memory(int node, uint64_t *total_bytes, uint64_t *free_bytes);
 
 /*
- * Pages migrated on this machine since boot, by whomever (vmstat's pgmigrate_success). While it
- * stands still every page is where it was last seen. 0 if it can't be read.
+ * How many pages have migrated on this machine since boot, whatever the cause: pgmigrate_success in
+ * /proc/vmstat. As long as the count does not change, every page is on the node where it was last
+ * seen. 0 if the count cannot be read.
  */
 uint64_t nodes_migration_stamp(int vmstat_fd);
 

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* Finds out which node pages are on: by frame number, or by a query of move_pages(2). */
 #include <errno.h>
 
 #include "base/uapi.h"
 #include "lib/nodes/pagemap.h"
 #include "lib/nodes/page_nodes.h"
 
-static int by_asking(uintptr_t addr, unsigned int nr_pages, int *where)
+static int page_nodes_by_query(uintptr_t addr, unsigned int nr_pages, int *node_of)
 {
 	void *pages[PAGES_PER_HUGE];
 
 	for (unsigned int i = 0; i < nr_pages; i++)
 		pages[i] = (void *)(addr + (uintptr_t)i * PAGE_BYTES);
-	return (int)sys_move_pages(0, nr_pages, pages, NULL, where, 0);
+	return (int)sys_move_pages(0, nr_pages, pages, NULL, node_of, 0);
 }
 
 int page_nodes_by_frame(const struct memory_blocks *blocks, int pagemap_fd, uintptr_t addr,
-			unsigned int nr_pages, int *where)
+			unsigned int nr_pages, int *node_of)
 {
 	uint64_t entries[PAGES_PER_HUGE];
 	int err =
@@ -25,31 +26,31 @@ int page_nodes_by_frame(const struct memory_blocks *blocks, int pagemap_fd, uint
 		uint64_t frame = pagemap_frame(entries[i]);
 
 		if (!(entries[i] & PAGEMAP_PRESENT))
-			where[i] = -ENOENT;
+			node_of[i] = -ENOENT;
 		else if (frame == blocks->zero_frame)
-			where[i] = -EFAULT;
-		else if ((where[i] = memory_blocks_node(blocks, frame)) < 0)
+			node_of[i] = -EFAULT;
+		else if ((node_of[i] = memory_blocks_node(blocks, frame)) < 0)
 			err = -ENXIO;
 	}
 	return err;
 }
 
 int page_nodes_get(const struct memory_blocks *blocks, uintptr_t addr, unsigned int nr_pages,
-		   int *where)
+		   int *node_of)
 {
-	if (blocks && !page_nodes_by_frame(blocks, pagemap_own(), addr, nr_pages, where))
+	if (blocks && !page_nodes_by_frame(blocks, pagemap_own(), addr, nr_pages, node_of))
 		return 0;
-	return by_asking(addr, nr_pages, where);
+	return page_nodes_by_query(addr, nr_pages, node_of);
 }
 
 void page_nodes_match(const struct memory_blocks *blocks, uintptr_t addr, unsigned int nr_pages,
 		      int node, struct page_map *out)
 {
-	int where[PAGES_PER_HUGE];
+	int node_of[PAGES_PER_HUGE];
 
-	if (page_nodes_get(blocks, addr, nr_pages, where))
+	if (page_nodes_get(blocks, addr, nr_pages, node_of))
 		return;
 	for (unsigned int i = 0; i < nr_pages; i++)
-		if (where[i] == node)
+		if (node_of[i] == node)
 			map_set(out, i);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which node pages are on: by their frames where those are shown, else asked. */
+/* Which node pages are on: by their frame numbers if the kernel shows them, else by asking it. */
 #ifndef FERRY_PAGE_NODES_H
 #define FERRY_PAGE_NODES_H
 
@@ -8,18 +8,21 @@
 #include "lib/nodes/memory_blocks.h"
 
 /*
- * Of up to 512 pages of this process, as move_pages(2) answers: a node, -ENOENT if nothing is
- * there, -EFAULT or another error for what can't be moved. The huge zero page is not known by its
- * frames: who may meet it gives no blocks. 0 or -errno.
+ * Fills node_of for up to 512 pages of this process, as move_pages(2) answers: a node, -ENOENT for
+ * a hole, -EFAULT or another error for a page that cannot be moved. Frame numbers do not identify
+ * the huge zero page: where it may be, pass NULL for blocks, and the kernel is asked. 0 or -errno.
  */
 int __must_check page_nodes_get(const struct memory_blocks *blocks, uintptr_t addr,
-				unsigned int nr_pages, int *where);
+				unsigned int nr_pages, int *node_of);
 
-/* The same by frames alone, of the process whose pagemap this is. -errno if they can't be told. */
+/*
+ * The same by frame numbers alone, for the process that pagemap_fd belongs to. -errno if a page's
+ * node cannot be told that way.
+ */
 int __must_check page_nodes_by_frame(const struct memory_blocks *blocks, int pagemap_fd,
-				     uintptr_t addr, unsigned int nr_pages, int *where);
+				     uintptr_t addr, unsigned int nr_pages, int *node_of);
 
-/* Sets in out those that are on the node. */
+/* Sets the bits in out of the pages that are on the node. */
 void page_nodes_match(const struct memory_blocks *blocks, uintptr_t addr, unsigned int nr_pages,
 		      int node, struct page_map *out);
 

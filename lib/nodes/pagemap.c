@@ -1,49 +1,25 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* Looks at pages by PAGEMAP_SCAN and by the entries of /proc/PID/pagemap. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/sys.h"
-#include "lib/nodes/pagemap.h"
 #include "base/uapi.h"
+#include "lib/nodes/kernel_file.h"
+#include "lib/nodes/pagemap.h"
 
 static atomic_int pagemap_fd = -1;
-static atomic_int maps_fd = -1;
-
-static int open_once(atomic_int *fd, const char *path)
-{
-	int none = -1;
-	long opened;
-
-	if (atomic_load(fd) >= 0)
-		return 0;
-	opened = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-	if (opened < 0)
-		return (int)opened;
-	if (!atomic_compare_exchange_strong(fd, &none, (int)opened))
-		sys(SYS_close, opened);
-	return 0;
-}
 
 int pagemap_open(void)
 {
-	int err = open_once(&pagemap_fd, "/proc/self/pagemap");
-
-	return err ? err : open_once(&maps_fd, "/proc/self/maps");
+	return kernel_file_open_once(&pagemap_fd, "/proc/self/pagemap");
 }
 
 void pagemap_forget(void)
 {
-	int fd = atomic_exchange(&pagemap_fd, -1);
-
-	if (fd >= 0)
-		sys(SYS_close, fd);
-	fd = atomic_exchange(&maps_fd, -1);
-	if (fd >= 0)
-		sys(SYS_close, fd);
+	kernel_file_close(&pagemap_fd);
 }
 
 int pagemap_own(void)
@@ -51,12 +27,15 @@ int pagemap_own(void)
 	return atomic_load(&pagemap_fd);
 }
 
-/* Whether a page is a file's takes long to find out, and in anonymous mappings none is. */
+/*
+ * PAGE_IS_FILE is left out: the kernel takes long to find out, and no page of an anonymous mapping
+ * is a file's.
+ */
 #define SCAN_CATEGORIES (PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_PFNZERO | PAGE_IS_HUGE)
 #define SCAN_REGIONS    64
 
-static long scan(int fd, uintptr_t start, uintptr_t end, struct page_region *regions,
-		 unsigned int nr_regions, uint64_t *walk_end)
+static long pagemap_scan(int fd, uintptr_t start, uintptr_t end, struct page_region *regions,
+			 unsigned int nr_regions, uint64_t *walk_end)
 {
 	struct pm_scan_arg arg = {
 		.size = sizeof(arg),
@@ -64,7 +43,7 @@ static long scan(int fd, uintptr_t start, uintptr_t end, struct page_region *reg
 		.end = end,
 		.vec = (uintptr_t)regions,
 		.vec_len = nr_regions,
-		/* Anything that is there in any form; plain holes are not reported. */
+		/* Reports pages that are present or swapped out, and no holes. */
 		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
 		.return_mask = SCAN_CATEGORIES,
 	};
@@ -74,7 +53,7 @@ static long scan(int fd, uintptr_t start, uintptr_t end, struct page_region *reg
 	return nr;
 }
 
-static void note_region(const struct page_region *region, uintptr_t addr, struct page_kinds *out)
+static void page_kinds_add(const struct page_region *region, uintptr_t addr, struct page_kinds *out)
 {
 	unsigned int first = (unsigned int)((region->start - addr) >> PAGE_SHIFT);
 	unsigned int nr = (unsigned int)((region->end - region->start) >> PAGE_SHIFT);
@@ -84,7 +63,7 @@ static void note_region(const struct page_region *region, uintptr_t addr, struct
 	if (!(is & PAGE_IS_PRESENT) || is & PAGE_IS_PFNZERO)
 		return;
 	out->huge = is & PAGE_IS_HUGE && nr == PAGES_PER_HUGE;
-	/* A part of a huge page can't be moved without splitting it. */
+	/* To move a part of a huge page would split it. */
 	if (!(is & PAGE_IS_HUGE) || out->huge)
 		map_set_range(&out->movable, first, nr);
 }
@@ -99,12 +78,12 @@ int pagemap_kinds(uintptr_t addr, unsigned int nr_pages, struct page_kinds *out)
 	map_set_range(&out->absent, 0, nr_pages);
 	while (at < end) {
 		uint64_t walk_end;
-		long nr = scan(pagemap_own(), at, end, regions, SCAN_REGIONS, &walk_end);
+		long nr = pagemap_scan(pagemap_own(), at, end, regions, SCAN_REGIONS, &walk_end);
 
 		if (nr < 0)
 			return (int)nr;
 		for (long i = 0; i < nr; i++)
-			note_region(&regions[i], addr, out);
+			page_kinds_add(&regions[i], addr, out);
 		if (walk_end <= at)
 			break;
 		at = walk_end;
@@ -112,7 +91,7 @@ int pagemap_kinds(uintptr_t addr, unsigned int nr_pages, struct page_kinds *out)
 	return 0;
 }
 
-static enum page_look look_of(const struct page_region *region)
+static enum page_look region_look(const struct page_region *region)
 {
 	if (!(region->categories & PAGE_IS_PRESENT))
 		return PAGE_LOOKS_SMALL;
@@ -121,20 +100,21 @@ static enum page_look look_of(const struct page_region *region)
 	return region->categories & PAGE_IS_HUGE ? PAGE_LOOKS_HUGE : PAGE_LOOKS_SMALL;
 }
 
-/* A huge mapping shows on each of its pages; one is looked at in no time. */
-static long look(int fd, uintptr_t addr, struct page_region *region)
+/* Each page of a huge mapping is reported as huge, so one page is enough and costs little. */
+static long pagemap_scan_page(int fd, uintptr_t addr, struct page_region *region)
 {
 	uint64_t walk_end;
 
 	*region = (struct page_region){0};
-	return scan(fd, addr, addr + PAGE_BYTES, region, 1, &walk_end);
+	return pagemap_scan(fd, addr, addr + PAGE_BYTES, region, 1, &walk_end);
 }
 
 enum page_look pagemap_look(uintptr_t addr)
 {
 	struct page_region region;
 
-	return look(pagemap_own(), addr, &region) == 1 ? look_of(&region) : PAGE_LOOKS_SMALL;
+	return pagemap_scan_page(pagemap_own(), addr, &region) == 1 ? region_look(&region)
+								    : PAGE_LOOKS_SMALL;
 }
 
 bool pagemap_is_huge(uintptr_t addr)
@@ -160,8 +140,8 @@ int pagemap_entries_of(int fd, uintptr_t addr, unsigned int nr_pages, uint64_t *
 	return len == (long)len_bytes ? 0 : -EIO;
 }
 
-/* Has it frames in a row, as a huge page has? */
-static bool is_row(int fd, uintptr_t addr)
+/* True if the 2 MiB around addr have consecutive frames, as a huge page has. */
+static bool pagemap_has_row(int fd, uintptr_t addr)
 {
 	uint64_t entries[PAGES_PER_HUGE], first;
 
@@ -179,10 +159,12 @@ static bool is_row(int fd, uintptr_t addr)
 bool pagemap_seems_huge_of(int fd, uintptr_t addr)
 {
 	struct page_region region;
-	long nr = look(fd, addr, &region);
+	long nr = pagemap_scan_page(fd, addr, &region);
 
-	/* Kernels before 6.7 have no PAGEMAP_SCAN. */
-	return nr == -ENOTTY ? is_row(fd, addr) : nr == 1 && look_of(&region) == PAGE_LOOKS_HUGE;
+	/* Without PAGEMAP_SCAN. */
+	if (nr == -ENOTTY)
+		return pagemap_has_row(fd, addr);
+	return nr == 1 && region_look(&region) == PAGE_LOOKS_HUGE;
 }
 
 bool pagemap_seems_huge_in(int pid, uintptr_t addr)
@@ -198,63 +180,4 @@ bool pagemap_seems_huge_in(int pid, uintptr_t addr)
 int pagemap_entries(uintptr_t addr, unsigned int nr_pages, uint64_t *out)
 {
 	return pagemap_entries_of(pagemap_own(), addr, nr_pages, out);
-}
-
-static bool is_anonymous(const struct procmap_query *query, const char *name)
-{
-	if (query->inode || query->dev_major || query->dev_minor)
-		return false;
-	return query->vma_name_size <= 1 || !strncmp(name, "[heap]", 6) ||
-	       !strncmp(name, "[stack]", 7) || !strncmp(name, "[anon:", 6);
-}
-
-int mapping_protection(uintptr_t addr)
-{
-	struct procmap_query query = {.size = sizeof(query), .query_addr = addr};
-	long err = sys(SYS_ioctl, atomic_load(&maps_fd), PROCMAP_QUERY, &query);
-	int prot = 0;
-
-	if (err)
-		return (int)err;
-	if (query.vma_flags & PROCMAP_QUERY_VMA_READABLE)
-		prot |= PROT_READ;
-	if (query.vma_flags & PROCMAP_QUERY_VMA_WRITABLE)
-		prot |= PROT_WRITE;
-	if (query.vma_flags & PROCMAP_QUERY_VMA_EXECUTABLE)
-		prot |= PROT_EXEC;
-	return prot;
-}
-
-int mapping_find(uintptr_t addr, struct mapping *out)
-{
-	char name[256];
-	struct procmap_query query = {
-		.size = sizeof(query),
-		.query_flags = PROCMAP_QUERY_COVERING_OR_NEXT_VMA,
-		.query_addr = addr,
-		.vma_name_size = sizeof(name),
-		.vma_name_addr = (uintptr_t)name,
-	};
-	const uint64_t access = PROCMAP_QUERY_VMA_READABLE | PROCMAP_QUERY_VMA_WRITABLE |
-				PROCMAP_QUERY_VMA_EXECUTABLE | PROCMAP_QUERY_VMA_SHARED;
-	long err;
-
-	name[0] = '\0';
-	err = sys(SYS_ioctl, atomic_load(&maps_fd), PROCMAP_QUERY, &query);
-	if (err == -ENAMETOOLONG) {
-		/* So long a name is a file's. */
-		query.vma_name_size = 0;
-		query.vma_name_addr = 0;
-		err = sys(SYS_ioctl, atomic_load(&maps_fd), PROCMAP_QUERY, &query);
-	}
-	if (err)
-		return (int)err;
-	*out = (struct mapping){
-		.start = query.vma_start,
-		.end = query.vma_end,
-		.exchangeable = (query.vma_flags & access) ==
-					(PROCMAP_QUERY_VMA_READABLE | PROCMAP_QUERY_VMA_WRITABLE) &&
-				is_anonymous(&query, name),
-	};
-	return 0;
 }

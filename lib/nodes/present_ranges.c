@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* Walks the mappings of a process (PROCMAP_QUERY) and the present pages in each (PAGEMAP_SCAN). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,15 +9,19 @@
 #include "lib/nodes/present_ranges.h"
 #include "base/uapi.h"
 
+/*
+ * Regions that one PAGEMAP_SCAN returns at most. More need fewer system calls in memory full of
+ * holes; fewer need less stack: a region takes 24 bytes.
+ */
 #define REGIONS 256
 
-struct scan {
+struct present_walk {
 	long pagemap, maps;
 	present_range_fn fn;
 	void *arg;
 };
 
-static int scan_mapping(struct scan *scan, uint64_t start, uint64_t end)
+static int present_walk_mapping(struct present_walk *walk, uint64_t start, uint64_t end)
 {
 	struct page_region regions[REGIONS];
 
@@ -30,18 +35,18 @@ static int scan_mapping(struct scan *scan, uint64_t start, uint64_t end)
 			.category_mask = PAGE_IS_PRESENT,
 			.return_mask = PAGE_IS_PRESENT,
 		};
-		long nr = sys(SYS_ioctl, scan->pagemap, PAGEMAP_SCAN, &arg);
+		long nr = sys(SYS_ioctl, walk->pagemap, PAGEMAP_SCAN, &arg);
 
 		if (nr < 0)
 			return (int)nr;
 		for (long i = 0; i < nr; i++) {
 			int err;
 
-			/* Our own memory stays: frames on their node are what makes it a pool. */
+			/* Pool frames, and all else of ours, are useful only where they are. */
 			if (vault_overlaps((void *)regions[i].start,
 					   regions[i].end - regions[i].start))
 				continue;
-			err = scan->fn(scan->arg, regions[i].start,
+			err = walk->fn(walk->arg, regions[i].start,
 				       (regions[i].end - regions[i].start) / PAGE_BYTES);
 			if (err)
 				return err;
@@ -53,7 +58,7 @@ static int scan_mapping(struct scan *scan, uint64_t start, uint64_t end)
 	return 0;
 }
 
-static int scan_all(struct scan *scan)
+static int present_walk_all(struct present_walk *walk)
 {
 	uint64_t at = 0;
 	int err = 0;
@@ -64,19 +69,19 @@ static int scan_all(struct scan *scan)
 			.query_flags = PROCMAP_QUERY_COVERING_OR_NEXT_VMA,
 			.query_addr = at,
 		};
-		long ret = sys(SYS_ioctl, scan->maps, PROCMAP_QUERY, &query);
+		long ret = sys(SYS_ioctl, walk->maps, PROCMAP_QUERY, &query);
 
 		if (ret == -ENOENT)
 			break;
 		if (ret)
 			return (int)ret;
-		err = scan_mapping(scan, query.vma_start, query.vma_end);
+		err = present_walk_mapping(walk, query.vma_start, query.vma_end);
 		at = query.vma_end;
 	}
 	return err;
 }
 
-static long open_proc(int pid, const char *name)
+static long present_open_file(int pid, const char *name)
 {
 	char path[64];
 
@@ -86,21 +91,21 @@ static long open_proc(int pid, const char *name)
 
 int present_ranges_walk(int pid, present_range_fn fn, void *arg)
 {
-	struct scan scan = {
-		.pagemap = open_proc(pid, "pagemap"),
-		.maps = open_proc(pid, "maps"),
+	struct present_walk walk = {
+		.pagemap = present_open_file(pid, "pagemap"),
+		.maps = present_open_file(pid, "maps"),
 		.fn = fn,
 		.arg = arg,
 	};
 	int err;
 
-	if (scan.pagemap < 0 || scan.maps < 0)
-		err = (int)MIN(scan.pagemap, scan.maps);
+	if (walk.pagemap < 0 || walk.maps < 0)
+		err = (int)MIN(walk.pagemap, walk.maps);
 	else
-		err = scan_all(&scan);
-	if (scan.pagemap >= 0)
-		sys(SYS_close, scan.pagemap);
-	if (scan.maps >= 0)
-		sys(SYS_close, scan.maps);
+		err = present_walk_all(&walk);
+	if (walk.pagemap >= 0)
+		sys(SYS_close, walk.pagemap);
+	if (walk.maps >= 0)
+		sys(SYS_close, walk.maps);
 	return err;
 }

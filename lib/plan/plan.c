@@ -9,6 +9,7 @@
 #include "base/sort.h"
 #include "base/vault.h"
 #include "lib/core/exchange_mode.h"
+#include "lib/nodes/mappings.h"
 #include "lib/nodes/pagemap.h"
 #include "lib/plan/plan.h"
 #include "lib/plan/segments.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* Moves a bay between the lists of its pool as what it holds changes. */
 #include "lib/pool/bays.h"
 
 void bay_unlist(struct pool *pool, uint32_t index)

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* Fills extents with frames, registers them with the userfaultfd, and empties them again. */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "base/sys.h"
+#include "base/uapi.h"
+#include "lib/nodes/nodes.h"
+#include "lib/nodes/page_nodes.h"
+#include "lib/nodes/pagemap.h"
 #include "lib/pool/bays.h"
 #include "lib/pool/extents.h"
-#include "lib/nodes/nodes.h"
-#include "lib/nodes/pagemap.h"
-#include "base/uapi.h"
 #include "lib/uffd/uffd.h"
-#include "lib/nodes/page_nodes.h"
 
-/* Frames are not taken from a node that has less than this share of its memory free. */
+/*
+ * A pool takes no frames from a node with less than 1/32 of its memory free. Increasing this leaves
+ * less memory to others before pools stop growing; decreasing it leaves more.
+ */
 #define LOW_MEMORY_SHARE 32
 
 struct extent_sum {
@@ -34,7 +38,7 @@ static struct extent_sum extent_sum(const struct pool *pool, uint32_t extent)
 	return sum;
 }
 
-/* Takes an extent out of circulation; from then on it is the caller's alone. */
+/* Takes the extent's bays off the lists: from now on the extent is the caller's alone. */
 static void extent_claim(struct pool *pool, uint32_t extent)
 {
 	for (unsigned int i = 0; i < EXTENT_BAYS; i++)
@@ -42,7 +46,6 @@ static void extent_claim(struct pool *pool, uint32_t extent)
 	pool->extents[extent] = EXTENT_CHANGING;
 }
 
-/* What every part of a pool's address space is told. */
 int extent_advise(const struct pool *pool, uintptr_t addr, size_t len_bytes)
 {
 	uint64_t mask[MAX_NODES / 64] = {0};
@@ -57,8 +60,8 @@ int extent_advise(const struct pool *pool, uintptr_t addr, size_t len_bytes)
 }
 
 /*
- * Where huge frames came apart a page table is left, and no THP can be moved there any more: only a
- * new mapping gets rid of it.
+ * Maps the extent anew. Where a huge frame came apart, a page table remains, and UFFDIO_MOVE
+ * cannot put a huge page there: only a new mapping removes the page table.
  */
 static void extent_renew(const struct pool *pool, uintptr_t addr)
 {
@@ -68,8 +71,8 @@ static void extent_renew(const struct pool *pool, uintptr_t addr)
 }
 
 /*
- * Frees what an extent holds. Unregistered first: or MADV_DONTNEED would be an event, and the
- * watcher may be the one who calls this.
+ * Frees the frames of an extent. Unregisters the extent first: MADV_DONTNEED on registered memory
+ * waits until the watcher has read an event, and the caller may be the watcher.
  */
 static int extent_empty(struct pool *pool, uint32_t extent)
 {
@@ -90,8 +93,7 @@ static int extent_empty(struct pool *pool, uint32_t extent)
 		nr += bay->nr_resident;
 		memset(&bay->resident, 0, sizeof(bay->resident));
 		bay->nr_resident = 0;
-		/* A huge bay that has had small pages keeps its page table: no THP fits any more.
-		 */
+		/* A huge bay stays broken: where it has a page table, no huge page fits. */
 		bay->broken = bay->broken && pool->huge;
 	}
 	futex_lock(&pool->lock);
@@ -111,8 +113,8 @@ static void extent_settle(struct pool *pool, uint32_t extent, enum extent_state 
 }
 
 /*
- * An extent to fill or to make slots of: one that is idle, else the active one that holds least and
- * has nothing handed out.
+ * Claims an extent to be filled or made into slots: an idle one, else the active one that holds the
+ * fewest frames, less than half of what fits, and has nothing handed out.
  */
 static int extent_find(struct pool *pool, uint32_t *out, bool *was_active)
 {
@@ -154,8 +156,8 @@ bool pool_node_is_low(const struct pool *pool)
 	       free < total / LOW_MEMORY_SHARE + EXTENT_BYTES;
 }
 
-/* Marks the pages of a bay that really hold frames on this node. */
-static void bay_survey(struct pool *pool, uint32_t index, uint64_t stamp)
+/* Looks up which pages of a bay hold frames on the pool's node. */
+static void bay_look_up(struct pool *pool, uint32_t index, uint64_t stamp)
 {
 	struct bay *bay = &pool->bays[index];
 	uintptr_t addr = bay_addr(pool, index);
@@ -167,7 +169,7 @@ static void bay_survey(struct pool *pool, uint32_t index, uint64_t stamp)
 	}
 	if (pool->blocks) {
 		page_nodes_match(pool->blocks, addr, PAGES_PER_HUGE, pool->node, &bay->resident);
-		/* Frames elsewhere would sit in the way as neither frame nor hole. */
+		/* A frame on another node is neither a frame nor a hole of this pool. */
 		bay->broken = map_count(&bay->resident) != PAGES_PER_HUGE;
 	} else {
 		map_set_range(&bay->resident, 0, PAGES_PER_HUGE);
@@ -176,7 +178,7 @@ static void bay_survey(struct pool *pool, uint32_t index, uint64_t stamp)
 	bay->stamp = stamp;
 }
 
-/* Populates the first nr_bays of an extent. */
+/* Allocates frames for the first nr_bays of an extent. */
 static int extent_populate(struct pool *pool, uint32_t extent, unsigned int nr_bays, uint64_t stamp)
 {
 	uintptr_t addr = bay_addr(pool, extent * EXTENT_BAYS);
@@ -186,7 +188,7 @@ static int extent_populate(struct pool *pool, uint32_t extent, unsigned int nr_b
 	if (err)
 		return (int)err;
 	for (unsigned int i = 0; i < nr_bays; i++) {
-		bay_survey(pool, extent * EXTENT_BAYS + i, stamp);
+		bay_look_up(pool, extent * EXTENT_BAYS + i, stamp);
 		nr += pool->bays[extent * EXTENT_BAYS + i].nr_resident;
 	}
 	futex_lock(&pool->lock);
@@ -196,7 +198,7 @@ static int extent_populate(struct pool *pool, uint32_t extent, unsigned int nr_b
 	return nr ? 0 : -ENOMEM;
 }
 
-static uint64_t pages_held(struct pool *pool)
+static uint64_t pool_held_pages(struct pool *pool)
 {
 	uint64_t held;
 
@@ -208,13 +210,13 @@ static uint64_t pages_held(struct pool *pool)
 
 uint64_t pool_held_bytes(struct pool *pool)
 {
-	return pool ? pages_held(pool) * PAGE_BYTES : 0;
+	return pool ? pool_held_pages(pool) * PAGE_BYTES : 0;
 }
 
-/* Bays that may be filled under the cap, at most an extent. */
-static unsigned int room_under_cap(struct pool *pool)
+/* How many bays may be filled without exceeding the cap, at most one extent's. */
+static unsigned int pool_room_bays(struct pool *pool)
 {
-	uint64_t held = pages_held(pool);
+	uint64_t held = pool_held_pages(pool);
 
 	if (held >= pool->cap_pages)
 		return 0;
@@ -249,7 +251,7 @@ int extent_add(struct pool *pool, unsigned int nr_bays, uint64_t stamp)
 
 int extent_add_filled(struct pool *pool, uint64_t stamp, uint64_t *nr_made)
 {
-	unsigned int nr_bays = room_under_cap(pool);
+	unsigned int nr_bays = pool_room_bays(pool);
 	int err;
 
 	if (!nr_bays || pool_node_is_low(pool))
@@ -289,7 +291,7 @@ int pool_fill(struct pool *pool, uint64_t bytes, uint64_t stamp)
 	uint64_t nr_made = 0;
 	int err = 0;
 
-	while (!err && pages_held(pool) < bytes / PAGE_BYTES)
+	while (!err && pool_held_pages(pool) < bytes / PAGE_BYTES)
 		err = extent_add_filled(pool, stamp, &nr_made);
 	return err;
 }

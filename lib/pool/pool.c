@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* Hands out frames and slots of a pool, and takes them back. */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -6,26 +7,29 @@
 #include "base/sys.h"
 #include "base/vault.h"
 #include "copy/kernels.h"
+#include "lib/nodes/page_nodes.h"
 #include "lib/pool/bays.h"
 #include "lib/pool/extents.h"
 #include "lib/uffd/uffd.h"
-#include "lib/nodes/page_nodes.h"
 
 /*
- * Under emulation pools of small frames begin at different places within 2 MiB: the emulator's
- * direct-mapped translation cache would miss at every turn of a copy between pages whose addresses
- * differ in high bits only. Elsewhere they don't: a chunk then lies in one page table, and its TLB
- * entries are flushed in one go.
+ * Under emulation, pools of small frames begin at different offsets within 2 MiB. The emulator's
+ * translation cache is direct-mapped: a copy between pages whose addresses differ in high bits only
+ * would miss it with every turn from one page to the other. On hardware all pools begin at a
+ * multiple of 2 MiB, so that a chunk lies in one page table and one flush removes its TLB entries.
  */
 #define SKEW_BYTES (64UL << 10)
 #define SKEWS      16
 
-/* Extents beyond twice the cap, to work with. */
+/*
+ * Extents of address space beyond twice the cap. Increasing this costs address space and books;
+ * with too few, none may be left for slots while others are being filled or emptied.
+ */
 #define SPARE_EXTENTS 32
 
 /* ---- handing out and taking back ---- */
 
-static void free_runs(const struct bay *bay, bool resident, struct page_map *out)
+static void bay_free_pages(const struct bay *bay, bool resident, struct page_map *out)
 {
 	for (unsigned int i = 0; i < PAGE_MAP_WORDS; i++) {
 		uint64_t held = bay->resident.word[i];
@@ -41,7 +45,7 @@ static bool bay_take(struct pool *pool, uint32_t index, unsigned int nr_pages, b
 	struct page_map free;
 	int first;
 
-	free_runs(bay, resident, &free);
+	bay_free_pages(bay, resident, &free);
 	first = map_find_run(&free, nr_pages);
 	if (first < 0)
 		return false;
@@ -57,10 +61,13 @@ static bool bay_take(struct pool *pool, uint32_t index, unsigned int nr_pages, b
 	return true;
 }
 
-/* Looks at a few mixed bays only: a long list of crumbs must not cost more than a fresh bay. */
+/*
+ * How many mixed bays a search looks at. More tries fill bays better; fewer keep a long list of
+ * bays with short runs from costing more than a fresh bay does.
+ */
 #define MIXED_TRIES 8
 
-static bool take(struct pool *pool, unsigned int nr_pages, bool resident, struct span *out)
+static bool pool_take(struct pool *pool, unsigned int nr_pages, bool resident, struct span *out)
 {
 	uint32_t whole = pool->heads[resident ? BAYS_FULL : BAYS_EMPTY];
 	uint32_t mixed = pool->heads[BAYS_MIXED];
@@ -77,19 +84,20 @@ static bool take(struct pool *pool, unsigned int nr_pages, bool resident, struct
 	return whole != NO_BAY && bay_take(pool, whole, nr_pages, resident, out);
 }
 
-static bool take_locked(struct pool *pool, unsigned int nr_pages, bool resident, struct span *out)
+static bool pool_take_locked(struct pool *pool, unsigned int nr_pages, bool resident,
+			     struct span *out)
 {
 	bool took;
 
 	futex_lock(&pool->lock);
-	took = take(pool, nr_pages, resident, out);
+	took = pool_take(pool, nr_pages, resident, out);
 	futex_unlock(&pool->lock);
 	return took;
 }
 
 int pool_take_slot(struct pool *pool, unsigned int nr_pages, bool may_grow, struct span *out)
 {
-	while (!take_locked(pool, nr_pages, false, out)) {
+	while (!pool_take_locked(pool, nr_pages, false, out)) {
 		int err = may_grow ? extent_add(pool, 0, 0) : -EAGAIN;
 
 		if (err)
@@ -98,10 +106,10 @@ int pool_take_slot(struct pool *pool, unsigned int nr_pages, bool may_grow, stru
 	return 0;
 }
 
-/* Are the span's frames still where they were? */
+/* True if the span's frames are still on the pool's node. */
 static bool span_in_place(struct pool *pool, const struct span *span, uint64_t stamp)
 {
-	/* A huge frame is one, and on one node. */
+	/* A huge frame is on one node as a whole, so its first page is enough. */
 	unsigned int nr_pages = pool->huge ? 1 : span->nr_pages;
 	struct page_map here;
 
@@ -119,7 +127,7 @@ int pool_take_frames(struct pool *pool, unsigned int nr_pages, uint64_t stamp, b
 	int err;
 
 	for (;;) {
-		while (!take_locked(pool, nr_pages, true, out)) {
+		while (!pool_take_locked(pool, nr_pages, true, out)) {
 			err = may_grow ? extent_add_filled(pool, stamp, nr_made) : -EAGAIN;
 			if (err)
 				return err;
@@ -132,7 +140,7 @@ int pool_take_frames(struct pool *pool, unsigned int nr_pages, uint64_t stamp, b
 	}
 }
 
-static unsigned int count_bays(struct pool *pool, enum bay_list list, unsigned int most)
+static unsigned int pool_count_bays(struct pool *pool, enum bay_list list, unsigned int most)
 {
 	unsigned int nr = 0;
 
@@ -148,10 +156,10 @@ void pool_make_ready(struct pool *pool, unsigned int nr_frame_bays, unsigned int
 {
 	int err = 0;
 
-	while (!err && count_bays(pool, BAYS_FULL, nr_frame_bays) < nr_frame_bays)
+	while (!err && pool_count_bays(pool, BAYS_FULL, nr_frame_bays) < nr_frame_bays)
 		err = extent_add_filled(pool, stamp, nr_made);
 	err = 0;
-	while (!err && count_bays(pool, BAYS_EMPTY, nr_hole_bays) < nr_hole_bays)
+	while (!err && pool_count_bays(pool, BAYS_EMPTY, nr_hole_bays) < nr_hole_bays)
 		err = extent_add(pool, 0, 0);
 }
 
@@ -174,7 +182,7 @@ void pool_put(struct pool *pool, const struct span *span, const struct page_map 
 		i = end;
 	}
 	bay->nr_resident = (uint16_t)map_count(&bay->resident);
-	/* Frames of several ages in one bay: the oldest stamp counts. */
+	/* Of frames that were looked up at different times, the oldest stamp counts. */
 	bay->stamp = before && bay->stamp != stamp && bay->nr_resident != span->nr_pages
 			     ? MIN(bay->stamp, stamp)
 			     : stamp;
@@ -196,9 +204,9 @@ bool pool_contains(const struct pool *pool, uintptr_t addr)
 	return addr - pool->base < (uintptr_t)pool->nr_extents * EXTENT_BYTES;
 }
 
-/* ---- life ---- */
+/* ---- opening and closing ---- */
 
-static size_t bays_bytes(const struct pool *pool)
+static size_t pool_books_bytes(const struct pool *pool)
 {
 	return (size_t)pool->nr_extents * (EXTENT_BAYS * sizeof(struct bay) + sizeof(uint8_t));
 }
@@ -216,13 +224,13 @@ int pool_open(struct pool *pool, int node, bool huge, const struct memory_blocks
 		.blocks = blocks,
 		.uffd = uffd,
 		.cap_pages = cap_bytes / PAGE_BYTES,
-		/* Room for the cap in frames and as much in holes, and a few to work with. */
+		/* Room for the cap in frames, for as many holes, and some to spare. */
 		.nr_extents = (uint32_t)(2 * cap_bytes / EXTENT_BYTES) + SPARE_EXTENTS,
 		.heads = {NO_BAY, NO_BAY, NO_BAY},
 	};
 	len = (size_t)pool->nr_extents * EXTENT_BYTES;
 	skew = !huge && cpu_is_emulated() ? (size_t)node % SKEWS * SKEW_BYTES : 0;
-	err = vault_reserve(bays_bytes(pool), &books);
+	err = vault_reserve(pool_books_bytes(pool), &books);
 	if (err)
 		return err;
 	pool->bays = books;
@@ -246,9 +254,9 @@ void pool_close(struct pool *pool)
 {
 	size_t len = (size_t)pool->nr_extents * EXTENT_BYTES;
 
-	/* Or it would be an event, and nobody reads those any more: rather leave it. */
+	/* If this fails, leak the range: munmap would wait for an event that is never read. */
 	if (pool->space && !uffd_unregister(pool->uffd, pool->base, len))
 		vault_unreserve(pool->space, len + (pool->base - (uintptr_t)pool->space));
-	vault_unreserve(pool->bays, bays_bytes(pool));
+	vault_unreserve(pool->bays, pool_books_bytes(pool));
 	*pool = (struct pool){0};
 }

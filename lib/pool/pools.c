@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/* Opens the pools of a context at first use; trims, counts and closes all of them. */
 #include <string.h>
 
 #include "base/log.h"
 #include "base/vault.h"
 #include "lib/pool/pools.h"
 
-/* What a pool may hold if nobody says: this share of its node's free memory. */
-#define POOL_SHARE     8
+/*
+ * Without a cap from the caller a pool holds at most 1/8 of its node's free memory. Increasing this
+ * leaves more memory to others; decreasing it lets more pages be in flight before frames run
+ * short.
+ */
+#define POOL_SHARE 8
+
+/* The lowest cap. Less leaves several lanes short of frames; more takes memory from small nodes. */
 #define POOL_MIN_BYTES (4 * EXTENT_BYTES)
 
 static uint64_t pools_cap(const struct pools *pools, int node)
@@ -28,8 +35,9 @@ static struct pool *pools_open_one(struct pools *pools, int node, bool huge)
 		return NULL;
 	err = pool_open(pool, node, huge, blocks, pools->uffd, pools_cap(pools, node));
 	if (err) {
-		log_warn("node %d: no pool of %s frames (%s): the kernel mover serves it", node,
-			 huge ? "huge" : "small", strerror(-err));
+		log_warn("node %d: no pool of %s frames (%s): the kernel mover moves pages to and "
+			 "from it",
+			 node, huge ? "huge" : "small", strerror(-err));
 		vault_free(pool, sizeof(struct pool));
 		return NULL;
 	}
@@ -82,17 +90,17 @@ static void pools_for_each(struct pools *pools, pool_fn fn, void *arg)
 	}
 }
 
-static void trim_one(struct pool *pool, void *keep_bytes)
+static void pool_trim_to(struct pool *pool, void *keep_bytes)
 {
 	pool_trim(pool, *(uint64_t *)keep_bytes);
 }
 
 void pools_trim(struct pools *pools, uint64_t keep_bytes)
 {
-	pools_for_each(pools, trim_one, &keep_bytes);
+	pools_for_each(pools, pool_trim_to, &keep_bytes);
 }
 
-static void trim_one_if_low(struct pool *pool, void *arg __maybe_unused)
+static void pool_trim_if_low(struct pool *pool, void *arg __maybe_unused)
 {
 	if (pool_node_is_low(pool))
 		pool_trim(pool, 0);
@@ -100,10 +108,10 @@ static void trim_one_if_low(struct pool *pool, void *arg __maybe_unused)
 
 void pools_trim_low(struct pools *pools)
 {
-	pools_for_each(pools, trim_one_if_low, NULL);
+	pools_for_each(pools, pool_trim_if_low, NULL);
 }
 
-static void close_one(struct pool *pool, void *arg __maybe_unused)
+static void pool_close_and_free(struct pool *pool, void *arg __maybe_unused)
 {
 	pool_close(pool);
 	vault_free(pool, sizeof(*pool));
@@ -111,7 +119,7 @@ static void close_one(struct pool *pool, void *arg __maybe_unused)
 
 void pools_close(struct pools *pools)
 {
-	pools_for_each(pools, close_one, NULL);
+	pools_for_each(pools, pool_close_and_free, NULL);
 	memset(pools, 0, sizeof(*pools));
 }
 
@@ -120,7 +128,7 @@ struct pool_search {
 	bool found;
 };
 
-static void search_one(struct pool *pool, void *arg)
+static void pool_search_one(struct pool *pool, void *arg)
 {
 	struct pool_search *search = arg;
 
@@ -131,7 +139,7 @@ bool pools_contain(struct pools *pools, uintptr_t addr)
 {
 	struct pool_search search = {.addr = addr};
 
-	pools_for_each(pools, search_one, &search);
+	pools_for_each(pools, pool_search_one, &search);
 	return search.found;
 }
 
@@ -139,7 +147,7 @@ struct pool_sum {
 	uint64_t held_bytes, nr_freed;
 };
 
-static void count_one(struct pool *pool, void *arg)
+static void pool_sum_one(struct pool *pool, void *arg)
 {
 	struct pool_sum *sum = arg;
 
@@ -153,7 +161,7 @@ void pools_count(struct pools *pools, uint64_t *held_bytes, uint64_t *nr_freed)
 {
 	struct pool_sum sum = {0};
 
-	pools_for_each(pools, count_one, &sum);
+	pools_for_each(pools, pool_sum_one, &sum);
 	*held_bytes = sum.held_bytes;
 	*nr_freed = sum.nr_freed;
 }

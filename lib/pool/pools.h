@@ -11,7 +11,7 @@
 #include "lib/nodes/nodes.h"
 #include "lib/pool/pool.h"
 
-/* Nodes with higher numbers are served by the kernel mover. */
+/* The kernel mover moves pages of nodes with higher numbers. */
 #define MAX_POOL_NODES 64
 
 struct pools {
@@ -24,26 +24,28 @@ struct pools {
 };
 
 /*
- * cap_bytes: what a pool holds at most; 0: a share of its node's free memory. nodes and blocks
- * outlive the pools. An all-zero struct pools is closed, and may be trimmed and counted.
+ * cap_bytes: the most that a pool holds; 0: a share of its node's free memory. nodes and blocks
+ * must outlive the pools. An all-zero struct pools counts as closed, and may be trimmed and
+ * counted.
  */
 void pools_init(struct pools *pools, const struct nodes *nodes, const struct memory_blocks *blocks,
 		int uffd, uint64_t cap_bytes);
 void pools_close(struct pools *pools);
 
-/* The pool of a node. NULL: pages of this node are not exchanged. */
+/* The pool of a node, opened if need be. NULL: no pages of this node are exchanged. */
 struct pool *pools_get(struct pools *pools, int node, bool huge);
-/* The same without opening one: NULL if it is not open yet. */
+/* The same without opening it: NULL if it is not open yet. */
 struct pool *pools_get_open(struct pools *pools, int node, bool huge);
 
-/* Frees idle frames: all pools down to keep_bytes, or those of nodes with little memory left. */
+/* Frees idle frames: of all pools down to keep_bytes each, or of nodes with little memory free. */
 void pools_trim(struct pools *pools, uint64_t keep_bytes);
 void pools_trim_low(struct pools *pools);
 
-/* Does a pool's address space cover addr? */
+/* True if addr is in the address space of a pool. */
 bool pools_contain(struct pools *pools, uintptr_t addr);
+/* How many bytes of frames all pools hold. */
 uint64_t pools_held_bytes(struct pools *pools);
-/* What all pools hold, and the frames that they have freed so far. */
+/* How many bytes of frames all pools hold, and how many frames they have freed so far. */
 void pools_count(struct pools *pools, uint64_t *held_bytes, uint64_t *nr_freed);
 
 #endif

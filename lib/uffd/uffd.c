@@ -9,17 +9,6 @@
 #include "base/uapi.h"
 #include "lib/uffd/uffd.h"
 
-bool uffd_kernel_is_safe(const int version[3])
-{
-	int major = version[0], minor = version[1], patch = version[2];
-
-	if (major != 6)
-		return major > 6;
-	if (minor == 12)
-		return patch >= 43;
-	return minor >= 16;
-}
-
 /*
  * Tries the system call first, because it needs no device node. /dev/userfaultfd serves processes
  * that may open it but lack the privilege for the system call.
@@ -122,8 +111,8 @@ int uffd_open(int *out_fd, struct uffd_caps *caps)
 
 	*caps = (struct uffd_caps){0};
 	kernel_version(caps->kernel);
-	caps->batched_flush = kernel_since(caps->kernel, 6, 18);
-	if (!uffd_kernel_is_safe(caps->kernel)) {
+	caps->batched_flush = kernel_version_has(caps->kernel, KERNEL_BATCHED_MOVE);
+	if (!kernel_version_has(caps->kernel, KERNEL_SAFE_MOVE)) {
 		caps->lack = UFFD_LACK_KERNEL;
 		caps->error = ENOSYS;
 		return -ENOSYS;

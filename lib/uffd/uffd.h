@@ -19,7 +19,7 @@ struct uffd_caps {
 	enum uffd_lack lack;
 	int error;          /* positive errno of what failed */
 	bool events_fork;   /* the kernel grants EVENT_FORK */
-	bool batched_flush; /* MOVE flushes TLBs once per call (since 6.18) */
+	bool batched_flush; /* MOVE flushes TLBs once per call */
 	int kernel[3];      /* major, minor, patch */
 };
 
@@ -46,8 +46,5 @@ int __must_check uffd_poison_page(int fd, uintptr_t dst);
 int uffd_zero_page(int fd, uintptr_t dst);
 /* Wakes the threads that wait for pages of the range. */
 int uffd_wake(int fd, uintptr_t start, size_t len_bytes);
-
-/* Does this kernel version have the fixes that MOVE needs? See docs/architecture.md. */
-bool uffd_kernel_is_safe(const int version[3]);
 
 #endif

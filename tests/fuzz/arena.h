@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Memory of all kinds in random order, the same for the same seed. */
+/* Memory of all kinds in random order, which the seed determines. */
 #ifndef FUZZ_ARENA_H
 #define FUZZ_ARENA_H
 
@@ -38,14 +38,14 @@ struct rng {
 	uint64_t state;
 };
 
-static inline uint64_t next(struct rng *rng)
+static inline uint64_t rng_next(struct rng *rng)
 {
 	return next_random(&rng->state);
 }
 
 static inline unsigned int below(struct rng *rng, unsigned int n)
 {
-	return (unsigned int)((next(rng) >> 32) * n >> 32);
+	return (unsigned int)((rng_next(rng) >> 32) * n >> 32);
 }
 
 static inline bool one_in(struct rng *rng, unsigned int n)
@@ -135,7 +135,7 @@ static inline int arena_make_block(struct arena *arena, unsigned int first, unsi
 		err = mprotect(p, len, PROT_READ);
 		break;
 	case ARENA_LOCKED:
-		/* The limit may be reached: then it is just touched. */
+		/* At the limit of locked memory the pages are just touched. */
 		if (mlock(p, len))
 			memset(arena->kind + first, ARENA_TOUCHED, nr);
 		break;
@@ -148,7 +148,7 @@ static inline int arena_make_block(struct arena *arena, unsigned int first, unsi
 	return err;
 }
 
-/* Fills the arena with index which; 0, or -1 with errno. */
+/* Maps and fills arena number `which`. 0, or -1 with errno. */
 static inline int arena_build(struct arena *arena, int which, struct rng *rng)
 {
 	char *wanted = (char *)(ARENA_BASE + (unsigned int)which * ARENA_STRIDE);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Random requests to move_pages(2) and to ferry_move_pages, on two arenas of the same layout.
+ * Makes random requests of move_pages(2) and of ferry_move_pages, on two arenas of the same layout.
  * Result, errno, statuses and the bytes around them must agree, and no byte of a page may change.
  *
  *	move_pages_fuzz [--time SECONDS] [--seed SEED [--steps N]]
  *
- * Rounds of STEPS requests run in processes of their own. A round is determined by its seed, which
- * is printed when it fails; --seed runs that one round again.
+ * Each round of STEPS requests runs in a process of its own. The seed determines a round and is
+ * printed when the round fails; --seed runs that round again.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -24,9 +24,9 @@
 #define STEPS      400
 #define MAX_COUNT  2000
 #define BUF_BYTES  (MAX_COUNT * sizeof(void *) / PAGE_BYTES * PAGE_BYTES + 2 * PAGE_BYTES)
-#define BUFFERS    ((char *)0x200000000000) /* far from where mmap(2) would fill the gaps */
+#define BUFFERS    ((char *)0x200000000000) /* far from where mmap(2) places mappings */
 #define BAD_BUFFER ((char *)8)
-#define FILL       0xb3 /* what the arrays' mappings hold where nothing was stored */
+#define FILL       0xb3 /* initial content of the arrays' mappings */
 
 enum array { PAGES, NODES, STATUS, NR_ARRAYS };
 
@@ -36,11 +36,11 @@ static const size_t entry_bytes[NR_ARRAYS] = {
 struct request {
 	unsigned long count;
 	int pid, flags;
-	/* Where an array begins in its buffer, or where it does instead. */
+	/* Where each array begins in its buffer; or it is at a bad address, or NULL. */
 	size_t offset[NR_ARRAYS];
 	bool bad[NR_ARRAYS], null[NR_ARRAYS];
 	bool status_is_nodes, status_is_pages, status_read_only;
-	unsigned int nr_filled; /* entries made up */
+	unsigned int nr_filled; /* entries that are filled in */
 	unsigned int page[MAX_COUNT];
 	int node[MAX_COUNT];
 };
@@ -93,7 +93,7 @@ static int random_flags(struct rng *rng)
 				    MPOL_MF_MOVE | MPOL_MF_MOVE_ALL};
 
 	if (one_in(rng, 25))
-		return (int)next(rng);
+		return (int)rng_next(rng);
 	if (one_in(rng, 25))
 		return MPOL_MF_STRICT << below(rng, 6);
 	return usual[below(rng, ARRAY_SIZE(usual))];
@@ -111,7 +111,7 @@ static void place_arrays(struct rng *rng, struct request *r)
 	for (int a = 0; a < NR_ARRAYS; a++) {
 		size_t room = BUF_BYTES / entry_bytes[a], entries = r->nr_filled;
 
-		/* Usually all fits; sometimes the mapping ends before the array does. */
+		/* Mostly the array fits; sometimes the mapping ends before it. */
 		if (one_in(rng, 12) && entries)
 			entries = below(rng, (unsigned int)entries);
 		r->offset[a] = (room - entries) * entry_bytes[a];
@@ -143,7 +143,7 @@ static void make_request(struct rng *rng, struct request *r)
 		if (one_in(rng, 100) || (!stride && one_in(rng, 3)))
 			node = random_node(rng);
 		r->page[i] = stride ? (first + i) % ARENA_PAGES : below(rng, ARENA_PAGES);
-		/* Beyond the arena's pages are addresses that no process has. */
+		/* Page numbers from ARENA_PAGES on stand for addresses outside of user space. */
 		if (one_in(rng, 60))
 			r->page[i] = ARENA_PAGES + below(rng, NR_ODD_ADDRS);
 		r->node[i] = one_in(rng, 3000) ? random_node(rng) : node;
@@ -151,7 +151,7 @@ static void make_request(struct rng *rng, struct request *r)
 	place_arrays(rng, r);
 }
 
-/* ---- asking --------------------------------------------------------------------------------- */
+/* ---- calling -------------------------------------------------------------------------------- */
 
 static char *array_of(const struct request *r, struct half *s, enum array a)
 {
@@ -160,8 +160,8 @@ static char *array_of(const struct request *r, struct half *s, enum array a)
 	return r->bad[a] ? BAD_BUFFER : s->buffer[a] + r->offset[a];
 }
 
-/* Writes what fits of the entries, and has the arrays point there. */
-static void lay_out(struct rng *rng __maybe_unused, const struct request *r, struct half *s)
+/* Writes the entries that fit into the buffers, and sets the arrays to be passed. */
+static void half_lay_out(struct rng *rng __maybe_unused, const struct request *r, struct half *s)
 {
 	unsigned int shift = 0;
 
@@ -189,7 +189,7 @@ static void lay_out(struct rng *rng __maybe_unused, const struct request *r, str
 		mprotect(s->buffer[STATUS], BUF_BYTES, PROT_READ);
 }
 
-static void ask(const struct request *r, struct half *s, bool kernel)
+static void half_call(const struct request *r, struct half *s, bool kernel)
 {
 	void **pages = (void **)s->array[PAGES];
 	const int *nodes = (const int *)s->array[NODES];
@@ -208,9 +208,9 @@ static void ask(const struct request *r, struct half *s, bool kernel)
 
 /* ---- comparing ------------------------------------------------------------------------------ */
 
-static bool complain(const char *what, const struct request *r)
+static bool report_difference(const char *what, const struct request *r)
 {
-	printf("%s\n  count %#lx (%u made up), pid %d%s, flags %#x, pages %s, nodes %s, status "
+	printf("%s\n  count %#lx (%u filled in), pid %d%s, flags %#x, pages %s, nodes %s, status "
 	       "%s%s%s%s, %s\n",
 	       what, r->count, r->nr_filled, r->pid, r->pid == helper ? " (helper)" : "", r->flags,
 	       r->null[PAGES]  ? "NULL"
@@ -235,10 +235,10 @@ static bool complain(const char *what, const struct request *r)
 }
 
 /*
- * Where the kernel stopped early, a page beyond may have been moved if its status says so. And the
- * second address in a folio need not be found busy where the kernel finds it so.
+ * Two differences are allowed if the library's status is true. The kernel may stop early where the
+ * library moves further pages. The kernel may call the second address in a folio busy.
  */
-static bool is_truth(const struct request *r, size_t entry, const int status[2])
+static bool status_is_true(const struct request *r, size_t entry, const int status[2])
 {
 	int where = UNTOUCHED;
 	void *page;
@@ -250,7 +250,7 @@ static bool is_truth(const struct request *r, size_t entry, const int status[2])
 	return status[1] >= 0 && status[1] == where;
 }
 
-static bool same_array(const struct request *r, enum array a)
+static bool arrays_agree(const struct request *r, enum array a)
 {
 	const char *k = halves[0].buffer[a], *f = halves[1].buffer[a];
 	size_t i = 0, entry, at;
@@ -263,17 +263,17 @@ static bool same_array(const struct request *r, enum array a)
 			return true;
 		entry = (i - r->offset[a]) / sizeof(int);
 		at = r->offset[a] + entry * sizeof(int);
-		/* Of an entry that the mapping's end cuts in two, some bytes may be stored. */
+		/* The mapping's end may cut an entry in two: some of its bytes may be stored. */
 		if (i >= r->offset[a] && at + sizeof(int) > BUF_BYTES)
 			return true;
 		at = MIN(at, BUF_BYTES - sizeof(int));
 		memcpy(&status[0], k + at, sizeof(int));
 		memcpy(&status[1], f + at, sizeof(int));
-		if (i < r->offset[a] || !is_truth(r, entry, status))
+		if (i < r->offset[a] || !status_is_true(r, entry, status))
 			break;
 		i = at + sizeof(int);
 	}
-	complain("the statuses differ", r);
+	report_difference("the statuses differ", r);
 	printf("  byte %zu, array at %zu, entry %zu: kernel %d, library %d\n", i, r->offset[a],
 	       entry, status[0], status[1]);
 	if (entry < r->nr_filled)
@@ -282,24 +282,24 @@ static bool same_array(const struct request *r, enum array a)
 	return false;
 }
 
-static bool same(const struct request *r)
+static bool halves_agree(const struct request *r)
 {
 	const struct half *k = &halves[0], *f = &halves[1];
 	bool fewer_left = k->ret > 0 && f->ret >= 0 && f->ret <= k->ret;
 
 	if ((k->ret != f->ret || k->err != f->err) && !fewer_left)
-		return complain("the results differ", r);
-	if (!same_array(r, NODES) || !same_array(r, STATUS))
+		return report_difference("the results differ", r);
+	if (!arrays_agree(r, NODES) || !arrays_agree(r, STATUS))
 		return false;
 	if (!arena_intact(&halves[1].arena))
-		return complain("a page's bytes changed", r);
+		return report_difference("a page's bytes changed", r);
 	return true;
 }
 
 /* ---- rounds --------------------------------------------------------------------------------- */
 
-/* After a request that was not done to its end, its pages may lie apart: put them together. */
-static void realign(const struct request *r, int node)
+/* An unfinished request may leave its pages on different nodes in both halves: moves all to one. */
+static void halves_realign(const struct request *r, int node)
 {
 	static void *pages[MAX_COUNT];
 	static int nodes[MAX_COUNT], status[MAX_COUNT];
@@ -321,7 +321,7 @@ static void build_arenas(uint64_t seed)
 		struct rng rng = {seed};
 
 		if (arena_build(&halves[i].arena, i, &rng)) {
-			printf("can't build arena %d: %s\n", i, strerror(errno));
+			printf("cannot build arena %d: %s\n", i, strerror(errno));
 			exit(2);
 		}
 	}
@@ -332,8 +332,8 @@ struct helper {
 	bool nobody;
 };
 
-/* The same arenas at the same addresses, in a process that does not share them with us. */
-static void be_helper(void *arg)
+/* Builds the same arenas at the same addresses, in a process of its own. */
+static void helper_start(void *arg)
 {
 	const struct helper *h = arg;
 
@@ -342,13 +342,13 @@ static void be_helper(void *arg)
 		become_nobody();
 }
 
-static int run_round(uint64_t seed, unsigned int nr_steps)
+static int round_run(uint64_t seed, unsigned int nr_steps)
 {
 	static struct request request;
 	struct rng rng = {seed * 2 + 1};
 	bool nobody = getuid() == 0 && one_in(&rng, 4);
 
-	helper = fork_holder(be_helper, &(struct helper){seed, nobody});
+	helper = fork_holder(helper_start, &(struct helper){seed, nobody});
 	build_arenas(seed);
 	for (int i = 0; i < 2; i++) {
 		for (int a = 0; a < NR_ARRAYS; a++) {
@@ -374,21 +374,21 @@ static int run_round(uint64_t seed, unsigned int nr_steps)
 		state = rng.state;
 		for (int i = 0; i < 2; i++) {
 			rng.state = state;
-			lay_out(&rng, &request, &halves[i]);
-			ask(&request, &halves[i], i == 0);
+			half_lay_out(&rng, &request, &halves[i]);
+			half_call(&request, &halves[i], i == 0);
 		}
-		if (!same(&request)) {
+		if (!halves_agree(&request)) {
 			printf("  at step %u\n", step);
 			return 1;
 		}
-		realign(&request, usable_nodes[step % (unsigned int)nr_usable_nodes]);
+		halves_realign(&request, usable_nodes[step % (unsigned int)nr_usable_nodes]);
 	}
 	ferry_close(ferry);
 	return 0;
 }
 
-/* In a process of its own. True if it went well. */
-static bool try_round(uint64_t seed, unsigned int nr_steps)
+/* Runs a round in a process of its own. True if it found no difference. */
+static bool round_fork(uint64_t seed, unsigned int nr_steps)
 {
 	int status;
 	pid_t pid;
@@ -398,7 +398,7 @@ static bool try_round(uint64_t seed, unsigned int nr_steps)
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		alarm(SIDE_S);
-		status = run_round(seed, nr_steps);
+		status = round_run(seed, nr_steps);
 		fflush(stdout);
 		_exit(status);
 	}
@@ -408,7 +408,7 @@ static bool try_round(uint64_t seed, unsigned int nr_steps)
 		printf("killed by signal %d (%s)\n", WTERMSIG(status),
 		       WTERMSIG(status) == SIGALRM ? "it hung" : strsignal(WTERMSIG(status)));
 	if (status)
-		printf("to see it again: move_pages_fuzz --seed %" PRIu64 "\n", seed);
+		printf("to run it again: move_pages_fuzz --seed %" PRIu64 "\n", seed);
 	return status == 0;
 }
 
@@ -449,7 +449,7 @@ int main(int argc, char **argv)
 	printf("seed %" PRIu64 ", %d node%s\n", seed, nr_usable_nodes,
 	       nr_usable_nodes > 1 ? "s" : "");
 	do {
-		if (!try_round(seed, nr_steps))
+		if (!round_fork(seed, nr_steps))
 			return 1;
 		seed++;
 		nr_rounds++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What tests of moving pages share: memory with known content, jobs that move it into other frames
- * of its own node (so that one node is enough), and a watchdog.
+ * Helpers of the tests that move pages: memory with known content, jobs that move it into other
+ * frames of its own node (so that one node is enough), and a watchdog.
  */
 #ifndef FERRY_TEST_MOVING_H
 #define FERRY_TEST_MOVING_H
@@ -28,7 +28,7 @@
 
 static const char *volatile watchdog_what;
 
-static inline void watchdog_bites(int sig __maybe_unused)
+static inline void watchdog_expired(int sig __maybe_unused)
 {
 	static const char message[] = "\n# hung: ";
 	ssize_t n = write(1, message, sizeof(message) - 1);
@@ -38,11 +38,11 @@ static inline void watchdog_bites(int sig __maybe_unused)
 	_exit(n ? 99 : 98);
 }
 
-/* A test that hangs ends the program, and says in what. */
+/* Ends the program after so many seconds, and prints what it was doing. */
 static inline void watchdog(unsigned int seconds, const char *what)
 {
 	watchdog_what = what;
-	signal(SIGALRM, watchdog_bites);
+	signal(SIGALRM, watchdog_expired);
 	alarm(seconds);
 }
 
@@ -57,8 +57,8 @@ static inline uint64_t test_now_ns(void)
 }
 
 /*
- * Aligned to 2 MiB; of huge pages if the machine has them to give, or strictly of small ones. What
- * surrounds it can't be touched, so that it does not become one mapping with a thread's stack.
+ * Maps memory aligned to 2 MiB, of huge pages if the machine has some free, or of small pages only.
+ * Inaccessible pages around it keep the kernel from merging it with a thread's stack.
  */
 static inline char *memory_new(size_t len, bool huge)
 {
@@ -109,8 +109,7 @@ static inline bool is_intact(const void *mem, size_t len, uint64_t seed)
 	return at < 0;
 }
 
-/* Number of the physical frame behind a page; 0 if it can't be told (needs root) or is not there.
- */
+/* The physical frame of a page; 0 if the page is absent, or if frames are hidden (needs root). */
 static inline uint64_t frame_of(const void *page)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -126,7 +125,7 @@ static inline uint64_t frame_of(const void *page)
 
 /* ---- jobs ---- */
 
-/* A node with memory that this process may use: the one that a fresh page is on. */
+/* A node whose memory this process may use: the node of a new page. */
 static inline int some_node(void)
 {
 	static int node = -1;
@@ -169,7 +168,7 @@ static inline int move_submit(const struct move *move, struct ferry_job **out)
 	return ferry_submit(move->ferry, &request, out);
 }
 
-/* 0, what ferry_submit said, -ETIMEDOUT for a hang, or the job's error. */
+/* 0, the error of ferry_submit(), -ETIMEDOUT if the job hangs, or the job's error. */
 static inline int move_run(struct move *move)
 {
 	struct ferry_job *job;
@@ -179,7 +178,7 @@ static inline int move_run(struct move *move)
 		return err;
 	err = ferry_job_wait(job, WAIT_NS);
 	if (err) {
-		printf("# job does not end\n");
+		printf("# the job does not end\n");
 		return err;
 	}
 	move->result = (struct ferry_result)FERRY_RESULT_INIT;
@@ -193,7 +192,8 @@ static inline uint64_t exchanged(const struct move *move)
 	return move->result.pages_by_mover[FERRY_MOVER_EXCHANGE];
 }
 
-/* moved + in place + failed is all of them, and the parts of each sum up. */
+/* True if each page is counted once, as moved, in place or failed, and each moved page by one
+ * mover. */
 static inline bool adds_up(const struct ferry_result *result)
 {
 	uint64_t by_mover = 0;
@@ -221,12 +221,12 @@ static inline void print_result(const struct ferry_result *result)
 		if (result->pages_by_reason[i])
 			printf(" %s %llu", ferry_reason_name((enum ferry_reason)i),
 			       (unsigned long long)result->pages_by_reason[i]);
-	printf("; chunks %llu calls %llu longest out %llu us\n",
+	printf("; chunks %llu calls %llu longest stall %llu us\n",
 	       (unsigned long long)result->nr_chunks, (unsigned long long)result->nr_calls,
 	       (unsigned long long)result->max_stall_ns / 1000);
 }
 
-/* NULL if pages are exchanged here, else why not. */
+/* NULL if pages can be exchanged on this machine, else the reason. */
 static inline const char *no_exchange(struct ferry *ferry)
 {
 	struct move move = {.ferry = ferry, .len = HUGE_BYTES, .mover = FERRY_MOVER_EXCHANGE};
@@ -240,7 +240,7 @@ static inline const char *no_exchange(struct ferry *ferry)
 				       : "no full userfaultfd with UFFDIO_MOVE on this machine";
 }
 
-/* A context, or the test ends here. */
+/* Opens a context; ends the program if that fails. */
 static inline struct ferry *open_context(const struct ferry_options *options)
 {
 	struct ferry *ferry;
@@ -251,7 +251,7 @@ static inline struct ferry *open_context(const struct ferry_options *options)
 	exit(1);
 }
 
-/* The same, and where no pages are exchanged the test is skipped. */
+/* The same, but skips the test on a machine where no pages can be exchanged. */
 static inline struct ferry *open_exchanging_context(const struct ferry_options *options)
 {
 	struct ferry *ferry = open_context(options);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Memory blocks of a machine that is a directory tree made here. */
+/* Memory blocks of a machine whose sysfs is a directory tree that the test creates. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <ftw.h>
@@ -14,11 +14,11 @@
 
 #define FRAMES_PER_BLOCK (128UL << 20 >> PAGE_SHIFT)
 
-static char root[] = "/tmp/blocks.XXXXXX";
+static char root[] = "/tmp/memory_blocks.XXXXXX";
 static struct nodes nodes = {.nr_memory = 2, .first_memory = 0, .memory = {1 << 0 | 1 << 5}};
 static struct memory_blocks blocks;
 
-static const char *path(const char *name)
+static const char *sysfs_path(const char *name)
 {
 	static char text[256];
 
@@ -26,52 +26,52 @@ static const char *path(const char *name)
 	return text;
 }
 
-static void make(const char *name)
+static void sysfs_mkdir(const char *name)
 {
-	cr_assert_eq(mkdir(path(name), 0700), 0, "%s", name);
+	cr_assert_eq(mkdir(sysfs_path(name), 0700), 0, "%s", name);
 }
 
-static void set_size(const char *text)
+static void sysfs_set_block_size(const char *text)
 {
-	FILE *file = fopen(path("memory/block_size_bytes"), "w");
+	FILE *file = fopen(sysfs_path("memory/block_size_bytes"), "w");
 
 	cr_assert(file);
 	fputs(text, file);
 	fclose(file);
 }
 
-static void put(int node, unsigned long block)
+static void sysfs_add_block(int node, unsigned long block)
 {
 	char name[64];
 
 	snprintf(name, sizeof(name), "node/node%d/memory%lu", node, block);
-	make(name);
+	sysfs_mkdir(name);
 }
 
-static void setup(void)
+static void sysfs_setup(void)
 {
 	cr_assert(mkdtemp(root));
-	make("memory");
-	make("node");
-	make("node/node0");
-	make("node/node5");
-	set_size("8000000\n");
+	sysfs_mkdir("memory");
+	sysfs_mkdir("node");
+	sysfs_mkdir("node/node0");
+	sysfs_mkdir("node/node5");
+	sysfs_set_block_size("8000000\n");
 }
 
-static int forget(const char *name, const struct stat *st __maybe_unused, int type __maybe_unused,
-		  struct FTW *at __maybe_unused)
+static int sysfs_remove(const char *name, const struct stat *st __maybe_unused,
+			int type __maybe_unused, struct FTW *at __maybe_unused)
 {
 	return remove(name);
 }
 
-static void teardown(void)
+static void sysfs_teardown(void)
 {
-	nftw(root, forget, 8, FTW_DEPTH | FTW_PHYS);
+	nftw(root, sysfs_remove, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-TestSuite(blocks, .init = setup, .fini = teardown);
+TestSuite(memory_blocks, .init = sysfs_setup, .fini = sysfs_teardown);
 
-/* The node of a block's first and last frame, which must be the same. */
+/* The node of a block's first frame, which must be that of its last frame. */
 static int node_of(unsigned long block)
 {
 	int first = memory_blocks_node(&blocks, block * FRAMES_PER_BLOCK);
@@ -81,53 +81,53 @@ static int node_of(unsigned long block)
 	return first;
 }
 
-Test(blocks, every_frame_of_a_block_is_on_its_node)
+Test(memory_blocks, every_frame_of_a_block_is_on_its_node)
 {
 	for (unsigned long block = 0; block < 24; block++)
-		put(block < 12 ? 0 : 5, block);
-	put(0, 1 << 20);
+		sysfs_add_block(block < 12 ? 0 : 5, block);
+	sysfs_add_block(0, 1 << 20);
 	memory_blocks_read(&blocks, &nodes, root);
 	cr_assert_eq(blocks.nr_runs, 3);
 	for (unsigned long block = 0; block < 24; block++)
 		cr_expect_eq(node_of(block), block < 12 ? 0 : 5);
 	cr_expect_eq(node_of(1 << 20), 0);
-	cr_expect_eq(node_of(24), -1, "behind the last of a run");
+	cr_expect_eq(node_of(24), -1, "after the last block of a run");
 	cr_expect_eq(node_of((1 << 20) - 1), -1);
-	cr_expect_eq(node_of((1 << 20) + 1), -1, "behind all");
+	cr_expect_eq(node_of((1 << 20) + 1), -1, "after all blocks");
 }
 
-Test(blocks, a_block_of_two_nodes_is_not_known)
+Test(memory_blocks, a_block_of_two_nodes_is_not_known)
 {
-	put(0, 3);
-	put(0, 4);
-	put(5, 4);
-	put(5, 5);
+	sysfs_add_block(0, 3);
+	sysfs_add_block(0, 4);
+	sysfs_add_block(5, 4);
+	sysfs_add_block(5, 5);
 	memory_blocks_read(&blocks, &nodes, root);
 	cr_expect_eq(node_of(3), 0);
 	cr_expect_eq(node_of(4), -1);
 	cr_expect_eq(node_of(5), 5);
 }
 
-Test(blocks, other_names_are_no_blocks)
+Test(memory_blocks, other_names_are_no_blocks)
 {
-	put(0, 1);
-	make("node/node0/memory");
-	make("node/node0/memory2x");
-	make("node/node0/memory_failure");
-	make("node/node0/hugepages");
+	sysfs_add_block(0, 1);
+	sysfs_mkdir("node/node0/memory");
+	sysfs_mkdir("node/node0/memory2x");
+	sysfs_mkdir("node/node0/memory_failure");
+	sysfs_mkdir("node/node0/hugepages");
 	memory_blocks_read(&blocks, &nodes, root);
 	cr_assert_eq(blocks.nr_runs, 1);
 	cr_expect_eq(node_of(1), 0);
 	cr_expect_eq(node_of(2), -1);
 }
 
-Test(blocks, what_can_not_be_understood_tells_nothing)
+Test(memory_blocks, unknown_block_sizes_leave_no_runs)
 {
 	static const char *const sizes[] = {"", "none", "0", "800", "3000000"};
 
-	put(0, 1);
+	sysfs_add_block(0, 1);
 	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
-		set_size(sizes[i]);
+		sysfs_set_block_size(sizes[i]);
 		memory_blocks_read(&blocks, &nodes, root);
 		cr_expect_eq(blocks.nr_runs, 0, "\"%s\"", sizes[i]);
 		cr_expect_eq(memory_blocks_node(&blocks, 0), -1);
@@ -136,28 +136,28 @@ Test(blocks, what_can_not_be_understood_tells_nothing)
 	cr_expect_eq(blocks.nr_runs, 0);
 }
 
-Test(blocks, a_node_without_a_directory_spoils_all)
+Test(memory_blocks, a_node_without_a_directory_leaves_no_runs)
 {
-	put(0, 1);
-	cr_assert_eq(rmdir(path("node/node5")), 0);
+	sysfs_add_block(0, 1);
+	cr_assert_eq(rmdir(sysfs_path("node/node5")), 0);
 	memory_blocks_read(&blocks, &nodes, root);
 	cr_expect_eq(blocks.nr_runs, 0);
 }
 
-Test(blocks, too_many_runs_tell_nothing)
+Test(memory_blocks, too_many_runs_leave_none)
 {
 	for (unsigned long block = 0; block <= BLOCK_RUNS; block++)
-		put(0, 2 * block);
+		sysfs_add_block(0, 2 * block);
 	memory_blocks_read(&blocks, &nodes, root);
 	cr_expect_eq(blocks.nr_runs, 0);
 }
 
 /* Without CAP_SYS_ADMIN the kernel shows frame 0 for all pages. */
-Test(blocks, the_zero_page_is_found_or_frames_are_not_shown)
+Test(memory_blocks, the_zero_page_is_found_unless_frames_are_hidden)
 {
 	int err;
 
-	put(0, 1);
+	sysfs_add_block(0, 1);
 	memory_blocks_read(&blocks, &nodes, root);
 	cr_assert_eq(pagemap_open(), 0);
 	err = memory_blocks_find_zero(&blocks);
@@ -179,9 +179,9 @@ static bool hide_frames(long nr, const long args[6], long *ret)
 	return true;
 }
 
-Test(blocks, hidden_frames_tell_nothing)
+Test(memory_blocks, hidden_frames_leave_no_runs)
 {
-	put(0, 1);
+	sysfs_add_block(0, 1);
 	memory_blocks_read(&blocks, &nodes, root);
 	cr_assert_eq(pagemap_open(), 0);
 	sys_hook = hide_frames;

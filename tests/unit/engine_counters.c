@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/api/contexts.h"
 #include "lib/api/fork.h"
 
 static void two_counters(struct engine *engine __maybe_unused, engine_counter_fn fn, void *arg)
@@ -107,7 +108,7 @@ Test(engine_counters, a_child_has_none)
 	pid_t pid;
 
 	open_with(&with);
-	fork_add(&ferry);
+	contexts_add(&ferry);
 	pid = fork();
 	if (!pid)
 		_exit(ferry_engine_counters(&ferry, note_counter, &seen) == -ECHILD && !seen.nr
@@ -116,5 +117,5 @@ Test(engine_counters, a_child_has_none)
 	cr_assert_eq(waitpid(pid, &state, 0), pid);
 	cr_expect_eq(state, 0);
 	cr_expect_eq(ferry_engine_counters(&ferry, note_counter, &seen), 0, "the parent still has");
-	fork_remove(&ferry);
+	contexts_remove(&ferry);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Structures of older and newer programs, and names. */
+/* Structures of older and newer programs, and the names of movers and reasons. */
 #include <criterion/criterion.h>
 #include <errno.h>
 
@@ -32,7 +32,7 @@ Test(options, older_program_leaves_the_rest_zero)
 	cr_assert(to.first == 1 && to.second == 0);
 }
 
-Test(options, newer_program_may_say_nothing_unknown)
+Test(options, newer_program_may_set_no_unknown_member)
 {
 	struct newer from = {{sizeof(from), 1, 2}, 0};
 	struct known to = {0};
@@ -52,7 +52,7 @@ Test(options, size_has_to_be_set)
 	cr_assert_eq(options_copy(&to, sizeof(to), &from), -EINVAL);
 }
 
-Test(options, every_name_is_its_own)
+Test(options, names_are_unique)
 {
 	for (int i = 0; i < FERRY_NR_REASONS; i++)
 		for (int k = 0; k < i; k++)
@@ -64,7 +64,7 @@ Test(options, every_name_is_its_own)
 	cr_assert_str_eq(ferry_reason_name((enum ferry_reason) - 1), "?");
 }
 
-Test(options, open_refuses_what_is_out_of_range)
+Test(options, open_refuses_values_out_of_range)
 {
 	struct ferry_options options = FERRY_OPTIONS_INIT;
 	struct ferry *ferry = (struct ferry *)1;

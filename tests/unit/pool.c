@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The books of a pool, against a model of what each span holds. The kernel's part is played here.
- */
+/* A pool's books against a model of what each span holds. A hook stands for the kernel. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -12,8 +11,8 @@
 #define CAP_BYTES (4 * EXTENT_BYTES)
 #define MAX_SPANS 64
 
-/* Frames and registration cost nothing: no page is touched in these tests. */
-static bool play_kernel(long nr, const long args[6] __maybe_unused, long *ret)
+/* Frames and registration always succeed: these tests touch no page. */
+static bool kernel_stub(long nr, const long args[6] __maybe_unused, long *ret)
 {
 	*ret = 0;
 	return nr == SYS_ioctl || nr == SYS_madvise;
@@ -21,13 +20,13 @@ static bool play_kernel(long nr, const long args[6] __maybe_unused, long *ret)
 
 static struct pool pool;
 
-static void open_small(void)
+static void pool_setup(void)
 {
-	__atomic_store_n(&sys_hook, play_kernel, __ATOMIC_RELEASE);
+	__atomic_store_n(&sys_hook, kernel_stub, __ATOMIC_RELEASE);
 	cr_assert_eq(pool_open(&pool, 0, false, NULL, -1, CAP_BYTES), 0);
 }
 
-static void shut(void)
+static void pool_teardown(void)
 {
 	pool_close(&pool);
 	__atomic_store_n(&sys_hook, NULL, __ATOMIC_RELEASE);
@@ -44,8 +43,8 @@ static bool spans_overlap(const struct span *a, const struct span *b)
 	       b->addr < a->addr + a->nr_pages * PAGE_BYTES;
 }
 
-/* What was a slot comes back full, what was frames comes back empty: an exchange. */
-static void put(struct held *held, bool exchanged)
+/* An exchange returns slots with frames in them, and frames as holes. */
+static void span_put_back(struct held *held, bool exchanged)
 {
 	struct page_map resident = {0};
 
@@ -54,7 +53,7 @@ static void put(struct held *held, bool exchanged)
 	pool_put(&pool, &held->span, &resident, 1);
 }
 
-Test(pool, spans_never_overlap_and_frames_are_counted, .init = open_small, .fini = shut)
+Test(pool, spans_never_overlap_and_frames_are_counted, .init = pool_setup, .fini = pool_teardown)
 {
 	struct held held[MAX_SPANS];
 	uint64_t nr_made = 0, frames;
@@ -73,7 +72,7 @@ Test(pool, spans_never_overlap_and_frames_are_counted, .init = open_small, .fini
 			unsigned int i = (unsigned int)rand() % nr;
 			bool exchanged = rand() & 1;
 
-			put(&held[i], exchanged);
+			span_put_back(&held[i], exchanged);
 			if (exchanged)
 				frames += held[i].frames ? -(uint64_t)held[i].span.nr_pages
 							 : held[i].span.nr_pages;
@@ -94,13 +93,13 @@ Test(pool, spans_never_overlap_and_frames_are_counted, .init = open_small, .fini
 		nr++;
 	}
 	while (nr)
-		put(&held[--nr], false);
+		span_put_back(&held[--nr], false);
 	cr_assert_eq(pool_held_bytes(&pool) / PAGE_BYTES, frames + nr_made - pool.nr_freed);
 	pool_trim(&pool, 0);
 	cr_assert_eq(pool_held_bytes(&pool), 0);
 }
 
-Test(pool, cap_is_kept, .init = open_small, .fini = shut)
+Test(pool, cap_is_kept, .init = pool_setup, .fini = pool_teardown)
 {
 	struct span span;
 	uint64_t made = 0;
@@ -112,7 +111,7 @@ Test(pool, cap_is_kept, .init = open_small, .fini = shut)
 	cr_assert_neq(pool_fill(&pool, 2 * CAP_BYTES, 1), 0);
 }
 
-Test(pool, trim_spares_what_is_handed_out, .init = open_small, .fini = shut)
+Test(pool, trim_spares_what_is_handed_out, .init = pool_setup, .fini = pool_teardown)
 {
 	struct page_map all = {0};
 	uint64_t made = 0;
@@ -128,7 +127,7 @@ Test(pool, trim_spares_what_is_handed_out, .init = open_small, .fini = shut)
 	cr_assert_eq(pool_held_bytes(NULL), 0);
 }
 
-Test(pool, grows_only_where_it_may, .init = open_small, .fini = shut)
+Test(pool, grows_only_where_it_may, .init = pool_setup, .fini = pool_teardown)
 {
 	struct page_map all;
 	uint64_t made = 0;
@@ -147,10 +146,10 @@ Test(pool, grows_only_where_it_may, .init = open_small, .fini = shut)
 		cr_assert_eq(pool_take_slot(&pool, PAGES_PER_HUGE, false, &slot), 0);
 	pool_put(&pool, &frames, &all, 1);
 	pool_make_ready(&pool, 1, 0, 1, &made);
-	cr_assert_eq(made * PAGE_BYTES, pool_held_bytes(&pool), "what is there is enough");
+	cr_assert_eq(made * PAGE_BYTES, pool_held_bytes(&pool), "the pool holds enough already");
 }
 
-Test(pool, made_ready_within_the_cap, .init = open_small, .fini = shut)
+Test(pool, made_ready_within_the_cap, .init = pool_setup, .fini = pool_teardown)
 {
 	uint64_t made = 0;
 

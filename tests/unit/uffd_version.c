@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* In which kernel versions UFFDIO_MOVE is trusted. */
+/* Which kernels have the features that their version decides. */
 #include <criterion/criterion.h>
 
 #include "base/base.h"
 #include "base/kernel.h"
-#include "lib/uffd/uffd.h"
 
 Test(uffd_version, table)
 {
@@ -21,15 +20,21 @@ Test(uffd_version, table)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-		cr_expect_eq(uffd_kernel_is_safe(table[i].version), table[i].safe, "%d.%d.%d",
-			     table[i].version[0], table[i].version[1], table[i].version[2]);
+		cr_expect_eq(kernel_version_has(table[i].version, KERNEL_SAFE_MOVE), table[i].safe,
+			     "%d.%d.%d", table[i].version[0], table[i].version[1],
+			     table[i].version[2]);
+}
+
+static bool unmaps_in_batches(int major, int minor, int patch)
+{
+	return kernel_version_has((const int[]){major, minor, patch}, KERNEL_BATCHED_UNMAP);
 }
 
 Test(uffd_version, since)
 {
-	cr_assert(kernel_since((const int[]){6, 3, 0}, 6, 3));
-	cr_assert(kernel_since((const int[]){7, 0, 0}, 6, 3));
-	cr_assert_not(kernel_since((const int[]){6, 2, 99}, 6, 3));
-	cr_assert_not(kernel_since((const int[]){5, 15, 0}, 6, 3));
-	cr_assert_not(kernel_since((const int[]){0, 0, 0}, 6, 3), "an unknown version");
+	cr_assert(unmaps_in_batches(6, 3, 0));
+	cr_assert(unmaps_in_batches(7, 0, 0));
+	cr_assert_not(unmaps_in_batches(6, 2, 99));
+	cr_assert_not(unmaps_in_batches(5, 15, 0));
+	cr_assert_not(unmaps_in_batches(0, 0, 0), "an unknown version");
 }

@@ -3,7 +3,7 @@
 #
 #	make -nB V=1 tests | awk -v directory=DIRECTORY -v skip=PREFIX -f compile_commands.awk
 #
-# Commands that write to files whose names begin with PREFIX are left out.
+# Leaves out the commands whose output files begin with PREFIX.
 
 function quoted(text)
 {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Adds up what `gcov -t` prints of many object files: a line is executed if it is in one of them.
+# Merges the output of `gcov -t` for many object files: a line counts as executed if it is executed
+# in one of them.
 #
 #	gcov -t … | awk -v folders="FOLDER…" -v files=FILE -f coverage.awk
 #
@@ -16,7 +17,7 @@ BEGIN {
 		is_wanted[folder[i]] = 1
 }
 
-# count:line:text; the source's name stands in line 0.
+# COUNT:LINE:TEXT; line 0 has the name of the source.
 {
 	split($0, field, ":")
 	count = field[1]

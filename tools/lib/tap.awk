@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Counts the TAP of one program: "PASSED FAILED SKIPPED", then one line per failure.
+# Reads the TAP of one program; prints "PASSED FAILED SKIPPED", then a line for each failure.
 #
 #	awk -v status=EXIT_STATUS -v limit=SECONDS -f tap.awk LOG
 #
-# A program that ends badly, or that runs fewer or more tests than it planned, has failed even if
-# every line it printed is good. Exit status 77 is a skip's.
+# A program fails even if all its tests pass, if its exit status is neither 0 nor 77 (skipped), or
+# if it runs fewer or more tests than it planned.
 
 function fail(what) { failures[failed++] = what }
 

@@ -1,19 +1,19 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What numa-vm downloads and remembers: kernels, a QEMU, the answer of the KVM probe.
+# What numa-vm downloads and keeps: kernels, a QEMU, and the result of the KVM probe.
 #
-# Sourced. The caller provides die() and say(). Everything lands in $VM_CACHE, complete
-# or not at all (built beside its place, then renamed) and under a lock, so parallel runs neither
-# download twice nor see halves. Nothing needs root: packages are only unpacked.
+# Sourced. The caller provides die() and say(). All files go to $VM_CACHE. Each is built under
+# another name, then renamed, under a lock, so that parallel runs neither download twice nor see
+# incomplete files. Nothing needs root: packages are only unpacked.
 
 VM_CACHE=${PAGEFERRY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}}/pageferry
 
-# Suites that are asked for kernels and QEMU; one that the mirror lacks is passed over.
+# The suites that have kernels and QEMU; a suite that the mirror lacks is skipped.
 VM_SUITES=${PAGEFERRY_DEBIAN_SUITES:-bookworm bookworm-backports trixie trixie-backports}
 VM_QEMU_SUITE=${PAGEFERRY_QEMU_SUITE:-trixie}
 VM_QEMU_OLDEST=9
 
-# "$@" runs holding the lock NAME.
+# Runs a command ("${@:2}") while holding the lock $1.
 vm_locked()
 {
 	local name=$1
@@ -28,8 +28,8 @@ vm_locked()
 	) 9>"$VM_CACHE/$name.lock"
 }
 
-# The Debian mirror that this machine uses, from apt's own idea of its sources: no mirror is
-# named in this tree, and a site's proxy or local mirror is respected.
+# Prints the Debian mirror of this machine, as apt's sources give it: this tree names no mirror, and
+# a site's proxy or local mirror is used.
 vm_mirror()
 {
 	local site
@@ -37,7 +37,7 @@ vm_mirror()
 		printf '%s\n' "${PAGEFERRY_DEBIAN_MIRROR%/}"
 		return
 	fi
-	# shellcheck disable=SC2016  # $(SITE) is apt's, not ours
+	# shellcheck disable=SC2016  # $(SITE) is for apt
 	site=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(TARGET_OF)|$(SITE)' 2>/dev/null |
 		sed -n 's/^Debian|Debian|deb|//p' | head -n 1)
 	if [[ -z $site ]]; then
@@ -50,8 +50,8 @@ vm_mirror()
 	printf '%s\n' "${site%/}"
 }
 
-# apt with lists, cache and sources of its own: reads nothing of, and changes nothing in, the
-# machine's apt state. Its configuration (proxy, credentials) still applies.
+# Runs an apt tool with lists, cache and sources of its own: it neither reads nor changes the
+# machine's apt state. The machine's apt configuration (such as a proxy) still applies.
 vm_apt()
 {
 	local tool=$1 a=$VM_CACHE/apt
@@ -81,12 +81,12 @@ vm_apt_refresh()
 	for suite in $VM_SUITES; do
 		printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$suite"
 	done >"$a/sources.new"
-	# An empty status file: the closure of a package is then all of it, not what is missing here.
+	# With an empty status file apt downloads all dependencies, not only those missing here.
 	: >"$a/status"
 	if ! cmp -s "$a/sources.new" "$a/sources.list" ||
 		[[ -z $(find "$a/fresh" -mmin -60 2>/dev/null) ]]; then
 		mv "$a/sources.new" "$a/sources.list"
-		# A suite that has left the mirror fails alone; what matters is checked by the callers.
+		# A suite that has left the mirror may fail; the callers check for what they need.
 		vm_apt apt-get update >"$a/update.log" 2>&1 || true
 		touch "$a/fresh"
 	fi
@@ -95,8 +95,8 @@ vm_apt_refresh()
 
 # ---- kernels -------------------------------------------------------------------------------
 
-# Leaves in $1 the cloud kernel of the series $2 ("6.1", "6.12", "7"): vmlinuz, release, version,
-# root/ (modules).
+# Puts the cloud kernel of series $2 (6.1, 6.12, 7) into the directory $1: vmlinuz, release,
+# version, root/ (modules).
 vm_kernel_build()
 {
 	local dir=$1 series=$2 version='' v image packages rel deb w=$1.new
@@ -113,7 +113,7 @@ vm_kernel_build()
 	image=$(vm_apt apt-cache show "linux-image-cloud-amd64=$version" |
 		sed -nE 's/^Depends:.*(linux-image-[0-9][^ ,]*).*/\1/p' | head -n 1)
 	rel=${image#linux-image-}
-	# From 7.x on the image package is empty; the parts are its dependencies.
+	# From 7.x on the image package is empty and depends on packages with the parts.
 	packages=$(vm_apt apt-cache show "$image" | sed -n 's/^Depends: //p' | tr ',' '\n' |
 		sed -nE "s/^ *(linux-(base|binary|modules)-[0-9][^ ]*).*/\1/p")
 	say "fetching kernel $version"
@@ -148,7 +148,7 @@ vm_kernel_series()
 }
 
 # Sets KERNEL_IMAGE, KERNEL_RELEASE, KERNEL_ROOT ('' if there are no modules).
-# shellcheck disable=SC2034  # the caller's
+# shellcheck disable=SC2034  # used by the caller
 vm_kernel()
 {
 	local want=$1 dir rel
@@ -177,8 +177,9 @@ vm_qemu_major()
 	"$@" --version 2>/dev/null | sed -nE '1s/.*version ([0-9]+)\..*/\1/p'
 }
 
-# A newer QEMU beside the host's: its packages and all that they depend on, unpacked, and run by
-# their own loader. That needs no root and no chroot, and kernels and disks keep their names.
+# Fetches a newer QEMU than the host's: its packages and all their dependencies are unpacked, and
+# their own loader runs it. That needs neither root nor a chroot, and paths of kernels and disks
+# stay valid.
 vm_qemu_build()
 {
 	local dir=$VM_CACHE/qemu w=$VM_CACHE/qemu.new deb a=$VM_CACHE/apt
@@ -197,7 +198,7 @@ vm_qemu_build()
 	rm -rf "$w"/root/usr/share/{doc,man,locale,i18n,bug,lintian} "$w"/root/{var,etc}
 	cat >"$w/run" <<-'END'
 	#!/bin/sh
-	# The loader is named because the host's glibc is older than this QEMU's.
+	# This QEMU needs a newer glibc than the host's, and thus its own loader.
 	r=${0%/*}/root/usr l=${0%/*}/root/usr/lib/x86_64-linux-gnu
 	export QEMU_MODULE_DIR="$l/qemu"
 	exec "$l/ld-linux-x86-64.so.2" --library-path "$l" "$r/bin/qemu-system-x86_64" \
@@ -208,7 +209,7 @@ vm_qemu_build()
 	mv -T "$w" "$dir"
 }
 
-# Sets QEMU, the command that runs it.
+# Sets QEMU to the command to run.
 vm_qemu()
 {
 	local major
@@ -221,16 +222,15 @@ vm_qemu()
 		major=$(vm_qemu_major "$QEMU")
 		[[ -n $major && $major -ge $VM_QEMU_OLDEST ]] && return
 	fi
-	# QEMU 7.2 under TCG loses about one boot in fifteen; a red test must mean a red test.
+	# QEMU 7.2 under TCG loses about one boot in fifteen: tests would fail without a fault.
 	QEMU=$VM_CACHE/qemu/run
 	[[ -x $QEMU ]] || vm_locked apt vm_qemu_build || exit "$EX_NOBOOT"
 }
 
 # ---- KVM -----------------------------------------------------------------------------------
 
-# Says "kvm" or "tcg". /dev/kvm existing proves nothing inside a virtual machine, so a guest is
-# really booted, once for each host kernel, processor and QEMU. $1: the file with the answer,
-# the rest: a command that boots a guest under KVM.
+# Writes "kvm" or "tcg" to the file $1. Inside a virtual machine /dev/kvm may exist and not work, so
+# this boots a guest by the command "${@:2}", once for each host kernel, processor and QEMU.
 vm_accel_probe()
 {
 	local answer=$1

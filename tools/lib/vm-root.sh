@@ -1,14 +1,14 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What a numa-vm guest finds in its root: an initramfs out of busybox and what is named.
+# Builds the root of a numa-vm guest: an initramfs of busybox and the files that the caller adds.
 #
-# Sourced. The caller provides die(), die_usage() and $VM_CACHE. Files keep the absolute path they
-# have here, so that $ORIGIN, /proc/self/exe and configured paths mean the same on both sides.
+# Sourced. The caller provides die(), die_usage() and $VM_CACHE. Files keep their absolute paths, so
+# that $ORIGIN, /proc/self/exe and configured paths mean the same on both sides.
 
-VM_ROOT=          # where the guest's root is put together
+VM_ROOT=          # the directory in which the guest's root is built
 declare -A VM_SEEN=()
 
-# A path inside the guest's root, which is merged-/usr whatever the host is.
+# Prints a path for the guest's root, which always has a merged /usr.
 vm_guest_path()
 {
 	case $1 in
@@ -24,11 +24,11 @@ vm_is_elf()
 	[[ $magic == $'\x7fELF' ]]
 }
 
-# The shared libraries that $1 needs, with the loader.
+# Adds the shared libraries that $1 needs, and the loader.
 vm_add_libs()
 {
 	local lib out
-	out=$(ldd "$1" 2>/dev/null) || return 0    # static, or not for this machine
+	out=$(ldd "$1" 2>/dev/null) || return 0    # static, or for another machine
 	if [[ $out == *'not found'* ]]; then
 		die "$1 needs libraries that this machine does not have:" \
 			"$(grep 'not found' <<<"$out" | awk '{ print $1 }' | xargs)"
@@ -36,13 +36,13 @@ vm_add_libs()
 	while read -r lib; do
 		vm_add_file "$lib" "$lib"
 	done < <(sed -nE 's#^(.* => |[[:space:]]*)(/[^ ]+) \(0x[0-9a-f]+\)$#\2#p' <<<"$out")
-	# glibc opens this one only when a thread is cancelled or exits.
+	# glibc loads this one when a thread is cancelled or exits, and ldd does not list it.
 	lib=$(sed -nE 's#.* => (/.*)/libc\.so\.6 .*#\1/libgcc_s.so.1#p' <<<"$out")
 	[[ -n $lib && -e $lib ]] && vm_add_file "$lib" "$lib"
 	return 0
 }
 
-# One file, with the interpreter or the libraries that it needs to run.
+# Adds the file $1 as $2, with the interpreter or the libraries that it needs.
 vm_add_file()
 {
 	local from=$1 to
@@ -61,14 +61,14 @@ vm_add_needs()
 		vm_add_libs "$1"
 	elif [[ -x $1 ]] && IFS= read -r line 2>/dev/null <"$1" && [[ $line == '#!'* ]]; then
 		read -r -a word <<<"${line#\#!}"
-		# "#!/usr/bin/env -S x" is left to --with.
+		# For "#!/usr/bin/env -S x" the user adds x by --with.
 		[[ ${word[0]} == */env ]] && word=("${word[1]:-}")
 		[[ -n ${word[0]} && ${word[0]} != -* ]] && vm_add_program "${word[0]##*/}" "${word[0]}"
 	fi
 	return 0
 }
 
-# A program by name ($1), for which the host has $2 or something in PATH; busybox's serves too.
+# Adds the program named $1: busybox's, else the host's file $2, else the one in PATH.
 vm_add_program()
 {
 	local path=$2
@@ -84,7 +84,7 @@ vm_busybox_has()
 	[[ $VM_APPLETS == *$'\n'"$1"$'\n'* ]]
 }
 
-# --with HOSTPATH[:GUESTPATH]; a bare name that is no file here is a program in PATH.
+# Adds HOSTPATH[:GUESTPATH], the value of --with. A bare name that is no file is a program in PATH.
 vm_add_with()
 {
 	local from=${1%%:*} to='' f
@@ -108,7 +108,7 @@ vm_add_with()
 	done < <(find "$from" -type f \( -perm /111 -o -name '*.so*' \) -print0)
 }
 
-# The modules named, with those they need, decompressed: busybox's insmod reads plain ones only.
+# Adds the modules named and those that they need, decompressed: busybox's insmod needs that.
 vm_add_modules()
 {
 	local spec name params path kind rest to last
@@ -141,7 +141,7 @@ vm_add_modules()
 	return 0
 }
 
-# insmod says no to a module that is there already.
+# Lists a module once: insmod fails for a module that is loaded already.
 vm_list_module()
 {
 	local list=$VM_ROOT/.numa-vm/modules
@@ -157,7 +157,7 @@ vm_quote()
 	printf '%s\n' "${out# }"
 }
 
-# Everything that is the same for each guest, as an archive of its own that is kept.
+# Builds an archive of the files that are the same for all guests; it is kept.
 vm_root_base()
 {
 	local d=$1.dir p
@@ -187,11 +187,11 @@ vm_root_base()
 		die "cannot build $1"
 	rm -rf "$d"
 	mv "$1.new" "$1"
-	# Those of other states of this script; in use for moments only.
+	# Remove archives of other versions of this script; a run needs one only for a moment.
 	find "$VM_CACHE" -maxdepth 1 -name 'base-*.cpio' -mmin +1440 -delete
 }
 
-# Writes the initramfs for $VM_ROOT to $1.
+# Writes the initramfs of the base archive and $VM_ROOT to $1.
 vm_root_pack()
 {
 	local base

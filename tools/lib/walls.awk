@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Checks the tree's includes and calls against a table; tools/walls calls it.
+# Checks the includes and calls of the tree against a table, for tools/walls.
 #
 #	awk -v table=NAME -v strict=0|1 -f walls.awk what=table TABLE what=source FILES what=include INCLUDES \
 #		what=symbol SYMBOLS
@@ -25,7 +25,7 @@ function node_of(file)
 	return file
 }
 
-# The folder with a line in the table that the file lies in, the innermost if there are several.
+# The innermost folder around the file that has a line in the table.
 function part_of(file,    folder)
 {
 	for (folder = folder_of(file); folder != "."; folder = folder_of(folder))
@@ -155,7 +155,7 @@ function check_call(file, symbol, definer,    from, to)
 {
 	from = part_of(file)
 	to = part_of(definer)
-	# Nothing links with a part that no other uses, so this is a function of libc of that name.
+	# No part links with one that no part may use, so this is a libc function of the same name.
 	if (from != to && !(to in has_users))
 		return
 	connect(node_of(file), node_of(definer), "uses " symbol)
@@ -193,7 +193,7 @@ function connect(from, to, why)
 	nodes[from] = nodes[to] = 1
 }
 
-# The shortest way from a node back to itself, one step a line; "" if there is none.
+# The shortest path from a node back to itself, as steps separated by SUBSEP; "" if there is none.
 function way_back(start, edges, reason,    queue, head, tail, node, next_nodes, nr, i, before, way)
 {
 	queue[tail = 1] = start
@@ -226,7 +226,7 @@ function sort_keys(set, sorted,    key, n, i)
 	return n
 }
 
-# Each cycle once: a node that a cycle has shown already does not start another.
+# Reports each cycle once: a node of a reported cycle does not start another.
 function report_cycles(nodes, edges, reason, what, remedy,    sorted, n, i, way, steps, nr, j, text, shown)
 {
 	n = sort_keys(nodes, sorted)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# tools/walls.txt as a Markdown table, and its exceptions as a list below.
+# Prints tools/walls.txt as a Markdown table, followed by a list of its exceptions.
 
 function quoted(list)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The contract tests, on a machine that must have a second node and one without CPUs. */
+/* The contract tests on a machine with a second node that has CPUs, and one that has none. */
 #include "tests/contract/migrate.h"
 
 int main(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Memory made of folios of chosen sizes, and a look at what it is made of now. Needs root. */
+/* Creates memory of folios of chosen sizes, and checks which folios it consists of. Needs root. */
 #ifndef FERRY_TEST_FOLIOS_H
 #define FERRY_TEST_FOLIOS_H
 
@@ -44,7 +44,7 @@ static inline bool allow_folios(size_t bytes, bool allow)
 	return put_word(path, allow ? "madvise" : "never");
 }
 
-/* From now on faults give single pages. False: this kernel knows no folios of these sizes. */
+/* Makes page faults allocate single pages. False if the kernel has no folios of these sizes. */
 static inline bool allow_no_folios(void)
 {
 	bool known = allow_folios(HUGE_BYTES, false);
@@ -56,19 +56,19 @@ static inline bool allow_no_folios(void)
 
 /* ---- tiles ---- */
 
-/* What a tile of 2 MiB is made of. */
+/* What a tile of 2 MiB consists of. */
 enum tile {
-	TILE_FOLIOS, /* of the size in question */
+	TILE_FOLIOS, /* of the size under test */
 	TILE_SMALL,
 	TILE_HUGE,
-	TILE_MIXED, /* such a folio, as many single pages, a hole, in turn */
+	TILE_MIXED, /* in turn: such a folio, single pages and a hole of the same size */
 	NR_TILES,
 };
 
 #define SCENE_BYTES (NR_TILES * HUGE_BYTES)
 #define SCENE_PAGES (SCENE_BYTES / PAGE_BYTES)
 
-/* Which third of TILE_MIXED, or 0 if the tile is of one kind. */
+/* 0 to 2: folio, single pages, hole of TILE_MIXED; 0 in any other tile. */
 static inline unsigned int part_at(size_t offset, size_t folio_bytes)
 {
 	return offset / HUGE_BYTES == TILE_MIXED ? (offset / folio_bytes) % 3 : 0;
@@ -96,9 +96,9 @@ static inline void touch_kind(char *base, enum tile kind, size_t folio_bytes)
 }
 
 /*
- * Makes SCENE_BYTES at base, which is aligned to 2 MiB and untouched, of all kinds of tile: what
- * may come is changed between the faults. It is one mapping in the end, of which khugepaged keeps
- * its hands off; it would make other folios in the background.
+ * Fills SCENE_BYTES at base, which is aligned to 2 MiB and untouched, with tiles of all kinds, by
+ * changing the allowed folio sizes between page faults. In the end it is one mapping with
+ * MADV_NOHUGEPAGE, in which khugepaged does not create other folios.
  */
 static inline void make_tiles(char *base, size_t folio_bytes)
 {
@@ -109,7 +109,7 @@ static inline void make_tiles(char *base, size_t folio_bytes)
 	touch_kind(base, TILE_FOLIOS, folio_bytes);
 	madvise(base, TILE_HUGE * HUGE_BYTES, MADV_NOHUGEPAGE);
 	madvise(base + TILE_MIXED * HUGE_BYTES, HUGE_BYTES, MADV_NOHUGEPAGE);
-	/* Both stay allowed: the library is to look out for folios, and needs huge frames. */
+	/* Both sizes stay allowed: the library must look for folios, and needs huge frames. */
 	allow_folios(HUGE_BYTES, true);
 	touch_kind(base, TILE_HUGE, folio_bytes);
 	madvise(base, SCENE_BYTES, MADV_NOHUGEPAGE);
@@ -124,7 +124,7 @@ static inline size_t nr_pages_of(enum tile kind, size_t folio_bytes)
 	return nr;
 }
 
-/* Each page has content of its own, but for the last word, which is the writer's. */
+/* Gives each page content of its own. The last word of a page is left to the writer. */
 static inline void fill_tiles(char *base, size_t folio_bytes)
 {
 	for (size_t at = 0; at < SCENE_BYTES; at += PAGE_BYTES)
@@ -141,24 +141,24 @@ static inline bool tiles_intact(const char *base, size_t folio_bytes)
 	return true;
 }
 
-/* ---- a look ---- */
+/* ---- which folios there are ---- */
 
-/* Opened before privileges are dropped; frame numbers are shown to who opened it. */
-struct look {
+/* Opened before privileges are dropped: the opener's privileges decide what the files show. */
+struct folio_files {
 	int pagemap, flags;
 };
 
-static inline bool look_open(struct look *look)
+static inline bool folio_files_open(struct folio_files *files)
 {
-	look->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	look->flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
-	return look->pagemap >= 0 && look->flags >= 0;
+	files->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	files->flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	return files->pagemap >= 0 && files->flags >= 0;
 }
 
-static inline void look_close(const struct look *look)
+static inline void folio_files_close(const struct folio_files *files)
 {
-	close(look->pagemap);
-	close(look->flags);
+	close(files->pagemap);
+	close(files->flags);
 }
 
 static inline uint64_t number_at(int fd, uint64_t index)
@@ -170,28 +170,28 @@ static inline uint64_t number_at(int fd, uint64_t index)
 	return number;
 }
 
-/* 0: nothing there. */
-static inline uint64_t frame_at(const struct look *look, const char *addr)
+/* 0: a hole. */
+static inline uint64_t frame_at(const struct folio_files *files, const char *addr)
 {
-	uint64_t entry = number_at(look->pagemap, (uintptr_t)addr / PAGE_BYTES);
+	uint64_t entry = number_at(files->pagemap, (uintptr_t)addr / PAGE_BYTES);
 
 	return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
 }
 
-/* Folios of exactly this size that are mapped as a whole, in order, wherever they begin. */
-static inline unsigned int nr_whole(const struct look *look, const char *base, size_t len,
-				    size_t folio_bytes)
+/* Counts folios of exactly this size that are mapped whole and in order, at any address. */
+static inline unsigned int nr_whole_folios(const struct folio_files *files, const char *base,
+					   size_t len, size_t folio_bytes)
 {
 	unsigned int nr = 0;
 
 	for (size_t at = 0; at + folio_bytes <= len; at += PAGE_BYTES) {
-		uint64_t head = frame_at(look, base + at), i = 1;
+		uint64_t head = frame_at(files, base + at), i = 1;
 
-		if (!head || !(number_at(look->flags, head) >> KPF_COMPOUND_HEAD & 1))
+		if (!head || !(number_at(files->flags, head) >> KPF_COMPOUND_HEAD & 1))
 			continue;
 		while (at + i * PAGE_BYTES < len &&
-		       frame_at(look, base + at + i * PAGE_BYTES) == head + i &&
-		       number_at(look->flags, head + i) >> KPF_COMPOUND_TAIL & 1)
+		       frame_at(files, base + at + i * PAGE_BYTES) == head + i &&
+		       number_at(files->flags, head + i) >> KPF_COMPOUND_TAIL & 1)
 			i++;
 		nr += i == folio_bytes / PAGE_BYTES;
 		at += (i - 1) * PAGE_BYTES;
@@ -199,11 +199,12 @@ static inline unsigned int nr_whole(const struct look *look, const char *base, s
 	return nr;
 }
 
-/* As make_tiles() made it. */
-static inline bool all_whole(const struct look *look, const char *base, size_t folio_bytes)
+/* True if all folios that make_tiles() created are whole. */
+static inline bool all_folios_whole(const struct folio_files *files, const char *base,
+				    size_t folio_bytes)
 {
-	unsigned int nr = nr_whole(look, base, SCENE_BYTES, folio_bytes);
-	unsigned int nr_huge = nr_whole(look, base, SCENE_BYTES, HUGE_BYTES);
+	unsigned int nr = nr_whole_folios(files, base, SCENE_BYTES, folio_bytes);
+	unsigned int nr_huge = nr_whole_folios(files, base, SCENE_BYTES, HUGE_BYTES);
 	size_t wanted = nr_pages_of(TILE_FOLIOS, folio_bytes) * PAGE_BYTES / folio_bytes;
 
 	if (nr == wanted && nr_huge == 1)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The kernel mover names a huge page once, by its first address. What it says of the others must be
- * true, whatever has become of the huge page meanwhile: of this process and of another one.
+ * The kernel mover names a huge page to the kernel once, by its first address. The statuses of its
+ * other small pages must be true even if the huge page is split meanwhile, in this process and in
+ * another one.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,12 +22,12 @@
 #define MADV_COLLAPSE 25
 #endif
 
-/* What a holder is to do, one thing at a time, and whether it went well. */
+/* Orders for the thread or process that holds the memory, one at a time. */
 enum order { HOLDER_IDLE, HOLDER_SPLIT, HOLDER_REST, HOLDER_COLLAPSE, HOLDER_CHECK, HOLDER_END };
 
 static struct board {
-	atomic_int order; /* IDLE once it is done; SPLIT goes on until REST is ordered */
-	atomic_bool well;
+	atomic_int order; /* HOLDER_IDLE once it is done; HOLDER_SPLIT lasts until HOLDER_REST */
+	atomic_bool well; /* the last order succeeded */
 } * board;
 
 static struct ferry *ferry;
@@ -34,15 +35,15 @@ static char *mem;
 static int status[NR_PAGES], truth[NR_PAGES];
 static void *pages[NR_PAGES];
 
-/* MADV_COLD on a part of a huge page splits it, and changes no byte. */
-static void split_some(void)
+/* Splits some huge pages: MADV_COLD on a part of one does that, and changes no byte. */
+static void holder_split(void)
 {
 	for (unsigned int i = 0; i < 8; i++)
 		madvise(mem + (size_t)((unsigned int)rand() % NR_PAGES) * PAGE_BYTES, PAGE_BYTES,
 			MADV_COLD);
 }
 
-static void *hold(void *arg __maybe_unused)
+static void *holder_run(void *arg __maybe_unused)
 {
 	fill(mem, LEN, 7);
 	atomic_store(&board->order, HOLDER_IDLE);
@@ -52,7 +53,7 @@ static void *hold(void *arg __maybe_unused)
 		if (order == HOLDER_END)
 			return NULL;
 		if (order == HOLDER_SPLIT) {
-			split_some();
+			holder_split();
 			continue;
 		}
 		if (order == HOLDER_COLLAPSE)
@@ -65,7 +66,7 @@ static void *hold(void *arg __maybe_unused)
 	}
 }
 
-static bool order(enum order what)
+static bool holder_order(enum order what)
 {
 	atomic_store(&board->order, what);
 	while (what != HOLDER_SPLIT && what != HOLDER_END &&
@@ -74,7 +75,7 @@ static bool order(enum order what)
 	return atomic_load(&board->well);
 }
 
-/* By the kernel mover. 0, or what went wrong with the job. */
+/* Moves all memory by the kernel mover. 0 or -errno. */
 static int move_to(int pid, int node, struct ferry_result *result)
 {
 	struct ferry_range range = {mem, LEN, node};
@@ -97,8 +98,8 @@ static int move_to(int pid, int node, struct ferry_result *result)
 	return err ? err : result->error;
 }
 
-/* What was said of pages is so. */
-static bool is_true(int pid, int node, const struct ferry_result *result)
+/* True if the kernel confirms the statuses, and the result counts them right. */
+static bool statuses_are_true(int pid, int node, const struct ferry_result *result)
 {
 	unsigned int nr_there = 0, nr_false = 0;
 
@@ -107,10 +108,11 @@ static bool is_true(int pid, int node, const struct ferry_result *result)
 	for (unsigned int i = 0; i < NR_PAGES; i++) {
 		nr_there += status[i] == node;
 		if (status[i] >= 0 && status[i] != truth[i] && !nr_false++)
-			printf("# page %u: said to be on %d, is on %d\n", i, status[i], truth[i]);
+			printf("# page %u: status %d, but it is on node %d\n", i, status[i],
+			       truth[i]);
 	}
 	if (nr_false)
-		printf("# and %u more such pages\n", nr_false - 1);
+		printf("# and %u more pages like that\n", nr_false - 1);
 	return !nr_false && result->nr_moved + result->nr_in_place == nr_there &&
 	       result->nr_failed == NR_PAGES - nr_there;
 }
@@ -132,16 +134,16 @@ static void check_whole(const char *whose, int pid)
 	struct ferry_result result = FERRY_RESULT_INIT;
 	bool well = true, huge = true;
 
-	order(HOLDER_COLLAPSE);
+	holder_order(HOLDER_COLLAPSE);
 	well &= !move_to(pid, 0, &result);
 	for (int node = 1; node >= 0; node--) {
-		well &= !move_to(pid, node, &result) && is_true(pid, node, &result) &&
+		well &= !move_to(pid, node, &result) && statuses_are_true(pid, node, &result) &&
 			result.nr_moved == NR_PAGES;
 		huge &= all_huge(pid);
 	}
 	tap_ok(well, "%s: all moved", whose);
 	tap_ok(huge, "%s: still huge", whose);
-	well = !move_to(pid, 0, &result) && is_true(pid, 0, &result);
+	well = !move_to(pid, 0, &result) && statuses_are_true(pid, 0, &result);
 	tap_ok(well && result.nr_in_place == NR_PAGES, "%s: in place", whose);
 }
 
@@ -155,26 +157,27 @@ static void check_race(const char *whose, int pid)
 		struct ferry_result result = FERRY_RESULT_INIT;
 		int node = ++nr_rounds % 2;
 
-		order(HOLDER_COLLAPSE);
-		order(HOLDER_SPLIT);
+		holder_order(HOLDER_COLLAPSE);
+		holder_order(HOLDER_SPLIT);
 		well = !move_to(pid, node, &result);
-		order(HOLDER_REST);
-		well = well && is_true(pid, node, &result);
+		holder_order(HOLDER_REST);
+		well = well && statuses_are_true(pid, node, &result);
 		nr_moved += result.nr_moved;
 	}
 	printf("# %u rounds, %llu pages moved\n", nr_rounds, (unsigned long long)nr_moved);
-	tap_ok(well && nr_moved > NR_PAGES, "%s: while they come apart, no status is wrong", whose);
-	tap_ok(order(HOLDER_CHECK), "%s: every byte survived", whose);
+	tap_ok(well && nr_moved > NR_PAGES, "%s: no status is wrong while huge pages are split",
+	       whose);
+	tap_ok(holder_order(HOLDER_CHECK), "%s: no byte has changed", whose);
 }
 
-/* move_pages itself, with one address for each. */
+/* ferry_move_pages() with one address for each huge page. */
 static void check_list(const char *whose, int pid)
 {
 	void *heads[NR_HUGE];
 	int nodes[NR_HUGE];
 	bool well = true;
 
-	order(HOLDER_COLLAPSE);
+	holder_order(HOLDER_COLLAPSE);
 	for (int node = 1; node >= 0; node--) {
 		for (unsigned int i = 0; i < NR_HUGE; i++) {
 			heads[i] = mem + i * HUGE_BYTES;
@@ -191,14 +194,14 @@ static void check_list(const char *whose, int pid)
 	tap_ok(well && all_huge(pid), "%s: a list of huge pages", whose);
 }
 
-static void check(const char *whose, int pid)
+static void check_all(const char *whose, int pid)
 {
 	while (atomic_load(&board->order) != HOLDER_IDLE)
 		usleep(1000);
 	check_whole(whose, pid);
 	check_list(whose, pid);
 	check_race(whose, pid);
-	order(HOLDER_END);
+	holder_order(HOLDER_END);
 }
 
 static void check_own(void)
@@ -206,9 +209,9 @@ static void check_own(void)
 	pthread_t thread;
 
 	atomic_store(&board->order, HOLDER_CHECK);
-	if (pthread_create(&thread, NULL, hold, NULL))
+	if (pthread_create(&thread, NULL, holder_run, NULL))
 		abort();
-	check("own", 0);
+	check_all("own", 0);
 	pthread_join(thread, NULL);
 }
 
@@ -220,10 +223,10 @@ static void check_other(void)
 	atomic_store(&board->order, HOLDER_CHECK);
 	child = fork();
 	if (!child) {
-		hold(NULL);
+		holder_run(NULL);
 		_exit(0);
 	}
-	check("another's", child);
+	check_all("another's", child);
 	waitpid(child, NULL, 0);
 }
 
@@ -240,7 +243,7 @@ int main(void)
 		pages[i] = mem + (size_t)i * PAGE_BYTES;
 	if (board == MAP_FAILED || ferry_open(&ferry, &options))
 		return 1;
-	/* It would move pages, too. */
+	/* Keep khugepaged from moving pages, too. */
 	put_word(THP_DIR "khugepaged/scan_sleep_millisecs", "600000");
 	check_own();
 	check_other();

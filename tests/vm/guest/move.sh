@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# In the guest: migbench move between two nodes, of its own memory and of another process's; every
-# byte and place is checked by it. MIGBENCH
+# Usage, in the guest: move.sh MIGBENCH
+# migbench move between two nodes, of its own memory and of another process's. migbench checks every
+# byte and the node of every page.
 
 migbench=$1
 show='/tmp/out /tmp/csv'
@@ -9,7 +10,7 @@ show='/tmp/out /tmp/csv'
 # shellcheck source=tests/testlib/tap.sh
 . "${0%/*}/../../testlib/tap.sh"
 
-# shellcheck disable=SC2317  # called by what $migbench holds
+# shellcheck disable=SC2317  # called as $migbench
 as_nobody() {
 	su nobody -s /bin/sh -c "$*"
 }
@@ -20,7 +21,7 @@ moves() { # value of the column `process`, options…
 	$migbench move --folio 4k,2M --total 8M --workers 1,4 --min-rounds 2 --min-time 0 \
 		--warmup 1 --no-limit --quiet --csv - "$@" >/tmp/csv 2>/tmp/out
 	verdict $? "move $*"
-	# Columns by name: those that were moved in part say so in moved_part.
+	# The columns are found by name.
 	awk -F, -v process="$process" '
 		!NF { exit } # what follows is the next table
 		NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
@@ -34,12 +35,12 @@ moves own
 moves other --other-process
 moves other --other-process --scattered
 moves other --other-process --batch 4k,64k,4M
-# Who may not know frame numbers asks the kernel where pages are.
+# A process that may not see frame numbers asks the kernel for the node of each page.
 echo 1 >/proc/sys/vm/unprivileged_userfaultfd
 frames() {
 	$migbench doctor --csv - 2>/tmp/out >/tmp/csv
 	grep -q '^mover/exchange,no,' /tmp/csv || grep "^kernel/page-frames,$1," /tmp/csv | grep -q "$2"
-	verdict $? "frames are shown: $1"
+	verdict $? "frame numbers are visible: $1"
 }
 frames yes ''
 migbench="as_nobody $migbench"
@@ -56,10 +57,10 @@ for order in '' --scattered; do
 			grep -q '^mover/exchange,no,' /tmp/csv ||
 				grep -q 'pages_by_mover.exchange  *[1-9]' /tmp/out
 		}
-	verdict $? "lists of huge pages are exchanged $order"
+	verdict $? "the exchange mover moves lists of huge pages $order"
 done
-# Another process's memory is not this one's: it can't be exchanged, whoever asks.
+# Another process's memory cannot be exchanged, whatever the caller's privileges.
 $migbench move --other-process --mover exchange >/tmp/out 2>&1
 [ $? -eq 2 ] && grep -q 'not with --mover exchange' /tmp/out
-verdict $? "exchange of another process's memory is refused"
+verdict $? "migbench refuses to exchange another process's memory"
 tap_done

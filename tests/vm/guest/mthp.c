@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Folios between 4 KiB and 2 MiB, amid single pages and huge ones, on two nodes. By the call, side
- * by side with the kernel's; by jobs of every mover; while a thread writes; and where the process
- * may not see what is a folio and what is not. Every byte, the node and the status of every page
- * are checked, and that folios are whole afterwards.
+ * Moves folios between 4 KiB and 2 MiB, next to single pages and huge pages, between two nodes: by
+ * ferry_move_pages() side by side with the system call, by jobs of each mover, while a thread
+ * writes, and without the privilege to see folios. Checks every byte, the node and status of every
+ * page, and that the folios are whole afterwards.
  *
- * With "--plain" in front of it the drop-in does it: the call alone, as the program makes it.
+ * With --plain the program makes the system call only, for runs with the drop-in.
  */
 #include <linux/capability.h>
 #include <pthread.h>
@@ -15,7 +15,7 @@
 
 #define NR_WORKERS 4
 
-static struct look look;
+static struct folio_files folio_files;
 static int node_far;
 
 /* ---- jobs ---- */
@@ -29,12 +29,12 @@ struct job_case {
 };
 
 static const struct job_case job_cases[] = {
-	{"the policy's way", FERRY_MOVER_AUTO, 0, 0, 0, 0},
+	{"as the policy decides", FERRY_MOVER_AUTO, 0, 0, 0, 0},
 	{"exchange", FERRY_MOVER_EXCHANGE, NR_WORKERS, 0, 0, 0},
 	{"exchange by one worker, from mid-folio to mid-folio", FERRY_MOVER_EXCHANGE, 1, 0, 1, 1},
 	{"exchange in chunks of 4 KiB", FERRY_MOVER_EXCHANGE, NR_WORKERS, 4096, 0, 0},
 	{"exchange in chunks of 64 KiB", FERRY_MOVER_EXCHANGE, NR_WORKERS, 65536, 1, 0},
-	{"the kernel's way", FERRY_MOVER_KERNEL, NR_WORKERS, 0, 0, 1},
+	{"kernel mover", FERRY_MOVER_KERNEL, NR_WORKERS, 0, 0, 1},
 };
 
 static int status[SCENE_PAGES], where[SCENE_PAGES];
@@ -82,7 +82,7 @@ static bool run_job(struct ferry *ferry, const struct job_case *c, char *base, s
 	return !err && !result->error && adds_up(result);
 }
 
-/* Statuses and places of all pages that were asked for. */
+/* True if each page of the request is on its node, and its status says so. */
 static bool all_arrived(char *base, size_t folio_bytes, int node)
 {
 	for (size_t i = 0; i < SCENE_PAGES; i++)
@@ -101,15 +101,15 @@ static bool all_arrived(char *base, size_t folio_bytes, int node)
 	return true;
 }
 
-/* To and fro a few times. may_tell: the library sees folios, and leaves them alone. */
+/* Moves to and fro. sees_folios: the library can see folios, and must not exchange them. */
 static bool moves_well(struct ferry *ferry, const struct job_case *c, size_t folio_bytes,
-		       bool may_tell)
+		       bool sees_folios)
 {
 	char *base = tiles_new(folio_bytes);
 	uint64_t nr_small = nr_pages_of(TILE_SMALL, folio_bytes), nr_exchangeable = PAGES_PER_HUGE;
-	bool good = all_whole(&look, base, folio_bytes);
+	bool good = all_folios_whole(&folio_files, base, folio_bytes);
 
-	if (may_tell)
+	if (sees_folios)
 		nr_exchangeable += nr_small;
 	for (int round = 0; good && round < 4; round++) {
 		struct ferry_result result;
@@ -124,11 +124,11 @@ static bool moves_well(struct ferry *ferry, const struct job_case *c, size_t fol
 			good = good && !nr_exchanged;
 		else
 			good = good && nr_exchanged;
-		/* What the kernel has moved once, it splits the next time. */
+		/* The kernel splits folios when it moves them for the second time. */
 		if (!round)
 			good = good && nr_exchanged <= nr_exchangeable &&
-			       all_whole(&look, base, folio_bytes);
-		/* There already, whoever is asked: nothing moves, and the result says so. */
+			       all_folios_whole(&folio_files, base, folio_bytes);
+		/* All pages are there already: nothing moves, and the result says so. */
 		if (good && round == 3) {
 			good = run_job(ferry, c, base, folio_bytes, node, &result) &&
 			       !result.nr_moved && all_arrived(base, folio_bytes, node);
@@ -188,7 +188,7 @@ static void *write_all(void *arg)
 
 static bool keeps_updates(struct ferry *ferry, size_t folio_bytes)
 {
-	static const struct job_case ways[] = {
+	static const struct job_case cases[] = {
 		{"", FERRY_MOVER_AUTO, 0, 0, 0, 0},
 		{"", FERRY_MOVER_EXCHANGE, NR_WORKERS, 65536, 1, 1},
 	};
@@ -202,7 +202,7 @@ static bool keeps_updates(struct ferry *ferry, size_t folio_bytes)
 			*(uint64_t *)(writer.base + at + PAGE_BYTES - sizeof(uint64_t)) = 0;
 	pthread_create(&thread, NULL, write_all, &writer);
 	for (int round = 0; good && round < 12; round++)
-		good = run_job(ferry, &ways[round / 2 % 2], writer.base, folio_bytes,
+		good = run_job(ferry, &cases[round / 2 % 2], writer.base, folio_bytes,
 			       round % 2 ? 0 : node_far, &result);
 	atomic_store(&writer.stop, true);
 	pthread_join(thread, NULL);
@@ -237,8 +237,8 @@ static bool drop_capability(unsigned int which)
 	return !sys(SYS_capset, &header, data);
 }
 
-/* Nothing but huge pages can be told from folios then, and nothing else may be exchanged. */
-static void test_blind(size_t folio_bytes)
+/* The library cannot tell small pages from folios then, so it may exchange huge pages only. */
+static void test_unprivileged(size_t folio_bytes)
 {
 	int ended = -1;
 	pid_t child;
@@ -247,7 +247,7 @@ static void test_blind(size_t folio_bytes)
 	child = fork();
 	if (!child) {
 		struct ferry *ferry;
-		bool good = look_open(&look) && drop_capability(CAP_SYS_ADMIN) &&
+		bool good = folio_files_open(&folio_files) && drop_capability(CAP_SYS_ADMIN) &&
 			    !ferry_open(&ferry, NULL);
 
 		for (size_t i = 0; good && i < ARRAY_SIZE(job_cases); i++) {
@@ -258,7 +258,8 @@ static void test_blind(size_t folio_bytes)
 		_exit(!good);
 	}
 	waitpid(child, &ended, 0);
-	tap_ok(!ended, "%zu KiB, jobs that can't tell: all but huge pages by the kernel mover",
+	tap_ok(!ended,
+	       "%zu KiB, jobs that cannot see folios: the kernel mover moves all but huge pages",
 	       kib(folio_bytes));
 }
 
@@ -274,14 +275,14 @@ static bool plain_call_moves(size_t folio_bytes)
 		pages[i] = base + i * PAGE_BYTES;
 		nodes[i] = node_far;
 	}
-	good = all_whole(&look, base, folio_bytes) &&
+	good = all_folios_whole(&folio_files, base, folio_bytes) &&
 	       !move_pages(0, SCENE_PAGES, pages, nodes, status, MPOL_MF_MOVE);
-	/* The kernel calls the second page of a folio busy. */
+	/* The kernel says EBUSY for the second page of a folio. */
 	for (size_t i = 0; i < SCENE_PAGES; i++)
 		if (status[i] == -EBUSY)
 			status[i] = node_far;
 	good = good && all_arrived(base, folio_bytes, node_far) &&
-	       tiles_intact(base, folio_bytes) && all_whole(&look, base, folio_bytes);
+	       tiles_intact(base, folio_bytes) && all_folios_whole(&folio_files, base, folio_bytes);
 	munmap(base, SCENE_BYTES);
 	return good;
 }
@@ -300,7 +301,7 @@ int main(int argc, char **argv)
 	struct answer *answers = new_answers();
 
 	node_far = find_node(true);
-	if (!node_far || !look_open(&look) || !allow_no_folios()) {
+	if (!node_far || !folio_files_open(&folio_files) || !allow_no_folios()) {
 		printf("Bail out! needs root, a second node, and a kernel with mTHP\n");
 		return 1;
 	}
@@ -315,7 +316,7 @@ int main(int argc, char **argv)
 			test_call(answers, folio_bytes, naming);
 		test_jobs(folio_bytes);
 		test_writers(folio_bytes);
-		test_blind(folio_bytes);
+		test_unprivileged(folio_bytes);
 	}
 	return tap_done();
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# In the guest: folios between 4 KiB and 2 MiB by library, drop-in and migbench. BUILD-DIRECTORY
+# Usage, in the guest: mthp.sh BUILD-DIRECTORY
+# Library, drop-in and migbench move folios between 4 KiB and 2 MiB.
 
 build=$1
 show=/tmp/out
@@ -23,7 +24,7 @@ LD_PRELOAD="$build/libpageferry-preload.so" PAGEFERRY_STATS=/tmp/stats \
 verdict $? "a program's own calls, with the drop-in"
 cat /tmp/stats >>/tmp/out
 grep -q 'program=mthp .*kernel_pages=[1-9].* exchange_pages=[1-9]' /tmp/stats
-verdict $? "the drop-in has moved pages both ways"
+verdict $? "the drop-in has moved pages by both movers"
 
 for kib in 16 64 1024; do
 	for other in 16 64 1024; do

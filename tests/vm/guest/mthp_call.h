@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The call, side by side with the kernel's, on memory of folios. */
+/* Compares ferry_move_pages() with the system call on memory that consists of folios. */
 #ifndef FERRY_TEST_MTHP_CALL_H
 #define FERRY_TEST_MTHP_CALL_H
 
@@ -7,13 +7,13 @@
 #include "tests/testlib/random.h"
 #include "tests/vm/guest/folios.h"
 
-/* Which pages are named, and how. */
+/* Which pages the call names, and in which order. */
 enum naming {
 	NAME_ALL,
 	NAME_MIDDLE, /* from the middle of a folio to the middle of another */
 	NAME_ONE_OF_EACH,
 	NAME_SHUFFLED,
-	NAME_MISPLACED, /* all, where nothing is aligned to its size any more */
+	NAME_MISPLACED, /* all, after a remap by one page: no folio is aligned to its size */
 	NR_NAMINGS,
 };
 
@@ -58,7 +58,7 @@ static void name_pages(struct scene *s, const struct call_case *c, char *base)
 		shuffle(s->real_pages, s->count);
 }
 
-/* One page further on: single pages and folios keep together, a huge page's parts too. */
+/* Moves the mapping by one page. Folios stay whole; the huge page is mapped by small entries. */
 static char *misplace(struct scene *s, char *base)
 {
 	char *to = map_at(s, SCENE_BYTES + PAGE_BYTES, PROT_NONE, 0) + PAGE_BYTES;
@@ -72,7 +72,7 @@ static void set_call(struct scene *s, const void *arg)
 {
 	const struct call_case *c = arg;
 	char *base = map_at(s, SCENE_BYTES, PROT_READ | PROT_WRITE, 0);
-	struct look mine;
+	struct folio_files files;
 
 	s->real_pages = map_shared(s, MAX_PAGES * sizeof(void *));
 	s->real_nodes = map_shared(s, MAX_PAGES * sizeof(int));
@@ -88,14 +88,14 @@ static void set_call(struct scene *s, const void *arg)
 	s->flags = MPOL_MF_MOVE;
 	for (unsigned int i = 0; i < MAX_PAGES; i++)
 		s->status[i] = UNTOUCHED;
-	if (!look_open(&mine) || !all_whole(&mine, base, c->folio_bytes))
-		scene_skip(s, "folios can't be had");
+	if (!folio_files_open(&files) || !all_folios_whole(&files, base, c->folio_bytes))
+		scene_skip(s, "the kernel allocated no folios");
 	ask_move(s);
 	s->answer->nr = (unsigned int)s->count;
 	memcpy(s->answer->nodes, s->nodes, s->count * sizeof(int));
 	memcpy(s->answer->status, s->status, s->count * sizeof(int));
 	sys(SYS_move_pages, 0, s->count, s->pages, NULL, s->answer->where, 0);
-	if (!all_whole(&mine, base, c->folio_bytes))
+	if (!all_folios_whole(&files, base, c->folio_bytes))
 		snprintf(s->answer->bug, sizeof(s->answer->bug), "folios came apart");
 	if (!tiles_intact(base, c->folio_bytes))
 		snprintf(s->answer->bug, sizeof(s->answer->bug), "wrong content");
@@ -107,7 +107,7 @@ static void test_call(struct answer *answers, size_t folio_bytes, enum naming na
 	const char *skip;
 	bool same = run_both(set_call, &c, answers, &skip);
 
-	/* Not a skip: these kernels can. */
+	/* Not a skip: the kernels under test have folios. */
 	if (skip)
 		tap_note("%s", skip);
 	tap_ok(same && !skip, "%zu KiB, the call: %s", kib(folio_bytes), naming_names[naming]);

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# In the guest: victims of the drop-in, on pages that really move. DROP-IN VICTIMS-DIRECTORY
+# Usage, in the guest: preload.sh DROP-IN VICTIMS-DIRECTORY
+# The programs of tests/host/preload_victims with the drop-in, on pages that change node.
 
 preload=$1
 victims=$2
@@ -17,7 +18,7 @@ for name in calls constructor preinit signal fork_storm vfork_exec threads exit_
 	LD_PRELOAD=$preload PAGEFERRY_STATS=/tmp/stats timeout 100 "$victims/$name" >/tmp/ferried 2>&1
 	ferried=$?
 	[ $plain -eq $ferried ] && cmp -s /tmp/plain /tmp/ferried
-	verdict $? "$name: the same with the drop-in"
+	verdict $? "$name: same output and status with the drop-in"
 	grep -h "program=$name " /tmp/stats >>/tmp/all
 done
 
@@ -25,9 +26,9 @@ cp /tmp/all /tmp/stats
 # UFFDIO_MOVE came with 6.8.
 if [ "$(uname -r | cut -d. -f1)" -ge 7 ] || [ "$(uname -r | cut -d. -f2)" -ge 12 ]; then
 	grep -q 'program=threads .* exchange_pages=[1-9]' /tmp/all
-	verdict $? "pages went by the exchange mover"
+	verdict $? "the exchange mover moved pages"
 else
 	grep -q 'program=threads .* kernel_pages=[1-9][0-9]* exchange_pages=0' /tmp/all
-	verdict $? "pages went by the kernel mover"
+	verdict $? "the kernel mover moved pages"
 fi
 tap_done

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Does the guest do what the other tests take for granted? Pages move from node 0 to node 1 by
- * move_pages(2), are there by both of the kernel's accounts, and keep their contents.
- * Raw system calls: this must not depend on anything that it might be used to test.
+ * Checks what the other tests rely on: move_pages(2) moves pages from node 0 to node 1,
+ * move_pages(2) and numa_maps both find them there, and their contents are unchanged.
+ *
+ * It uses raw system calls, and nothing of the library.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -38,7 +39,7 @@ static int node_is_online(int node)
 	return access(path, F_OK) == 0;
 }
 
-/* Pages that /proc/self/numa_maps counts on @node in the mapping that begins at @start. */
+/* How many pages /proc/self/numa_maps counts on a node, in the mapping that begins at start. */
 static long numa_maps_pages(const void *start, int node)
 {
 	char line[4096], key[16];
@@ -102,7 +103,7 @@ int main(void)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!node_is_online(1)) {
-		printf("1..0 # SKIP one NUMA node only\n");
+		printf("1..0 # SKIP needs two NUMA nodes\n");
 		return 77;
 	}
 
@@ -113,7 +114,7 @@ int main(void)
 		printf("Bail out! mmap: %s\n", strerror(errno));
 		return 1;
 	}
-	/* Small pages, so that numa_maps and move_pages count the same things. */
+	/* Small pages, so that numa_maps and move_pages count the same units. */
 	madvise(area, NR_PAGES * page_bytes, MADV_NOHUGEPAGE);
 	check(syscall(SYS_mbind, area, NR_PAGES * page_bytes, MPOL_BIND, &node0, 64UL, 0) == 0,
 	      "mbind to node 0");

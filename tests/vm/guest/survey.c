@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What a chunk holds and where each page is: by page frame numbers, and by asking the kernel. Both
- * must say the same of everything that can be in a private anonymous mapping.
+ * chunk_scan() finds the nodes of a chunk's pages by frame numbers or by a query of move_pages(2).
+ * Both must give the same answer for everything that can be in a private anonymous mapping.
  */
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,9 +15,9 @@
 
 static struct ferry *ferry;
 static struct memory_blocks blocks;
-static struct chunk_scan by_frames, by_asking;
+static struct chunk_scan by_frames, by_query;
 
-/* What of a chunk is expected to be movable on each node, and absent. */
+/* How many movable pages a chunk must have on each node, and how many absent ones. */
 struct expected {
 	unsigned int nr_on[2], nr_absent;
 	bool huge;
@@ -32,36 +32,36 @@ static void touch_on(char *page, int node)
 	syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0UL);
 }
 
-static bool look_both_ways(uintptr_t addr, unsigned int nr_pages)
+static bool scan_both_ways(uintptr_t addr, unsigned int nr_pages)
 {
 	ferry->blocks = blocks;
 	if (chunk_scan(ferry, addr, nr_pages, &by_frames))
 		return false;
 	ferry->blocks.nr_runs = 0;
-	return !chunk_scan(ferry, addr, nr_pages, &by_asking);
+	return !chunk_scan(ferry, addr, nr_pages, &by_query);
 }
 
-static bool same(unsigned int nr_pages)
+static bool scans_agree(unsigned int nr_pages)
 {
-	bool same = by_frames.kinds.huge == by_asking.kinds.huge;
+	bool agree = by_frames.kinds.huge == by_query.kinds.huge;
 
 	for (unsigned int i = 0; i < nr_pages; i++) {
-		bool movable = map_test(&by_asking.kinds.movable, i);
+		bool movable = map_test(&by_query.kinds.movable, i);
 
 		if (map_test(&by_frames.kinds.movable, i) == movable &&
-		    map_test(&by_frames.kinds.absent, i) == map_test(&by_asking.kinds.absent, i) &&
-		    (!movable || by_frames.node_of[i] == by_asking.node_of[i]))
+		    map_test(&by_frames.kinds.absent, i) == map_test(&by_query.kinds.absent, i) &&
+		    (!movable || by_frames.node_of[i] == by_query.node_of[i]))
 			continue;
-		printf("# page %u: movable %d %d absent %d %d where %d %d\n", i,
+		printf("# page %u: movable %d %d absent %d %d nodes %d %d\n", i,
 		       map_test(&by_frames.kinds.movable, i), movable,
-		       map_test(&by_frames.kinds.absent, i), map_test(&by_asking.kinds.absent, i),
-		       by_frames.node_of[i], by_asking.node_of[i]);
-		same = false;
+		       map_test(&by_frames.kinds.absent, i), map_test(&by_query.kinds.absent, i),
+		       by_frames.node_of[i], by_query.node_of[i]);
+		agree = false;
 	}
-	return same;
+	return agree;
 }
 
-static bool is_expected(const struct expected *expected, unsigned int nr_pages)
+static bool scan_is_expected(const struct expected *expected, unsigned int nr_pages)
 {
 	struct expected seen = {.huge = by_frames.kinds.huge};
 
@@ -78,13 +78,14 @@ static bool is_expected(const struct expected *expected, unsigned int nr_pages)
 	return false;
 }
 
-static void check(const char *what, const char *addr, unsigned int nr_pages,
-		  const struct expected *expected)
+static void check_chunk(const char *what, const char *addr, unsigned int nr_pages,
+			const struct expected *expected)
 {
-	bool looked = look_both_ways((uintptr_t)addr, nr_pages);
+	bool scanned = scan_both_ways((uintptr_t)addr, nr_pages);
 
-	tap_ok(looked && same(nr_pages), "%s: both ways are one", what);
-	tap_ok(looked && is_expected(expected, nr_pages), "%s: as it was made", what);
+	tap_ok(scanned && scans_agree(nr_pages), "%s: frames and query agree", what);
+	tap_ok(scanned && scan_is_expected(expected, nr_pages),
+	       "%s: the pages are where the test put them", what);
 }
 
 /* Pages on both nodes, holes and the zero page. */
@@ -105,7 +106,7 @@ static void check_small(void)
 			expected.nr_on[i / 7 % 2]++;
 		}
 	}
-	check("small pages of all kinds", mem, PAGES_PER_HUGE, &expected);
+	check_chunk("small pages of all kinds", mem, PAGES_PER_HUGE, &expected);
 	munmap(mem, HUGE_BYTES);
 }
 
@@ -122,7 +123,7 @@ static void check_shared(void)
 		pause();
 		_exit(0);
 	}
-	check("pages that a child shares", mem, PAGES_PER_HUGE, &expected);
+	check_chunk("pages that a child shares", mem, PAGES_PER_HUGE, &expected);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	munmap(mem, HUGE_BYTES);
@@ -136,10 +137,10 @@ static void check_huge(void)
 	struct expected zero = {0};
 
 	touch_on(mem, 1);
-	check("a huge page", mem, PAGES_PER_HUGE, &whole);
-	check("a part of a huge page", mem + 64 * PAGE_BYTES, 100, &part);
+	check_chunk("a huge page", mem, PAGES_PER_HUGE, &whole);
+	check_chunk("a part of a huge page", mem + 64 * PAGE_BYTES, 100, &part);
 	(void)*(volatile char *)(mem + HUGE_BYTES);
-	check("the huge zero page", mem + HUGE_BYTES, PAGES_PER_HUGE, &zero);
+	check_chunk("the huge zero page", mem + HUGE_BYTES, PAGES_PER_HUGE, &zero);
 	munmap(mem, 2 * HUGE_BYTES);
 }
 
@@ -148,12 +149,12 @@ static void check_empty(void)
 	char *mem = memory_new(HUGE_BYTES, false);
 	struct expected expected = {.nr_absent = PAGES_PER_HUGE};
 
-	check("nothing", mem, PAGES_PER_HUGE, &expected);
+	check_chunk("a hole", mem, PAGES_PER_HUGE, &expected);
 	munmap(mem, HUGE_BYTES);
 }
 
-/* A block that came after the blocks were read. */
-static void check_unknown(void)
+/* Frames of a memory block that was added after the blocks were read. */
+static void check_unknown_block(void)
 {
 	char *mem = memory_new(HUGE_BYTES, false);
 	struct memory_blocks all = blocks;
@@ -163,14 +164,14 @@ static void check_unknown(void)
 	for (unsigned int i = 0; i < blocks.nr_runs; i++)
 		if (blocks.runs[i].node == 1)
 			blocks.runs[i].first = blocks.runs[i].end;
-	tap_ok(look_both_ways((uintptr_t)mem, 2) && same(2) && by_frames.node_of[1] == 1,
-	       "frames of an unknown block: the kernel is asked");
+	tap_ok(scan_both_ways((uintptr_t)mem, 2) && scans_agree(2) && by_frames.node_of[1] == 1,
+	       "frames of an unknown block: the kernel is queried");
 	blocks = all;
 	for (unsigned int i = 0; i < blocks.nr_runs; i++)
 		blocks.runs[i].node = !blocks.runs[i].node;
-	tap_ok(look_both_ways((uintptr_t)mem, 2) && by_frames.node_of[0] == 1 &&
+	tap_ok(scan_both_ways((uintptr_t)mem, 2) && by_frames.node_of[0] == 1 &&
 		       !by_frames.node_of[1],
-	       "else the blocks are believed");
+	       "frames of a known block: no query");
 	blocks = all;
 	munmap(mem, HUGE_BYTES);
 }
@@ -181,12 +182,12 @@ int main(void)
 	blocks = ferry->blocks;
 	tap_plan(1 + 2 * 6 + 2);
 	watchdog(100, "survey");
-	tap_ok(blocks.nr_runs >= 2, "the nodes' memory blocks are known");
+	tap_ok(blocks.nr_runs >= 2, "the memory blocks of both nodes are known");
 	check_small();
 	check_shared();
 	check_huge();
 	check_empty();
-	check_unknown();
+	check_unknown_block();
 	ferry_close(ferry);
 	return tap_done();
 }

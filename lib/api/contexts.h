@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The open contexts of this process. */
+#ifndef FERRY_CONTEXTS_H
+#define FERRY_CONTEXTS_H
+
+#include "lib/core/context.h"
+
+void contexts_add(struct ferry *ferry);
+void contexts_remove(struct ferry *ferry);
+
+/*
+ * Waits until no context has pages in flight, and keeps it so until contexts_resume(). The list of
+ * contexts stays locked in between.
+ */
+void contexts_drain(void);
+void contexts_resume(void);
+
+/*
+ * In a forked child, which has copies of the parent's contexts: marks them as such, closes their
+ * userfaultfds, which act on the parent, and starts an empty list.
+ */
+void contexts_forget(void);
+
+#endif
