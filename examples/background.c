@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 
 	request.ranges = &range;
 	request.nr_ranges = 1;
-	request.flags = FERRY_MOVE_FRESH; /* moves pages even on a machine with one node */
+	request.flags = FERRY_MOVE_ALWAYS; /* moves pages even on a machine with one node */
 	request.deadline_ns = 10 * 1000000000ULL;
 
 	err = ferry_open(&ferry, NULL);

@@ -64,20 +64,21 @@ enum ferry_mover {
  */
 enum ferry_reason {
 	FERRY_REASON_NONE = 0,
-	FERRY_REASON_SHORT,   /* the run of pages is too short to be worth an exchange */
-	FERRY_REASON_FOREIGN, /* a page of another process */
-	FERRY_REASON_NO_UFFD, /* no exchange mover: KERNEL_ONLY, no full userfaultfd or UFFDIO_MOVE
-			       */
-	FERRY_REASON_MAPPING, /* file, shared, read-only, executable, locked, hugetlb ... */
-	FERRY_REASON_OWN,     /* the library's own memory, or the calling thread's stack */
-	FERRY_REASON_UFFD_BUSY, /* registered with a userfaultfd of the program */
-	FERRY_REASON_REFUSED,   /* UFFDIO_MOVE cannot move it: pinned, shared, KSM, mTHP */
-	FERRY_REASON_NO_FRAMES, /* no free frames on the destination, or the pool is at its cap */
-	FERRY_REASON_CHANGED,   /* unmapped, remapped or discarded during the move */
-	FERRY_REASON_ENGINE,    /* the engine did not copy it: the CPU or the kernel mover did */
-	FERRY_REASON_ASKED,     /* the request demands the kernel mover */
-	FERRY_REASON_STOPPED,   /* not attempted: cancelled, deadline, or FERRY_MOVE_STOP */
-	FERRY_REASON_FAILED,    /* the kernel could not move it: see the page's status */
+	FERRY_REASON_SHORT,       /* the run of pages is too short to be worth an exchange */
+	FERRY_REASON_FOREIGN,     /* a page of another process */
+	FERRY_REASON_NO_EXCHANGE, /* no exchange mover: KERNEL_ONLY, no full userfaultfd or
+				   * UFFDIO_MOVE
+				   */
+	FERRY_REASON_MAPPING,     /* file, shared, read-only, executable, locked, hugetlb ... */
+	FERRY_REASON_OWN,         /* the library's own memory, or the calling thread's stack */
+	FERRY_REASON_UFFD_BUSY,   /* registered with a userfaultfd of the program */
+	FERRY_REASON_REFUSED,     /* UFFDIO_MOVE cannot move it: pinned, shared, KSM, mTHP */
+	FERRY_REASON_NO_FRAMES,   /* no free frames on the destination, or the pool is at its cap */
+	FERRY_REASON_CHANGED,     /* unmapped, remapped or discarded during the move */
+	FERRY_REASON_ENGINE,      /* the engine did not copy it: the CPU or the kernel mover did */
+	FERRY_REASON_REQUESTED,   /* the request demands the kernel mover */
+	FERRY_REASON_STOPPED,     /* not attempted: cancelled, deadline, or FERRY_MOVE_STOP */
+	FERRY_REASON_FAILED,      /* the kernel could not move it: see the page's status */
 	FERRY_NR_REASONS,
 };
 
@@ -226,7 +227,7 @@ struct ferry_range {
  * Also move pages that are on their node already, to other frames of it: to measure, or to compact.
  * Only the exchange mover can.
  */
-#define FERRY_MOVE_FRESH (1U << 1)
+#define FERRY_MOVE_ALWAYS (1U << 1)
 /* After the first page that could not be moved start nothing more: the job's error is -EBUSY. */
 #define FERRY_MOVE_STOP (1U << 2)
 /*
@@ -276,15 +277,15 @@ struct ferry_result {
 	uint64_t nr_failed;   /* negative status, including pages not attempted */
 	uint64_t pages_by_mover[FERRY_NR_MOVERS];
 	uint64_t pages_by_reason[FERRY_NR_REASONS];
-	uint64_t bytes_by_engine; /* copied by the engine */
-	uint64_t bytes_by_cpu;    /* copied by the CPU because the engine failed */
-	uint64_t nr_calls;        /* calls of move_pages(2) that move pages */
-	uint64_t nr_chunks;       /* chunks exchanged */
-	uint64_t wall_ns;         /* from ferry_submit() to the end */
-	uint64_t worker_cpu_ns;   /* CPU time of the threads that worked on it */
-	uint64_t first_ns;        /* from ferry_submit() until the first pages were settled */
-	uint64_t max_stall_ns;    /* the longest time that a page was in flight */
-	uint64_t nr_frames_made;  /* frames allocated because the pool had no free one */
+	uint64_t bytes_by_engine;     /* copied by the engine */
+	uint64_t bytes_by_cpu;        /* copied by the CPU because the engine failed */
+	uint64_t nr_syscalls;         /* calls of move_pages(2) that move pages */
+	uint64_t nr_chunks;           /* chunks exchanged */
+	uint64_t wall_ns;             /* from ferry_submit() to the end */
+	uint64_t worker_cpu_ns;       /* CPU time of the threads that worked on it */
+	uint64_t first_page_ns;       /* from ferry_submit() until the first pages were settled */
+	uint64_t max_stall_ns;        /* the longest time that a page was in flight */
+	uint64_t nr_frames_allocated; /* frames allocated because the pool had no free one */
 };
 
 #define FERRY_RESULT_INIT                           \
@@ -372,7 +373,7 @@ struct ferry_stats {
 	uint64_t bytes_by_cpu;
 	uint64_t worker_cpu_ns;
 	uint64_t max_stall_ns;
-	uint64_t nr_frames_made;
+	uint64_t nr_frames_allocated;
 	uint64_t nr_frames_freed; /* given back to the kernel */
 	uint64_t pool_bytes;      /* frames held now, all nodes */
 };

@@ -104,11 +104,11 @@ struct policy_choice policy_mover(const struct policy_machine *machine,
 				  const struct policy_run *run, enum ferry_mover requested)
 {
 	if (requested == FERRY_MOVER_KERNEL)
-		return policy_kernel_because(FERRY_REASON_ASKED);
+		return policy_kernel_because(FERRY_REASON_REQUESTED);
 	if (!run->own_process)
 		return policy_kernel_because(FERRY_REASON_FOREIGN);
 	if (!machine->exchange)
-		return policy_kernel_because(FERRY_REASON_NO_UFFD);
+		return policy_kernel_because(FERRY_REASON_NO_EXCHANGE);
 	if (run->protected_by_us)
 		return policy_kernel_because(FERRY_REASON_OWN);
 	if (!run->exchangeable)

@@ -67,7 +67,7 @@ static void text_append_pages(struct text *text, const struct ferry_stats *stats
 			text_append(text, " %s_pages=%" PRIu64, ferry_mover_name(i),
 				    stats->pages_by_mover[i]);
 	}
-	text_append(text, " gb=%.3f", (double)nr_pages * PAGE_BYTES / 1e9);
+	text_append(text, " moved_gb=%.3f", (double)nr_pages * PAGE_BYTES / 1e9);
 	for (int i = FERRY_REASON_NONE + 1; i < FERRY_NR_REASONS; i++) {
 		if (stats->pages_by_reason[i])
 			text_append(text, " reason_%s=%" PRIu64, ferry_reason_name(i),
@@ -75,7 +75,7 @@ static void text_append_pages(struct text *text, const struct ferry_stats *stats
 	}
 	text_append(text, " syscalls=%" PRIu64 " chunks=%" PRIu64, stats->nr_syscalls,
 		    stats->nr_chunks);
-	text_append(text, " worker_cpu_s=%.3f max_out_us=%.0f", (double)stats->worker_cpu_ns / 1e9,
+	text_append(text, " worker_cpu_s=%.3f max_stall_us=%.0f", (double)stats->worker_cpu_ns / 1e9,
 		    (double)stats->max_stall_ns / 1e3);
 }
 

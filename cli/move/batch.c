@@ -70,7 +70,7 @@ static int batch_move(const struct batch_bench *bench, enum variant variant, uin
 			continue;
 		samples_add(&samples->whole_us, (double)outcome.ns / 1e3);
 		if (outcome.has_result)
-			samples_add(&samples->first_us, (double)outcome.result.first_ns / 1e3);
+			samples_add(&samples->first_us, (double)outcome.result.first_page_ns / 1e3);
 	}
 	return err;
 }

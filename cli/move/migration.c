@@ -69,7 +69,7 @@ static int migration_run_job(struct subject *subject, struct ferry *ferry,
 	}
 	request.pid = subject->holder.pid;
 	request.status = subject->status;
-	request.flags = (subject->fresh ? FERRY_MOVE_FRESH : 0) | lanes_flag();
+	request.flags = (subject->fresh ? FERRY_MOVE_ALWAYS : 0) | lanes_flag();
 	request.mover = movers[migration->variant];
 	request.nr_workers = migration->nr_workers;
 	request.chunk_bytes = move_options.chunk_bytes;

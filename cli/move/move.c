@@ -141,7 +141,7 @@ const struct command move_command = {
 	.about = "Moves pages between two nodes and back, or to other frames of the node on a\n"
 		 "machine with one, and measures whole requests, including planning and statuses.\n"
 		 "Checks the node and the content of every page after each round, outside of the\n"
-		 "measured time. WORKERS is empty where the policy chooses. OUT is the longest\n"
+		 "measured time. WORKERS is empty where the policy chooses. STALL is the longest\n"
 		 "time in any round that a page was in flight, and so not accessible.",
 	.opts = move_opts,
 	.options = &move_options,

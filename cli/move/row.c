@@ -21,8 +21,8 @@ void move_row_free(struct move_row *row)
 static void row_add_result(struct move_row *row, const struct ferry_result *result, double gib)
 {
 	samples_add(&row->worker_s_per_gib, (double)result->worker_cpu_ns / 1e9 / gib);
-	samples_add(&row->frames, (double)result->nr_frames_made);
-	samples_add(&row->first_us, (double)result->first_ns / 1e3);
+	samples_add(&row->frames, (double)result->nr_frames_allocated);
+	samples_add(&row->first_us, (double)result->first_page_ns / 1e3);
 	if (result->max_stall_ns)
 		samples_add(&row->inflight_us, (double)result->max_stall_ns / 1e3);
 	memcpy(row->pages_by_mover, result->pages_by_mover, sizeof(row->pages_by_mover));

@@ -24,7 +24,7 @@ enum {
 	COL_CPU,
 	COL_WORKER_CPU,
 	COL_FIRST,
-	COL_OUT,
+	COL_MAX_STALL,
 	COL_FAULTS,
 	COL_FRAMES,
 	COL_MOVED,
@@ -68,7 +68,7 @@ static const struct column columns[] = {
 	[COL_CPU] = {"cpu_s_per_gib", "CPU s/GiB", COLUMN_REAL, 3, false},
 	[COL_WORKER_CPU] = {"worker_cpu_s_per_gib", "", COLUMN_REAL, 3, true},
 	[COL_FIRST] = {"first_us", "", COLUMN_REAL, 1, true},
-	[COL_OUT] = {"max_out_us", "OUT us", COLUMN_REAL, 0, false},
+	[COL_MAX_STALL] = {"max_stall_us", "STALL us", COLUMN_REAL, 0, false},
 	[COL_FAULTS] = {"page_faults", "FAULTS", COLUMN_COUNT, 0, false},
 	[COL_FRAMES] = {"frames_made", "NEW FRAMES", COLUMN_COUNT, 0, false},
 	[COL_MOVED] = {"moved_part", "PART MOVED", COLUMN_REAL, 3, false},
@@ -189,7 +189,7 @@ void move_table_add(struct table *table, const struct subject *subject, const st
 	table_set_spread(table, COL_WORKER_CPU, &row->worker_s_per_gib);
 	table_set_spread(table, COL_FIRST, &row->first_us);
 	if (row->inflight_us.nr)
-		table_real(table, COL_OUT, samples_max(&row->inflight_us));
+		table_real(table, COL_MAX_STALL, samples_max(&row->inflight_us));
 	table_count(table, COL_FAULTS, llround(samples_median(&row->faults)));
 	if (row->frames.nr) {
 		table_count(table, COL_FRAMES, llround(samples_median(&row->frames)));

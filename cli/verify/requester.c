@@ -80,7 +80,7 @@ static void requester_make_request(struct actor *actor, struct requester *reques
 		requester_ask_list(actor, requester, request);
 	request->status = requester->status;
 	request->mover = requester_choose_mover(actor);
-	request->flags = actor->verify->fresh || !actor_random(actor, 4) ? FERRY_MOVE_FRESH : 0;
+	request->flags = actor->verify->fresh || !actor_random(actor, 4) ? FERRY_MOVE_ALWAYS : 0;
 	request->flags |= lanes[actor_random(actor, ARRAY_SIZE(lanes))];
 	request->nr_workers = (unsigned int)actor_random(actor, actor->verify->nr_workers + 1);
 	request->chunk_bytes =

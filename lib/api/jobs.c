@@ -53,13 +53,13 @@ int ferry_job_result(struct ferry_job *job, struct ferry_result *out)
 		.nr_failed = tally->nr_failed,
 		.bytes_by_engine = tally->bytes_by_engine,
 		.bytes_by_cpu = tally->bytes_by_cpu,
-		.nr_calls = tally->nr_calls,
+		.nr_syscalls = tally->nr_syscalls,
 		.nr_chunks = tally->nr_chunks,
 		.wall_ns = job->end_ns - job->submit_ns,
 		.worker_cpu_ns = tally->worker_cpu_ns,
-		.first_ns = tally->first_ns,
+		.first_page_ns = tally->first_page_ns,
 		.max_stall_ns = tally->max_stall_ns,
-		.nr_frames_made = tally->nr_frames_made,
+		.nr_frames_allocated = tally->nr_frames_allocated,
 	};
 
 	if (!out->size)

@@ -62,7 +62,7 @@ static long call_kernel_undisturbed(const struct call *call)
 /* Counts the pages that the kernel moved as those of a job, under the plan's reason. */
 static long call_kernel_counted(const struct call *call, const struct ferry_job *job)
 {
-	struct tally tally = {.nr_calls = 1};
+	struct tally tally = {.nr_syscalls = 1};
 	long ret = call_kernel_undisturbed(call);
 
 	if (ret >= 0 && job->segments.nr) {

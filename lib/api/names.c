@@ -12,11 +12,11 @@ static const char *const mover_names[FERRY_NR_MOVERS] = {
 
 static const char *const reason_names[FERRY_NR_REASONS] = {
 	[FERRY_REASON_NONE] = "none",           [FERRY_REASON_SHORT] = "short",
-	[FERRY_REASON_FOREIGN] = "foreign",     [FERRY_REASON_NO_UFFD] = "no-uffd",
+	[FERRY_REASON_FOREIGN] = "foreign",     [FERRY_REASON_NO_EXCHANGE] = "no-exchange",
 	[FERRY_REASON_MAPPING] = "mapping",     [FERRY_REASON_OWN] = "own",
 	[FERRY_REASON_UFFD_BUSY] = "uffd-busy", [FERRY_REASON_REFUSED] = "refused",
 	[FERRY_REASON_NO_FRAMES] = "no-frames", [FERRY_REASON_CHANGED] = "changed",
-	[FERRY_REASON_ENGINE] = "engine",       [FERRY_REASON_ASKED] = "asked",
+	[FERRY_REASON_ENGINE] = "engine",       [FERRY_REASON_REQUESTED] = "requested",
 	[FERRY_REASON_STOPPED] = "stopped",     [FERRY_REASON_FAILED] = "failed",
 };
 

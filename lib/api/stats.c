@@ -21,13 +21,13 @@ int ferry_get_stats(struct ferry *ferry, struct ferry_stats *out)
 	stats.nr_jobs = ferry->nr_jobs;
 	memcpy(stats.pages_by_mover, totals->pages_by_mover, sizeof(stats.pages_by_mover));
 	memcpy(stats.pages_by_reason, totals->pages_by_reason, sizeof(stats.pages_by_reason));
-	stats.nr_syscalls = totals->nr_calls;
+	stats.nr_syscalls = totals->nr_syscalls;
 	stats.nr_chunks = totals->nr_chunks;
 	stats.bytes_by_engine = totals->bytes_by_engine;
 	stats.bytes_by_cpu = totals->bytes_by_cpu;
 	stats.worker_cpu_ns = totals->worker_cpu_ns;
 	stats.max_stall_ns = totals->max_stall_ns;
-	stats.nr_frames_made = totals->nr_frames_made;
+	stats.nr_frames_allocated = totals->nr_frames_allocated;
 	if (!in_child) {
 		futex_unlock(&ferry->stats_lock);
 		pools_count(&ferry->pools, &stats.pool_bytes, &stats.nr_frames_freed);

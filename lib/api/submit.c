@@ -17,8 +17,8 @@
 #include "lib/job/lifecycle.h"
 #include "lib/plan/plan.h"
 
-#define KNOWN_FLAGS                                                                  \
-	(FERRY_MOVE_ALL | FERRY_MOVE_FRESH | FERRY_MOVE_STOP | FERRY_MOVE_TOGETHER | \
+#define KNOWN_FLAGS                                                                   \
+	(FERRY_MOVE_ALL | FERRY_MOVE_ALWAYS | FERRY_MOVE_STOP | FERRY_MOVE_TOGETHER | \
 	 FERRY_MOVE_APART)
 
 static int request_check(const struct ferry_request *request)

@@ -66,7 +66,7 @@ void exchange_mode_note(struct ferry_job *job)
 	uint64_t moved = job->tally.pages_by_mover[FERRY_MOVER_EXCHANGE];
 
 	/* Allocating frames takes longer than moving pages, and happens only once. */
-	if (!job->worth_sampling || job->tally.nr_frames_made ||
+	if (!job->worth_sampling || job->tally.nr_frames_allocated ||
 	    moved < job->nr_pages - job->nr_pages / 8)
 		return;
 	futex_lock(&ferry->stats_lock);

@@ -7,8 +7,8 @@ void lane_note_done(struct lane *lane, unsigned int nr_pages)
 {
 	struct ferry_job *job = lane->job;
 
-	if (!lane->tally.first_ns)
-		lane->tally.first_ns = now_ns() - job->submit_ns;
+	if (!lane->tally.first_page_ns)
+		lane->tally.first_page_ns = now_ns() - job->submit_ns;
 	atomic_fetch_add_explicit(&job->nr_done, nr_pages, memory_order_relaxed);
 }
 

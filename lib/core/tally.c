@@ -13,11 +13,12 @@ void tally_add(struct tally *sum, const struct tally *part)
 		sum->pages_by_reason[i] += part->pages_by_reason[i];
 	sum->bytes_by_engine += part->bytes_by_engine;
 	sum->bytes_by_cpu += part->bytes_by_cpu;
-	sum->nr_calls += part->nr_calls;
+	sum->nr_syscalls += part->nr_syscalls;
 	sum->nr_chunks += part->nr_chunks;
 	sum->worker_cpu_ns += part->worker_cpu_ns;
 	sum->max_stall_ns = MAX(sum->max_stall_ns, part->max_stall_ns);
-	if (part->first_ns && (!sum->first_ns || part->first_ns < sum->first_ns))
-		sum->first_ns = part->first_ns;
-	sum->nr_frames_made += part->nr_frames_made;
+	if (part->first_page_ns &&
+	    (!sum->first_page_ns || part->first_page_ns < sum->first_page_ns))
+		sum->first_page_ns = part->first_page_ns;
+	sum->nr_frames_allocated += part->nr_frames_allocated;
 }

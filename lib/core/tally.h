@@ -14,9 +14,9 @@ struct tally {
 	uint64_t pages_by_mover[FERRY_NR_MOVERS];
 	uint64_t pages_by_reason[FERRY_NR_REASONS];
 	uint64_t bytes_by_engine, bytes_by_cpu;
-	uint64_t nr_calls, nr_chunks;
-	uint64_t worker_cpu_ns, max_stall_ns, first_ns;
-	uint64_t nr_frames_made;
+	uint64_t nr_syscalls, nr_chunks;
+	uint64_t worker_cpu_ns, max_stall_ns, first_page_ns;
+	uint64_t nr_frames_allocated;
 };
 
 void tally_add(struct tally *sum, const struct tally *part);

@@ -184,7 +184,7 @@ static struct pool *lane_get_pool(struct lane *lane, int node, bool huge)
 /* Grows both pools for as many parcels as the lane may gather, so that no group is cut short. */
 static void lane_grow_pools(struct lane *lane, struct pool *source, struct pool *target)
 {
-	uint64_t *nr_made = &lane->tally.nr_frames_made;
+	uint64_t *nr_made = &lane->tally.nr_frames_allocated;
 
 	pool_make_ready(target, lane->gather, 0, lane->job->stamp, nr_made);
 	pool_make_ready(source, 0, lane->gather, lane->job->stamp, nr_made);
@@ -242,7 +242,7 @@ static enum page_action page_action(const struct lane *lane, const struct chunk_
 		return ACTION_ABSENT;
 	if (!map_test(&scan->kinds.movable, page))
 		return ACTION_KERNEL;
-	if (scan->node_of[page] == node && !(lane->job->flags & FERRY_MOVE_FRESH))
+	if (scan->node_of[page] == node && !(lane->job->flags & FERRY_MOVE_ALWAYS))
 		return ACTION_IN_PLACE;
 	return ACTION_EXCHANGE;
 }

@@ -269,7 +269,7 @@ static int parcel_take_spans(struct lane *lane, struct parcel *parcel, unsigned 
 {
 	bool may_grow = !lane->nr_in_flight;
 	int err = pool_take_frames(parcel->target, nr_pages, lane->job->stamp, may_grow,
-				   &parcel->frames, &lane->tally.nr_frames_made);
+				   &parcel->frames, &lane->tally.nr_frames_allocated);
 
 	if (err)
 		return err;

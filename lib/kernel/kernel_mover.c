@@ -56,7 +56,7 @@ static void fallback_move_exact(struct lane *lane)
 		left->before[i] = STATUS_UNSET;
 	slice_fill(lane);
 	ret = slice_move(&lane->slice);
-	lane->tally.nr_calls++;
+	lane->tally.nr_syscalls++;
 	slice_note_status(lane);
 	if (ret)
 		exact_note_failure(lane->job, left->positions[0], ret);
@@ -72,10 +72,10 @@ static void fallback_move_all(struct lane *lane)
 	slice_fill_deduped(lane);
 	slice_find_nodes(lane);
 	slice_note_before(lane);
-	lane->tally.nr_calls += slice_move_all(slice);
+	lane->tally.nr_syscalls += slice_move_all(slice);
 	slice_note_status_deduped(lane);
 	if (slice_fill_by_status(lane, STATUS_UNSET)) {
-		lane->tally.nr_calls += slice_move_all(slice);
+		lane->tally.nr_syscalls += slice_move_all(slice);
 		slice_note_status(lane);
 	}
 	fallback_query_busy(lane);

@@ -20,7 +20,7 @@ static struct ferry_request request_of(const struct ferry_range *range)
 
 	request.ranges = range;
 	request.nr_ranges = 1;
-	request.flags = FERRY_MOVE_FRESH;
+	request.flags = FERRY_MOVE_ALWAYS;
 	return request;
 }
 
@@ -353,7 +353,7 @@ static bool test_list(void)
 	request.nodes = nodes;
 	request.nr_pages = NR;
 	request.status = where;
-	request.flags = FERRY_MOVE_FRESH;
+	request.flags = FERRY_MOVE_ALWAYS;
 	request.mover = FERRY_MOVER_EXCHANGE;
 	if (ferry_submit(ferry, &request, &job))
 		return false;

@@ -151,7 +151,7 @@ static bool move_ranges(struct ferry *ferry, uint64_t chunk_bytes, uint64_t *nr_
 
 	request.ranges = ranges;
 	request.nr_ranges = read_maps(ranges);
-	request.flags = FERRY_MOVE_FRESH;
+	request.flags = FERRY_MOVE_ALWAYS;
 	request.mover = FERRY_MOVER_EXCHANGE;
 	request.chunk_bytes = chunk_bytes;
 	for (size_t i = 0; i < request.nr_ranges; i++)
@@ -184,7 +184,7 @@ static bool move_arrays(struct ferry *ferry, uint64_t *nr_exchanged)
 	request.nodes = nodes;
 	request.nr_pages = nr_pages;
 	request.status = memset(nodes + NR, 0x55, NR * sizeof(int));
-	request.flags = FERRY_MOVE_FRESH;
+	request.flags = FERRY_MOVE_ALWAYS;
 	request.mover = FERRY_MOVER_EXCHANGE;
 	good = run_request(ferry, &request, &result);
 	for (size_t i = 0; i < NR; i++)

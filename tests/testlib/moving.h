@@ -160,7 +160,7 @@ static inline int move_submit(const struct move *move, struct ferry_job **out)
 
 	request.ranges = &range;
 	request.nr_ranges = 1;
-	request.flags = FERRY_MOVE_FRESH | move->flags;
+	request.flags = FERRY_MOVE_ALWAYS | move->flags;
 	request.mover = move->mover;
 	request.chunk_bytes = move->chunk_bytes;
 	request.nr_workers = move->nr_workers;
@@ -222,7 +222,7 @@ static inline void print_result(const struct ferry_result *result)
 			printf(" %s %llu", ferry_reason_name((enum ferry_reason)i),
 			       (unsigned long long)result->pages_by_reason[i]);
 	printf("; chunks %llu calls %llu longest stall %llu us\n",
-	       (unsigned long long)result->nr_chunks, (unsigned long long)result->nr_calls,
+	       (unsigned long long)result->nr_chunks, (unsigned long long)result->nr_syscalls,
 	       (unsigned long long)result->max_stall_ns / 1000);
 }
 

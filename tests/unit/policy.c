@@ -28,7 +28,7 @@ Test(policy, the_first_obstacle_is_the_reason)
 	struct policy_run run = run_exchangeable(1 << 20);
 
 	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_AUTO).mover, FERRY_MOVER_EXCHANGE);
-	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_KERNEL).reason, FERRY_REASON_ASKED);
+	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_KERNEL).reason, FERRY_REASON_REQUESTED);
 	run.exchangeable = false;
 	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_EXCHANGE).reason,
 		     FERRY_REASON_MAPPING);
@@ -36,7 +36,7 @@ Test(policy, the_first_obstacle_is_the_reason)
 	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_EXCHANGE).reason, FERRY_REASON_OWN);
 	machine.exchange = false;
 	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_EXCHANGE).reason,
-		     FERRY_REASON_NO_UFFD);
+		     FERRY_REASON_NO_EXCHANGE);
 	run.own_process = false;
 	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_EXCHANGE).reason,
 		     FERRY_REASON_FOREIGN);
