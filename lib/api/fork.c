@@ -58,8 +58,11 @@ static int fork_mark_here(void)
 
 	if (!sys_is_error(page))
 		err = sys(SYS_madvise, page, PAGE_BYTES, MADV_WIPEONFORK);
-	if (err)
+	if (err) {
+		if (!sys_is_error(page))
+			sys(SYS_munmap, page, PAGE_BYTES);
 		return (int)-err;
+	}
 	fork_here = (atomic_uint *)page;
 	atomic_store(fork_here, 1);
 	return 0;
@@ -83,6 +86,7 @@ int fork_watch(void)
 
 bool fork_is_copy(const struct ferry *ferry)
 {
+	/* There is no page if it could not be mapped; then no context is ever open. */
 	return atomic_load(&ferry->forked) ||
-	       !atomic_load_explicit(fork_here, memory_order_relaxed);
+	       (fork_here && !atomic_load_explicit(fork_here, memory_order_relaxed));
 }

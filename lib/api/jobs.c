@@ -44,7 +44,14 @@ void ferry_job_progress(struct ferry_job *job, struct ferry_progress *out)
 int ferry_job_result(struct ferry_job *job, struct ferry_result *out)
 {
 	const struct tally *tally = &job->tally;
-	struct ferry_result result = {
+	struct ferry_result result;
+
+	if (!out->size)
+		return -EINVAL;
+	/* Until then lanes may still add to the tally. */
+	if (!atomic_load(&job->result_ready))
+		return -EBUSY;
+	result = (struct ferry_result){
 		.size = out->size,
 		.error = job->error,
 		.nr_pages = job->nr_pages,
@@ -61,11 +68,6 @@ int ferry_job_result(struct ferry_job *job, struct ferry_result *out)
 		.max_stall_ns = tally->max_stall_ns,
 		.nr_frames_allocated = tally->nr_frames_allocated,
 	};
-
-	if (!out->size)
-		return -EINVAL;
-	if (!atomic_load(&job->result_ready))
-		return -EBUSY;
 	memcpy(result.pages_by_mover, tally->pages_by_mover, sizeof(result.pages_by_mover));
 	memcpy(result.pages_by_reason, tally->pages_by_reason, sizeof(result.pages_by_reason));
 	memcpy(out, &result, MIN(out->size, sizeof(result)));

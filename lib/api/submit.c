@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 
 #include "base/clock.h"
+#include "base/sort.h"
 #include "base/sys.h"
 #include "base/usermem.h"
 #include "base/vault.h"
@@ -81,25 +82,46 @@ static int range_align(struct ferry_range *range)
 	return 0;
 }
 
-static bool ranges_overlap(const struct ferry_range *a, const struct ferry_range *b)
+/* In ascending order a range overlaps another one only if it overlaps the one before. */
+static bool ranges_overlap_in_order(const struct ferry_range *ranges, size_t nr,
+				    const uint32_t *order)
 {
-	return (char *)a->addr < (char *)b->addr + b->len_bytes &&
-	       (char *)b->addr < (char *)a->addr + a->len_bytes;
+	uintptr_t end = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		const struct ferry_range *range = &ranges[order ? order[i] : i];
+
+		/* A range without bytes is nowhere. */
+		if (!range->len_bytes)
+			continue;
+		if ((uintptr_t)range->addr < end)
+			return true;
+		end = (uintptr_t)range->addr + range->len_bytes;
+	}
+	return false;
 }
 
-/* Checks ranges in ascending order in one pass, and any other order pair by pair. */
-static bool ranges_overlap_anywhere(const struct ferry_range *ranges, size_t nr)
+/* 0, -EINVAL if two ranges overlap, or -ENOMEM. */
+static int ranges_check_overlap(const struct ferry_range *ranges, size_t nr)
 {
-	bool ascending = true;
+	size_t starts_bytes = nr * sizeof(uintptr_t);
+	uint32_t *order = NULL;
+	uintptr_t *starts;
+	int err;
 
-	for (size_t i = 1; i < nr && ascending; i++)
-		ascending = (char *)ranges[i].addr >=
-			    (char *)ranges[i - 1].addr + ranges[i - 1].len_bytes;
-	for (size_t i = 0; i < nr && !ascending; i++)
-		for (size_t k = i + 1; k < nr; k++)
-			if (ranges_overlap(&ranges[i], &ranges[k]))
-				return true;
-	return false;
+	if (nr > UINT32_MAX)
+		return -ENOMEM;
+	err = vault_alloc(starts_bytes, (void **)&starts);
+	if (err)
+		return err;
+	for (size_t i = 0; i < nr; i++)
+		starts[i] = (uintptr_t)ranges[i].addr;
+	err = pages_order(starts, nr, nr, &order);
+	if (!err && ranges_overlap_in_order(ranges, nr, order))
+		err = -EINVAL;
+	vault_free(order, nr * sizeof(*order));
+	vault_free(starts, starts_bytes);
+	return err;
 }
 
 static int request_copy_ranges(struct ferry_job *job, const struct ferry_request *request)
@@ -113,9 +135,7 @@ static int request_copy_ranges(struct ferry_job *job, const struct ferry_request
 		err = range_align(&job->ranges[i]);
 		job->nr_pages += job->ranges[i].len_bytes / PAGE_BYTES;
 	}
-	if (!err && ranges_overlap_anywhere(job->ranges, job->nr_ranges))
-		err = -EINVAL;
-	return err;
+	return err ? err : ranges_check_overlap(job->ranges, job->nr_ranges);
 }
 
 static int job_check_nodes(const struct ferry_job *job, int flags)

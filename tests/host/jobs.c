@@ -366,6 +366,60 @@ static bool test_list(void)
 	return ok && result.nr_failed == 1;
 }
 
+/* Each second page, as a range of its own, from the last to the first. */
+static bool test_ranges_descending(void)
+{
+	enum { NR = 2000 };
+	static struct ferry_range ranges[NR + 1];
+	static int node_of[NR];
+	struct ferry_request request = request_of(ranges);
+	struct ferry_result result = FERRY_RESULT_INIT;
+	struct ferry_job *job;
+	bool ok;
+
+	for (size_t i = 0; i < NR; i++)
+		ranges[i] = (struct ferry_range){mem + (NR - 1 - i) * 2 * PAGE_BYTES, PAGE_BYTES,
+						 some_node()};
+	/* A range without bytes overlaps nothing, wherever it is. */
+	ranges[NR] = (struct ferry_range){mem + 100 * PAGE_BYTES, 0, some_node()};
+	request.nr_ranges = NR + 1;
+	request.status = memset(node_of, 0x55, sizeof(node_of));
+	if (ferry_submit(ferry, &request, &job))
+		return false;
+	ok = !ferry_job_wait(job, WAIT_NS) && !ferry_job_result(job, &result) && adds_up(&result) &&
+	     result.nr_pages == NR && !result.nr_failed;
+	ferry_job_close(job);
+	for (size_t i = 0; i < NR; i++)
+		ok &= node_of[i] == some_node();
+	ranges[NR] = (struct ferry_range){mem + 100 * PAGE_BYTES, 1, some_node()};
+	return request_is_refused(&request, EINVAL, "two ranges that overlap") && ok &&
+	       is_intact(mem, LEN, 3);
+}
+
+/* As soon as ferry_job_result() gives a result, that is the final one. */
+static bool test_result_is_whole(void)
+{
+	struct ferry_range range = {mem, 64 * PAGE_BYTES, some_node()};
+	struct ferry_request request = request_of(&range);
+	unsigned int nr_early = 0;
+	bool ok = true;
+
+	for (int i = 0; i < 4000 && ok; i++) {
+		struct ferry_result first = FERRY_RESULT_INIT, last = FERRY_RESULT_INIT;
+		struct ferry_job *job;
+
+		if (ferry_submit(ferry, &request, &job))
+			return false;
+		while (ferry_job_result(job, &first) == -EBUSY)
+			nr_early++;
+		ok = !ferry_job_wait(job, WAIT_NS) && !ferry_job_result(job, &last) &&
+		     !memcmp(&first, &last, sizeof(first));
+		ferry_job_close(job);
+	}
+	tap_note("asked %u times before the end", nr_early);
+	return ok;
+}
+
 static bool test_no_pages(void)
 {
 	struct ferry_range range = {mem, 0, some_node()};
@@ -498,6 +552,8 @@ static const struct {
 	{"jobs that wait hold no worker", test_waiting_jobs_hold_no_worker},
 	{"FERRY_MOVE_STOP", test_stop_at_failure},
 	{"a list in descending order", test_list},
+	{"ranges in descending order", test_ranges_descending},
+	{"a result is whole as soon as there is one", test_result_is_whole},
 	{"no pages at all", test_no_pages},
 	{"concurrent jobs", test_concurrent_jobs},
 	{"the counters of engine and job agree", test_engine_counters},
