@@ -41,8 +41,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The FERRY_*_INIT macros: size is set, every other member is 0. In C++ since C++98. */
 #ifdef __cplusplus
+template <typename Sized> static inline Sized ferry_sized()
+{
+	Sized sized = Sized();
+
+	sized.size = sizeof(sized);
+	return sized;
+}
+
+#define FERRY_SIZED(type) ferry_sized<type>()
 extern "C" {
+#else
+#define FERRY_SIZED(type)                   \
+	{                                   \
+		.size = sizeof(struct type) \
+	}
 #endif
 
 #define FERRY_API __attribute__((visibility("default")))
@@ -141,10 +156,7 @@ struct ferry_options {
 	const char *synthetic;       /* hwloc synthetic topology, for tests; NULL: this machine's */
 };
 
-#define FERRY_OPTIONS_INIT                           \
-	{                                            \
-		.size = sizeof(struct ferry_options) \
-	}
+#define FERRY_OPTIONS_INIT FERRY_SIZED(ferry_options)
 
 /*
  * Opens a context and stores it in *out; ferry_close() frees it. options are copied; NULL means the
@@ -263,10 +275,7 @@ struct ferry_request {
 	uint64_t max_bytes_per_s; /* bandwidth cap, averaged over the job; 0: none */
 };
 
-#define FERRY_REQUEST_INIT                           \
-	{                                            \
-		.size = sizeof(struct ferry_request) \
-	}
+#define FERRY_REQUEST_INIT FERRY_SIZED(ferry_request)
 
 struct ferry_result {
 	size_t size;
@@ -288,10 +297,7 @@ struct ferry_result {
 	uint64_t nr_frames_allocated; /* frames allocated because the pool had no free one */
 };
 
-#define FERRY_RESULT_INIT                           \
-	{                                           \
-		.size = sizeof(struct ferry_result) \
-	}
+#define FERRY_RESULT_INIT FERRY_SIZED(ferry_result)
 
 struct ferry_progress {
 	uint64_t nr_pages; /* in the request */
@@ -378,10 +384,7 @@ struct ferry_stats {
 	uint64_t pool_bytes;      /* frames held now, all nodes */
 };
 
-#define FERRY_STATS_INIT                           \
-	{                                          \
-		.size = sizeof(struct ferry_stats) \
-	}
+#define FERRY_STATS_INIT FERRY_SIZED(ferry_stats)
 
 /*
  * Fills the first out->size bytes of *out with the totals of the context since it was opened. 0;

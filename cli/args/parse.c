@@ -198,6 +198,7 @@ const char *size_text(uint64_t bytes, char buf[SIZE_TEXT_BYTES])
 		bytes /= 1024;
 		unit++;
 	}
-	snprintf(buf, SIZE_TEXT_BYTES, "%" PRIu64 "%.1s", bytes, unit < 0 ? "" : &units[unit]);
+	snprintf(buf, SIZE_TEXT_BYTES, "%" PRIu64 "%.*s", bytes, unit >= 0,
+		 &units[unit < 0 ? 0 : unit]);
 	return buf;
 }

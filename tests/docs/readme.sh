@@ -22,7 +22,7 @@ compile()
 	[[ $1 == c++* ]] && driver=${CXX:-c++}
 	read -r -a words <<<"$(flags --cflags --libs)"
 	"$driver" -std="$1" -Wall -Wextra -Werror \
-		-Wno-missing-field-initializers -o "$2" "${@:3}" "${words[@]}" \
+		-o "$2" "${@:3}" "${words[@]}" \
 		-Wl,-rpath,"$root/usr/lib"
 }
 
@@ -92,6 +92,22 @@ try "README's program compiles in C" compile c17 "$tmp/readme-c" "$tmp/readme.c"
 try "and moves pages" "$tmp/readme-c"
 try "README's program compiles in C++" compile c++17 "$tmp/readme-cc" "$tmp/readme.cc" "$tmp/main.cc"
 try "and moves pages" "$tmp/readme-cc"
+cat >"$tmp/init.cc" <<'END'
+#include <pageferry.h>
+int main()
+{
+	struct ferry_options options = FERRY_OPTIONS_INIT;
+	struct ferry_request request = FERRY_REQUEST_INIT;
+	struct ferry_result result = FERRY_RESULT_INIT;
+	struct ferry_stats stats = FERRY_STATS_INIT;
+	return !(options.size == sizeof(options) && !options.engine && request.size && !request.pages &&
+		 result.size && stats.size);
+}
+END
+for standard in c++98 c++11 c++20; do
+	try "structures are initialized in $standard" compile "$standard" "$tmp/init-cc" "$tmp/init.cc"
+	try "and it runs" "$tmp/init-cc"
+done
 for source in examples/*.c; do
 	try "$source compiles" compile gnu17 "$tmp/example" "$source"
 	try "$source runs" "$tmp/example" 0
