@@ -97,8 +97,10 @@ static const char *uffd_lack_remedy(enum uffd_lack lack)
 {
 	switch (lack) {
 	case UFFD_LACK_PRIVILEGE:
-		return "setcap cap_sys_ptrace+ep PROGRAM, or chmod 666 /dev/userfaultfd, "
-		       "or sysctl vm.unprivileged_userfaultfd=1";
+		/* setcap would make the program AT_SECURE, which disables LD_PRELOAD. */
+		return "setpriv --inh-caps +sys_ptrace --ambient-caps +sys_ptrace PROGRAM (systemd: "
+		       "AmbientCapabilities=CAP_SYS_PTRACE), or give its group access to "
+		       "/dev/userfaultfd by a udev rule, or sysctl vm.unprivileged_userfaultfd=1";
 	case UFFD_LACK_KERNEL:
 		return "boot 6.12.43 or a later 6.12, or 6.16 or later; best is 6.18 or later "
 		       "(apt install -t bookworm-backports linux-image-amd64)";

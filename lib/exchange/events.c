@@ -13,6 +13,10 @@
  *
  * While the gate is shut, nothing may be touched but vault memory and the watcher's stack.
  */
+#include <errno.h>
+#include <time.h>
+
+#include "base/clock.h"
 #include "base/sys.h"
 #include "base/uapi.h"
 #include "lib/exchange/child.h"
@@ -149,16 +153,42 @@ static void event_handle(struct ferry *ferry, const struct uffd_msg *msg)
 	}
 }
 
+static bool lacks_descriptor(long len)
+{
+	return len == -EMFILE || len == -ENFILE;
+}
+
+/*
+ * A fork event comes with a descriptor. If none is free, the kernel keeps the event and the program
+ * waits in fork. So the watcher has a spare one that it gives up then.
+ */
+static long events_read_some(struct ferry *ferry, struct uffd_msg *msgs, size_t len_bytes)
+{
+	struct watcher *watcher = ferry->watcher;
+	long len = sys(SYS_read, ferry->uffd, msgs, len_bytes);
+
+	if (!lacks_descriptor(len) || watcher->spare_fd < 0)
+		return len;
+	sys(SYS_close, watcher->spare_fd);
+	watcher->spare_fd = -1;
+	return sys(SYS_read, ferry->uffd, msgs, len_bytes);
+}
+
 void events_read(struct ferry *ferry)
 {
+	struct timespec ms = {.tv_nsec = NS_PER_MS};
 	struct uffd_msg msgs[EVENTS_PER_READ];
 	long len;
 
 	gate_shut(&ferry->move_gate);
 	do {
-		len = sys(SYS_read, ferry->uffd, msgs, sizeof(msgs));
+		len = events_read_some(ferry, msgs, sizeof(msgs));
 		for (long i = 0; i * (long)sizeof(msgs[0]) < len; i++)
 			event_handle(ferry, &msgs[i]);
 	} while (len == (long)sizeof(msgs));
 	gate_open(&ferry->move_gate);
+	watcher_take_spare(ferry->watcher);
+	/* Another thread was faster and has the spare's number. It may close it soon. */
+	if (lacks_descriptor(len))
+		sys(SYS_nanosleep, &ms, NULL);
 }

@@ -96,7 +96,9 @@ int watcher_start(struct ferry *ferry)
 	if (err)
 		return err;
 	ferry->watcher = watcher;
+	watcher->spare_fd = -1;
 	watcher->wake_fd = (int)sys(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+	watcher_take_spare(watcher);
 	err = watcher->wake_fd < 0 ? watcher->wake_fd
 				   : thread_start(&watcher->thread, watcher_run, ferry);
 	if (err)
@@ -122,6 +124,8 @@ void watcher_forget(struct ferry *ferry)
 		return;
 	if (watcher->wake_fd >= 0)
 		sys(SYS_close, watcher->wake_fd);
+	if (watcher->spare_fd >= 0)
+		sys(SYS_close, watcher->spare_fd);
 	vault_free(watcher, sizeof(*watcher));
 	ferry->watcher = NULL;
 }

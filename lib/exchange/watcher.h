@@ -3,8 +3,10 @@
 #ifndef FERRY_WATCHER_H
 #define FERRY_WATCHER_H
 
+#include <fcntl.h>
 #include <stdatomic.h>
 
+#include "base/sys.h"
 #include "base/thread.h"
 #include "lib/core/context.h"
 #include "lib/exchange/discards.h"
@@ -15,8 +17,16 @@ struct watcher {
 	atomic_bool stop;
 	atomic_bool ticking; /* it looks after idle frames from time to time */
 	int wake_fd;
+	int spare_fd; /* given up where a fork event needs a descriptor and none is free */
 	struct moved_ranges moved;
 	struct discards discards; /* (gate) */
 };
+
+/* Keeps a descriptor in reserve, if one is free. */
+static inline void watcher_take_spare(struct watcher *watcher)
+{
+	if (watcher->spare_fd < 0)
+		watcher->spare_fd = (int)sys(SYS_fcntl, watcher->wake_fd, F_DUPFD_CLOEXEC, 0);
+}
 
 #endif
