@@ -75,8 +75,8 @@ static void text_append_pages(struct text *text, const struct ferry_stats *stats
 	}
 	text_append(text, " syscalls=%" PRIu64 " chunks=%" PRIu64, stats->nr_syscalls,
 		    stats->nr_chunks);
-	text_append(text, " worker_cpu_s=%.3f max_stall_us=%.0f", (double)stats->worker_cpu_ns / 1e9,
-		    (double)stats->max_stall_ns / 1e3);
+	text_append(text, " worker_cpu_s=%.3f max_stall_us=%.0f",
+		    (double)stats->worker_cpu_ns / 1e9, (double)stats->max_stall_ns / 1e3);
 }
 
 void stats_report(const char *where)

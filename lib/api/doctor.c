@@ -98,7 +98,8 @@ static const char *uffd_lack_remedy(enum uffd_lack lack)
 	switch (lack) {
 	case UFFD_LACK_PRIVILEGE:
 		/* setcap would make the program AT_SECURE, which disables LD_PRELOAD. */
-		return "setpriv --inh-caps +sys_ptrace --ambient-caps +sys_ptrace PROGRAM (systemd: "
+		return "setpriv --inh-caps +sys_ptrace --ambient-caps +sys_ptrace PROGRAM "
+		       "(systemd: "
 		       "AmbientCapabilities=CAP_SYS_PTRACE), or give its group access to "
 		       "/dev/userfaultfd by a udev rule, or sysctl vm.unprivileged_userfaultfd=1";
 	case UFFD_LACK_KERNEL:

@@ -28,7 +28,8 @@ Test(policy, the_first_obstacle_is_the_reason)
 	struct policy_run run = run_exchangeable(1 << 20);
 
 	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_AUTO).mover, FERRY_MOVER_EXCHANGE);
-	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_KERNEL).reason, FERRY_REASON_REQUESTED);
+	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_KERNEL).reason,
+		     FERRY_REASON_REQUESTED);
 	run.exchangeable = false;
 	cr_assert_eq(policy_mover(&machine, &run, FERRY_MOVER_EXCHANGE).reason,
 		     FERRY_REASON_MAPPING);
