@@ -34,7 +34,7 @@ write_block()
 
 apply_block()
 {
-	patch -p1 --no-backup-if-mismatch --fuzz=0 <"$tmp/block"
+	git apply "$tmp/block"
 }
 
 # A copy of the tracked files and of the build: only what a walk changes is built again.
