@@ -151,7 +151,7 @@ struct ferry_options {
 				  * allows for larger chunks, which are faster */
 	uint64_t pool_cap_bytes; /* the most memory in frames per node, for small and for huge pages
 				  * each; 0: an eighth of the node's free memory. Raised to 64 MiB
-				  * if it is less */
+				  * if it is less, lowered to the node's memory if it is more */
 	uint64_t pool_prefill_bytes; /* frames that ferry_open() allocates per node; 0: none */
 	const char *synthetic;       /* hwloc synthetic topology, for tests; NULL: this machine's */
 };

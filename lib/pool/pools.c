@@ -15,13 +15,17 @@
 
 /* The lowest cap. Less leaves several lanes short of frames; more takes memory from small nodes. */
 #define POOL_MIN_BYTES (4 * EXTENT_BYTES)
+/* No larger cap where the node's size is unknown: a pool's tables grow with its cap. */
+#define POOL_BLIND_BYTES (64UL << 30)
 
 static uint64_t pools_cap(const struct pools *pools, int node)
 {
 	uint64_t total, free, cap = pools->cap_bytes;
 
-	if (!cap)
-		cap = nodes_memory(node, &total, &free) ? 16 * EXTENT_BYTES : free / POOL_SHARE;
+	if (nodes_memory(node, &total, &free))
+		cap = cap ? MIN(cap, POOL_BLIND_BYTES) : 16 * EXTENT_BYTES;
+	else
+		cap = cap ? MIN(cap, total) : free / POOL_SHARE;
 	return MAX(cap, POOL_MIN_BYTES);
 }
 

@@ -420,6 +420,39 @@ static bool test_result_is_whole(void)
 	return ok;
 }
 
+static size_t resident_bytes(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	unsigned long size = 0, resident = 0;
+
+	if (!file || fscanf(file, "%lu %lu", &size, &resident) != 2)
+		resident = 0;
+	if (file)
+		fclose(file);
+	return resident * PAGE_BYTES;
+}
+
+/* A cap beyond all memory costs no more than one of all memory. */
+static bool test_huge_pool_cap(void)
+{
+	struct ferry_options options = FERRY_OPTIONS_INIT;
+	struct ferry_range range = {mem, 4UL << 20, some_node()};
+	struct ferry_request request = request_of(&range);
+	size_t before = resident_bytes(), after;
+	struct ferry_job *job;
+	struct ferry *capped;
+	bool ok;
+
+	options.pool_cap_bytes = 10UL << 40;
+	capped = open_context(&options);
+	ok = !ferry_submit(capped, &request, &job) && !ferry_job_wait(job, WAIT_NS);
+	after = resident_bytes();
+	tap_note("%zu MiB more", after > before ? (after - before) >> 20 : 0);
+	ferry_job_close(job);
+	ferry_close(capped);
+	return ok && after < before + (400UL << 20) && is_intact(mem, LEN, 3);
+}
+
 static bool test_no_pages(void)
 {
 	struct ferry_range range = {mem, 0, some_node()};
@@ -554,6 +587,7 @@ static const struct {
 	{"a list in descending order", test_list},
 	{"ranges in descending order", test_ranges_descending},
 	{"a result is whole as soon as there is one", test_result_is_whole},
+	{"a pool cap beyond all memory", test_huge_pool_cap},
 	{"no pages at all", test_no_pages},
 	{"concurrent jobs", test_concurrent_jobs},
 	{"the counters of engine and job agree", test_engine_counters},
