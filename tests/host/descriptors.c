@@ -9,7 +9,7 @@
 #include "tests/testlib/tap.h"
 
 #define LEN      (8UL << 20)
-#define NR_FORKS 50
+#define NR_FORKS 16
 
 static struct ferry *ferry;
 static char *mem;
@@ -93,7 +93,7 @@ int main(void)
 	job = start_slow_job();
 	tap_ok(job, "a job that keeps memory registered");
 	nr_used = use_up_descriptors(fds, ARRAY_SIZE(fds));
-	watchdog(90, "forks without a free descriptor");
+	watchdog(300, "forks without a free descriptor");
 	tap_ok(nr_used && forks_are_fine(), "%d forks without a free descriptor", NR_FORKS);
 	alarm(0);
 	while (nr_used)
