@@ -87,9 +87,8 @@ struct probe_page {
 static uint8_t portal_wait_record(struct dsa_portal *portal, const struct dsa_completion_record *cr)
 {
 	uint64_t deadline_ns = now_ns() + PROBE_TIMEOUT_NS;
-	uint8_t status;
 
-	while (!(status = dsa_cr_status(cr)) && now_ns() < deadline_ns) {
+	while (!dsa_cr_status(cr) && now_ns() < deadline_ns) {
 		if (portal->ops->idle)
 			portal->ops->idle(portal);
 		cpu_relax();
