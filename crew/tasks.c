@@ -29,22 +29,27 @@ static void queue_remove(struct crew *crew, struct crew_task *task)
 	*(task->next ? &task->next->prev : &crew->tail) = task->prev;
 }
 
-static bool task_is_due(const struct crew_task *task)
+/* *now is 0 until the first task with a time: a clock read is a system call, under the lock. */
+static bool task_is_due(const struct crew_task *task, uint64_t *now)
 {
-	return !task->not_before_ns ||
-	       (task->not_before_ns != CREW_NEVER && task->not_before_ns <= now_ns());
+	if (!task->not_before_ns || task->not_before_ns == CREW_NEVER)
+		return !task->not_before_ns;
+	if (!*now)
+		*now = now_ns();
+	return task->not_before_ns <= *now;
 }
 
 /* NULL if no task wants a worker now; then *due_ns is when the next delayed task is due. */
 static struct crew_task *queue_pick(const struct crew *crew, uint64_t *due_ns)
 {
 	struct crew_task *found = NULL;
+	uint64_t now = 0;
 
 	*due_ns = CREW_NEVER;
 	for (struct crew_task *task = crew->head; task; task = task->next) {
 		if (task->nr_joined >= task->nr_wanted)
 			continue;
-		if (!task_is_due(task)) {
+		if (!task_is_due(task, &now)) {
 			*due_ns = MIN(*due_ns, task->not_before_ns);
 			continue;
 		}
