@@ -169,8 +169,7 @@ static long events_read_some(struct ferry *ferry, struct uffd_msg *msgs, size_t 
 
 	if (!lacks_descriptor(len) || watcher->spare_fd < 0)
 		return len;
-	sys(SYS_close, watcher->spare_fd);
-	watcher->spare_fd = -1;
+	watcher_drop_spare(watcher);
 	return sys(SYS_read, ferry->uffd, msgs, len_bytes);
 }
 

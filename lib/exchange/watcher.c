@@ -122,10 +122,9 @@ void watcher_forget(struct ferry *ferry)
 
 	if (!watcher)
 		return;
+	watcher_drop_spare(watcher);
 	if (watcher->wake_fd >= 0)
 		sys(SYS_close, watcher->wake_fd);
-	if (watcher->spare_fd >= 0)
-		sys(SYS_close, watcher->spare_fd);
 	vault_free(watcher, sizeof(*watcher));
 	ferry->watcher = NULL;
 }

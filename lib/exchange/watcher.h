@@ -4,6 +4,7 @@
 #define FERRY_WATCHER_H
 
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <stdatomic.h>
 
 #include "base/sys.h"
@@ -27,6 +28,20 @@ static inline void watcher_take_spare(struct watcher *watcher)
 {
 	if (watcher->spare_fd < 0)
 		watcher->spare_fd = (int)sys(SYS_fcntl, watcher->wake_fd, F_DUPFD_CLOEXEC, 0);
+}
+
+/*
+ * Closes the spare descriptor. The program may have closed it and have a file of its own under that
+ * number, which stays open.
+ */
+static inline void watcher_drop_spare(struct watcher *watcher)
+{
+	long pid = sys(SYS_getpid);
+
+	if (watcher->spare_fd >= 0 &&
+	    !sys(SYS_kcmp, pid, pid, KCMP_FILE, watcher->spare_fd, watcher->wake_fd))
+		sys(SYS_close, watcher->spare_fd);
+	watcher->spare_fd = -1;
 }
 
 #endif
