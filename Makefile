@@ -3,7 +3,8 @@
 # make              library, drop-in, migbench                 -> build/
 # make tests        all test programs as well                   -> build/tests/, build/vm/
 # make check        ./check: installs what is missing, builds, runs every test
-# make install      PREFIX=/usr/local LIBDIR= INCLUDEDIR= MANDIR= DESTDIR=
+# make install      PREFIX=/usr/local LIBDIR= INCLUDEDIR= MANDIR= ZSHDIR= DESTDIR=
+# make deb          Debian packages                             -> build/deb/
 # make coverage     lines that unit and host tests execute      -> build/coverage/
 # make format       clang-format of all sources; format-check only looks
 # make tidy         clang-tidy of the library, migbench and the drop-in
@@ -13,7 +14,8 @@
 # SAN=asan          with ASan and UBSan                         -> build/asan/
 # SAN=tsan          with TSan                                   -> build/tsan/
 # V=1               shows the commands
-# CC, CPPFLAGS, CFLAGS, LDFLAGS are honoured; CFLAGS in compiling and linking.
+# WERROR=           warnings are no errors
+# CC, PKG_CONFIG, CPPFLAGS, CFLAGS, LDFLAGS are honoured; CFLAGS in compiling and linking.
 #
 # A folder is a part: every .c file in it and in its sub-folders belongs to that part.
 
@@ -27,26 +29,32 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+PKG_CONFIG ?= pkg-config
 CC ?= gcc
 ifeq ($(origin CC),default)
 CC := gcc
 endif
+# The compiler's own, which is the right one for another architecture, too.
+AR := $(shell $(CC) -print-prog-name=ar)
+OBJCOPY ?= $(shell $(CC) -print-prog-name=objcopy)
 
 CFLAGS ?= -O2 -g
+WERROR ?= -Werror
 SAN_FLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SAN_FLAGS_tsan := -fsanitize=thread
 SAN_FLAGS := $(SAN_FLAGS_$(SAN))
 ALL_CPPFLAGS := -D_GNU_SOURCE -DFERRY_VERSION='"$(VERSION)"' -I. -Iinclude -MMD -MP $(CPPFLAGS)
-ALL_CFLAGS := -std=gnu17 -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes \
+ALL_CFLAGS := -std=gnu17 -Wall -Wextra $(WERROR) -Wmissing-prototypes -Wstrict-prototypes \
 	-Wpointer-arith -fno-strict-aliasing -fno-omit-frame-pointer \
 	$(if $(SAN),-O1) $(CFLAGS) $(SAN_FLAGS)
 ALL_LDFLAGS := $(CFLAGS) $(SAN_FLAGS) $(LDFLAGS)
 
 # Optional parts: what the machine has decides what is built; `migbench doctor` says what is not.
-HAVE = $(shell pkg-config --exists $(1) 2>/dev/null && echo y)
+HAVE = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo y)
 # Its header wants uuid/uuid.h, which its package does not depend on.
 ifneq ($(and $(call HAVE,libaccel-config),$(call HAVE,uuid)),)
-ALL_CPPFLAGS += -DHAVE_LIBACCEL_CONFIG $(shell pkg-config --cflags libaccel-config)
+ALL_CPPFLAGS += -DHAVE_LIBACCEL_CONFIG $(shell $(PKG_CONFIG) --cflags libaccel-config)
 endif
 
 SRCS = $(sort $(shell find $(wildcard $(1)) -name '*.c'))
@@ -61,8 +69,8 @@ VM_SRCS := $(sort $(wildcard tests/vm/guest/*.c))
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/*.c))
 BENCH_SRCS := $(sort $(wildcard bench/*.c))
 
-LIB_LIBS := $(shell pkg-config --libs hwloc) -lpthread -ldl
-CLI_LIBS := $(shell pkg-config --libs jansson smartcols) -lnuma -lm
+LIB_LIBS := $(shell $(PKG_CONFIG) --libs hwloc) -lpthread -ldl
+CLI_LIBS := $(shell $(PKG_CONFIG) --libs jansson smartcols) -lnuma -lm
 
 OBJ = $(patsubst %.c,$(BUILD)/$(2)/%.o,$(1))
 LIB_OBJS := $(call OBJ,$(LIB_SRCS),obj)
@@ -71,6 +79,8 @@ CLI_OBJS := $(call OBJ,$(CLI_SRCS),obj)
 PRELOAD_OBJS := $(call OBJ,$(PRELOAD_SRCS),obj)
 
 LIBSO := $(BUILD)/libpageferry.so
+STATICLIB := $(BUILD)/libpageferry.a
+# All objects with all their symbols, for migbench, the drop-in and tests.
 LIBA := $(BUILD)/internal/libferry.a
 # The library again with FERRY_SYS_HOOKS, for tests that let system calls fail.
 HOOKA := $(BUILD)/internal/libferry-hooks.a
@@ -86,12 +96,12 @@ BENCH_BINS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRCS))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-.PHONY: all lib tests unit-tests host-tests vm-tests fuzz bench check tidy coverage install clean help \
-	format format-check FORCE
+.PHONY: all lib tests unit-tests host-tests vm-tests fuzz bench check tidy coverage deb install clean \
+	help format format-check FORCE
 .SECONDARY:
 
 all: lib $(if $(CLI_SRCS),$(MIGBENCH)) $(if $(PRELOAD_SRCS),$(PRELOAD))
-lib: $(LIBSO) $(BUILD)/libpageferry.pc
+lib: $(LIBSO) $(if $(SAN),,$(STATICLIB)) $(BUILD)/libpageferry.pc
 unit-tests: $(UNIT_BINS)
 host-tests: $(HOST_BINS)
 vm-tests: $(VM_BINS)
@@ -126,15 +136,27 @@ $(LIBSO): $(LIB_OBJS) lib/libpageferry.map
 	$(Q)ln -sf $(SOFILE) $(BUILD)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
 
+# clang's link-time optimizer wants LDFLAGS=-fuse-ld=lld.
+STATIC_LDFLAGS := $(filter -fuse-ld=%,$(LDFLAGS)) $(if $(findstring -flto,$(CFLAGS)),\
+	$(if $(findstring clang,$(CC)),,-flinker-output=nolto-rel))
+
+# One object that has no global symbols but the public ones, so that none meets a program's own.
+$(STATICLIB): $(LIB_OBJS)
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -r -nostdlib $(STATIC_LDFLAGS) -o $(BUILD)/internal/pageferry.o $^
+	$(Q)$(OBJCOPY) --localize-hidden $(BUILD)/internal/pageferry.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(BUILD)/internal/pageferry.o
+
 $(LIBA): $(LIB_OBJS)
 	$(call say,AR,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(HOOKA): $(HOOK_OBJS)
 	$(call say,AR,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 # The drop-in carries the library in itself: a program needs one file, and sees one symbol table.
 $(PRELOAD): $(PRELOAD_OBJS) $(LIBA) preload/preload.map
@@ -184,10 +206,14 @@ install: all
 	install -m 755 $(BUILD)/$(SOFILE) $(DESTDIR)$(LIBDIR)/
 	ln -sf $(SOFILE) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libpageferry.so
+	install -m 644 $(STATICLIB) $(DESTDIR)$(LIBDIR)/
 	install -m 755 $(PRELOAD) $(DESTDIR)$(LIBDIR)/
 	install -m 644 include/pageferry.h $(DESTDIR)$(INCLUDEDIR)/
 	install -m 644 $(BUILD)/libpageferry.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
 	install -m 755 $(MIGBENCH) $(DESTDIR)$(PREFIX)/bin/
+	install -D -m 644 completions/migbench.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/migbench
+	install -D -m 644 completions/_migbench $(DESTDIR)$(ZSHDIR)/_migbench
 	for s in 1 3 7; do \
 		install -d $(DESTDIR)$(MANDIR)/man$$s && \
 		install -m 644 man/*.$$s $(DESTDIR)$(MANDIR)/man$$s/ || exit 1; \
@@ -211,6 +237,9 @@ tidy: compile_commands.json
 
 coverage:
 	tools/coverage
+
+deb:
+	tools/deb
 
 clean:
 	rm -rf build compile_commands.json

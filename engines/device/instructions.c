@@ -82,15 +82,21 @@ bool device_cpu_has_waitpkg(void)
 
 bool device_enqcmd(void *portal, const void *desc)
 {
+	(void)portal;
+	(void)desc;
 	return false;
 }
 
 void device_movdir64b(void *portal, const void *desc)
 {
+	(void)portal;
+	(void)desc;
 }
 
 void device_umwait(const void *line, uint64_t max_cycles)
 {
+	(void)line;
+	(void)max_cycles;
 	cpu_relax();
 }
 

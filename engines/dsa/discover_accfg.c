@@ -135,6 +135,8 @@ int dsa_discover_accfg(struct dsa_queue *queues, unsigned int max, char *why, si
 
 int dsa_discover_accfg(struct dsa_queue *queues, unsigned int max, char *why, size_t why_bytes)
 {
+	(void)queues;
+	(void)max;
 	snprintf(why, why_bytes, "built without libaccel-config");
 	return -ENOENT;
 }
