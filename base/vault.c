@@ -26,11 +26,11 @@ struct vault_entry {
 static struct vault_entry vault_entries[VAULT_MAX];
 static struct futex_lock vault_lock;
 
+/* Under the lock, as the call that makes the mapping: vault_overlaps_settled() relies on it. */
 static int vault_add(uintptr_t start, uintptr_t end, bool reserved)
 {
 	int err = -ENOMEM;
 
-	futex_lock(&vault_lock);
 	for (size_t i = 0; i < VAULT_MAX; i++) {
 		if (atomic_load_explicit(&vault_entries[i].end, memory_order_relaxed))
 			continue;
@@ -40,7 +40,6 @@ static int vault_add(uintptr_t start, uintptr_t end, bool reserved)
 		err = 0;
 		break;
 	}
-	futex_unlock(&vault_lock);
 	return err;
 }
 
@@ -69,6 +68,16 @@ bool vault_overlaps(const void *addr, size_t len_bytes)
 			return true;
 	}
 	return false;
+}
+
+bool vault_overlaps_settled(const void *addr, size_t len_bytes)
+{
+	bool overlaps;
+
+	futex_lock(&vault_lock);
+	overlaps = vault_overlaps(addr, len_bytes);
+	futex_unlock(&vault_lock);
+	return overlaps;
 }
 
 static long vault_map(size_t len_bytes, int prot, int flags)
@@ -125,16 +134,19 @@ static bool cache_put(unsigned int class, void *block)
 
 static int vault_map_populated(size_t len_bytes, void **out)
 {
-	long addr = vault_map(len_bytes, PROT_READ | PROT_WRITE, MAP_POPULATE);
-	int err;
+	int err = -ENOMEM;
+	long addr;
 
-	if (sys_is_error(addr))
-		return -ENOMEM;
-	err = vault_add((uintptr_t)addr, (uintptr_t)addr + len_bytes, false);
-	if (err)
-		sys(SYS_munmap, addr, len_bytes);
-	else
-		*out = (void *)addr;
+	futex_lock(&vault_lock);
+	addr = vault_map(len_bytes, PROT_READ | PROT_WRITE, MAP_POPULATE);
+	if (!sys_is_error(addr)) {
+		err = vault_add((uintptr_t)addr, (uintptr_t)addr + len_bytes, false);
+		if (err)
+			sys(SYS_munmap, addr, len_bytes);
+		else
+			*out = (void *)addr;
+	}
+	futex_unlock(&vault_lock);
 	return err;
 }
 
@@ -186,14 +198,13 @@ void vault_free_guarded(void *addr, size_t len_bytes)
 		vault_unmap(addr, len_bytes);
 }
 
-int vault_reserve(size_t len_bytes, void **out)
+static int vault_reserve_locked(size_t len_bytes, void **out)
 {
 	size_t slack = len_bytes + HUGE_BYTES;
 	uintptr_t start, aligned;
 	long addr;
 	int err;
 
-	len_bytes = ALIGN_UP(len_bytes, PAGE_BYTES);
 	addr = vault_map(slack, PROT_READ | PROT_WRITE, MAP_NORESERVE);
 	if (sys_is_error(addr))
 		return -ENOMEM;
@@ -208,9 +219,22 @@ int vault_reserve(size_t len_bytes, void **out)
 		sys(SYS_munmap, aligned, len_bytes);
 		return err;
 	}
-	sys(SYS_madvise, aligned, len_bytes, MADV_DONTFORK);
-	sys(SYS_madvise, aligned, len_bytes, MADV_DONTDUMP);
 	*out = (void *)aligned;
+	return 0;
+}
+
+int vault_reserve(size_t len_bytes, void **out)
+{
+	int err;
+
+	len_bytes = ALIGN_UP(len_bytes, PAGE_BYTES);
+	futex_lock(&vault_lock);
+	err = vault_reserve_locked(len_bytes, out);
+	futex_unlock(&vault_lock);
+	if (err)
+		return err;
+	sys(SYS_madvise, *out, len_bytes, MADV_DONTFORK);
+	sys(SYS_madvise, *out, len_bytes, MADV_DONTDUMP);
 	return 0;
 }
 

@@ -35,6 +35,12 @@ void vault_unreserve(void *addr, size_t len_bytes);
 bool vault_overlaps(const void *addr, size_t len_bytes);
 
 /*
+ * As vault_overlaps(), but it also waits for mappings that are being made: it knows every vault
+ * mapping that exists when it is called.
+ */
+bool vault_overlaps_settled(const void *addr, size_t len_bytes);
+
+/*
  * Called around fork(2): between the two no thread changes the vault. Both parent and child call
  * vault_thaw; in the child it drops reservations, which do not exist there.
  */

@@ -18,6 +18,7 @@
 #include "lib/core/inflight_limit.h"
 #include "lib/core/lane.h"
 #include "lib/core/tally.h"
+#include "lib/core/window.h"
 #include "lib/nodes/memory_blocks.h"
 #include "lib/nodes/nodes.h"
 #include "lib/pool/pools.h"
@@ -51,8 +52,9 @@ struct ferry {
 	struct gate
 		in_flight_gate; /* lanes are inside while they have pages in flight; shut to fork */
 	struct inflight_limit inflight_limit;
-	struct futex_lock runs_lock; /* held while runs are registered and unregistered */
-	unsigned int nr_registered;  /* (runs_lock) jobs whose runs are registered */
+	struct futex_lock runs_lock; /* held while windows are registered and unregistered */
+	unsigned int nr_windows;     /* (runs_lock) that are open */
+	struct window windows[NR_WINDOWS];
 
 	/* learned from the jobs so far */
 	atomic_uint gather;       /* parcels in flight per lane that keep the stall bound */

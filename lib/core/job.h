@@ -37,6 +37,13 @@ struct segments {
 	size_t nr, room;
 };
 
+/* The part of a run that a job hands out from. */
+struct ready_part {
+	uintptr_t start, end;
+	struct window *window;    /* NULL: the kernel mover moves this part */
+	enum ferry_reason reason; /* why */
+};
+
 /* The place of a job among those that wait for each other. Protected by the lock of claims.c. */
 struct claim {
 	bool listed, granted;
@@ -86,9 +93,10 @@ struct ferry_job {
 	/* the work */
 	struct futex_lock lock;
 	bool begun;
-	uint64_t stamp;        /* nodes_migration_stamp() when it began */
-	size_t cursor_segment; /* the segment that is being handed out */
-	uint64_t cursor_pages; /* pages of that segment handed out so far */
+	uint64_t stamp;          /* nodes_migration_stamp() when it began */
+	size_t cursor_segment;   /* the segment that is being handed out */
+	uint64_t cursor_pages;   /* pages of that segment handed out so far */
+	struct ready_part ready; /* around the cursor; empty: none */
 	_Atomic uint64_t nr_handed_out;
 	_Atomic uint64_t nr_done;
 	_Atomic uint64_t chunk_bytes; /* the size that its lanes begin with */
@@ -111,6 +119,9 @@ struct unit {
 	const struct segment *segment;
 	uint64_t first_position;
 	unsigned int nr_pages;
+	uint8_t mover;         /* enum ferry_mover */
+	uint8_t reason;        /* enum ferry_reason: why not the exchange mover */
+	struct window *window; /* exchange mover: held by the lane until it has moved the unit */
 };
 
 static inline uint64_t job_index(const struct ferry_job *job, uint64_t position)

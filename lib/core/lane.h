@@ -22,6 +22,7 @@
 
 struct ferry;
 struct ferry_job;
+struct window;
 
 /*
  * Up to 2 MiB of pages in flight, from take-out to put-in. At every instant the content of each
@@ -44,7 +45,8 @@ struct parcel {
 
 	/* The rest is the lane's. */
 	uint64_t first_position;
-	int node; /* the destination */
+	struct window *window; /* that it keeps open */
+	int node;              /* the destination */
 	struct pool *source, *target;
 	bool huge;          /* one huge page, in the pools for huge frames */
 	struct span frames; /* of the target pool: the copies */

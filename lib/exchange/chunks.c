@@ -95,6 +95,7 @@ static void lane_finish_parcel(struct lane *lane, struct parcel *parcel)
 	lane_adapt_chunk(lane, parcel->nr_pages, parcel->stall_ns);
 	lane_settle_parcel(lane, parcel, nr_arrived);
 	lane_note_done(lane, nr_arrived);
+	window_put(parcel->window);
 	parcel_list_add(clean ? &lane->free : &lane->quarantined, parcel);
 }
 
@@ -228,6 +229,7 @@ enum page_action { ACTION_EXCHANGE, ACTION_KERNEL, ACTION_ABSENT, ACTION_IN_PLAC
 /* Pages in a row that are on one node and need the same action. */
 struct stretch {
 	const struct segment *segment;
+	struct window *window;
 	uint64_t first_position;
 	unsigned int nr_pages;
 	enum page_action action;
@@ -260,6 +262,7 @@ static struct stretch stretch_find(const struct lane *lane, const struct unit *u
 		end++;
 	return (struct stretch){
 		.segment = unit->segment,
+		.window = unit->window,
 		.first_position = unit->first_position + first,
 		.nr_pages = end - first,
 		.action = action,
@@ -287,11 +290,14 @@ static enum ferry_reason stretch_send(struct lane *lane, const struct stretch *s
 	parcel->huge = stretch->huge;
 	parcel->node = stretch->segment->node;
 	parcel->first_position = stretch->first_position;
+	parcel->window = stretch->window;
+	window_hold(parcel->window);
 	outcome = lane_start_parcel(lane, parcel, at, stretch->nr_pages);
 	if (outcome == PARCEL_READY) {
 		lane_finish_parcel(lane, parcel);
 		lane_note_stall(lane, parcel->huge, parcel->nr_pages, parcel->stall_ns);
 	} else if (outcome != PARCEL_QUEUED) {
+		window_put(parcel->window);
 		parcel_list_add(&lane->free, parcel);
 	}
 	return parcel_outcome_reason(outcome);

@@ -37,13 +37,14 @@ void watcher_note_frames(struct ferry *ferry);
 /* moved_ranges.c: ranges that mremap(2) registers. */
 
 /*
- * Call this before [start, end) is unregistered. If mremap(2) has made its mapping longer, the
- * added part is registered too, and watcher_unregister_moved() will unregister it.
+ * Call this before a window [start, end) is unregistered, unless one begins at its end. If
+ * mremap(2) has made its mapping longer, the added part is registered too, and
+ * watcher_unregister_moved() will unregister it.
  */
 void watcher_note_grown(struct ferry *ferry, uintptr_t start, uintptr_t end);
 /*
- * Unregisters ranges that mremap(2) has carried elsewhere or made longer. No run is registered, and
- * none is registered during the call.
+ * Unregisters ranges that mremap(2) has carried elsewhere or made longer. No window is open, and
+ * none is opened during the call.
  */
 void watcher_unregister_moved(struct ferry *ferry);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Registered ranges that mremap(2) has carried elsewhere, or added where it made a mapping longer.
- * No job unregisters them, so they are kept here until no run is registered.
+ * No job unregisters them, so they are kept here until no window is open.
  */
 #ifndef FERRY_MOVED_RANGES_H
 #define FERRY_MOVED_RANGES_H

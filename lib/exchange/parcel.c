@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "base/vault.h"
 #include "copy/kernels.h"
 #include "lib/core/context.h"
 #include "lib/core/job.h"
@@ -307,13 +308,18 @@ static void parcel_go_live(struct lane *lane, struct parcel *parcel, uintptr_t a
 	parcel->taken_out_ns = now_ns();
 }
 
-/* Has the program unmapped or discarded some of the pages since the run was registered? */
+/*
+ * Has the program unmapped or discarded some of the pages since the window was registered? A pool
+ * may have been mapped there meanwhile. Pools are registered, too, but after the vault knows them.
+ */
 static bool parcel_has_changed(struct lane *lane, const struct parcel *parcel)
 {
 	const struct discards *discards = &lane->ferry->watcher->discards;
+	size_t len_bytes = (size_t)parcel->nr_pages * PAGE_BYTES;
 
 	return !parcel_is_watched(lane, parcel->at) ||
-	       discards_overlap(discards, parcel->at, (size_t)parcel->nr_pages * PAGE_BYTES);
+	       vault_overlaps((void *)parcel->at, len_bytes) ||
+	       discards_overlap(discards, parcel->at, len_bytes);
 }
 
 /* Nothing was taken out. A thread may have faulted on the pages meanwhile. */

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Claims, registrations and delays of a job. */
+/* Claims and delays of a job. */
 #include "base/clock.h"
 #include "lib/core/claims.h"
 #include "lib/job/begin.h"
-#include "lib/job/runs.h"
 #include "lib/nodes/mthp.h"
 
 /*
@@ -25,7 +24,6 @@ static void job_prepare_exchange(struct ferry_job *job)
 	if (job->ferry->nodes.nr_memory > 1)
 		job->stamp = nodes_migration_stamp(job->ferry->vmstat_fd);
 	context_refresh_mthp(job->ferry);
-	runs_register(job);
 }
 
 /*

@@ -9,7 +9,7 @@
 #include "lib/core/job.h"
 
 /*
- * Begins the job in its first lane: claims its pages and registers its runs. True: the job has
+ * Begins the job in its first lane: claims its pages. True: the job has
  * begun, or is stopped. False: the job waits for others, and the lane must leave it.
  */
 bool __must_check job_begin(struct ferry_job *job);

@@ -5,7 +5,12 @@
 
 #include "lib/core/job.h"
 
-/* Stores the next unit in *out. False: there is none, or the job is stopped. */
-bool dispatch_next_unit(struct ferry_job *job, struct lane *lane, struct unit *out);
+enum dispatch {
+	UNIT_GIVEN, /* *out is the next unit */
+	UNIT_NONE,  /* all have been handed out, or the job is stopped */
+	UNIT_LATER, /* all windows are in use */
+};
+
+enum dispatch dispatch_next_unit(struct ferry_job *job, struct lane *lane, struct unit *out);
 
 #endif

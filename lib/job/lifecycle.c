@@ -11,7 +11,7 @@
 #include "lib/exchange/exchange.h"
 #include "lib/job/begin.h"
 #include "lib/job/lifecycle.h"
-#include "lib/job/runs.h"
+#include "lib/job/windows.h"
 #include "lib/job/worker.h"
 
 /* Entries that are not set were not attempted. */
@@ -28,7 +28,7 @@ static void job_finish(struct ferry_job *job)
 	uint64_t one = 1;
 
 	if (job->claim.granted && job_exchanges(job))
-		runs_unregister(job);
+		windows_rest(job);
 	claim_release(job);
 	job->tally.nr_failed += job->nr_usable - job->nr_handed_out;
 	job->tally.pages_by_reason[FERRY_REASON_STOPPED] += job->nr_usable - job->nr_handed_out;

@@ -8,21 +8,36 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/wait.h"
 #include "lib/exchange/exchange.h"
 #include "lib/job/begin.h"
 #include "lib/job/dispatch.h"
+#include "lib/job/windows.h"
 #include "lib/job/worker.h"
 #include "lib/kernel/kernel_mover.h"
 
 static void lane_move_unit(struct lane *lane, const struct unit *unit)
 {
-	if (unit->segment->mover == FERRY_MOVER_EXCHANGE) {
+	if (unit->mover == FERRY_MOVER_EXCHANGE) {
 		chunk_move(lane, unit);
+		window_put(unit->window);
 		return;
 	}
 	lane_drain(lane);
 	fallback_add_unit(lane, unit);
 	fallback_move(lane);
+}
+
+/* Other lanes use all windows. This lane keeps none open while it waits for one. */
+static void lane_await_window(struct lane *lane, unsigned int tries)
+{
+	struct ferry_job *job = lane->job;
+
+	lane_drain(lane);
+	futex_lock(&job->lock);
+	windows_rest(job);
+	futex_unlock(&job->lock);
+	step_aside(tries);
 }
 
 /* The time at which the bandwidth cap of the job allows more; 0: now. */
@@ -37,12 +52,23 @@ static uint64_t job_throttled_until(struct ferry_job *job)
 	return now_ns() < due_ns ? due_ns : 0;
 }
 
+/* Pages of a job that waits are registered for nothing. */
+static void job_rest(struct ferry_job *job, uint64_t until_ns)
+{
+	futex_lock(&job->lock);
+	windows_rest(job);
+	futex_unlock(&job->lock);
+	job_delay(job, until_ns);
+}
+
 bool lane_work(struct crew_task *task, unsigned int worker)
 {
 	struct ferry_job *job = CONTAINER_OF(task, struct ferry_job, task);
 	struct ferry *ferry = job->ferry;
 	struct lane *lane = &ferry->lanes[MIN(worker, ferry->nr_lanes - 1)];
 	uint64_t cpu_ns = thread_cpu_ns(), delay_until_ns;
+	enum dispatch given = UNIT_GIVEN;
+	unsigned int tries = 0;
 	struct unit unit;
 
 	if (!job_begin(job))
@@ -55,9 +81,14 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 	for (;;) {
 		job_check_deadline(job);
 		delay_until_ns = job_throttled_until(job);
-		if (delay_until_ns || !dispatch_next_unit(job, lane, &unit))
+		if (!delay_until_ns)
+			given = dispatch_next_unit(job, lane, &unit);
+		if (delay_until_ns || given == UNIT_NONE)
 			break;
-		lane_move_unit(lane, &unit);
+		if (given == UNIT_LATER)
+			lane_await_window(lane, tries++);
+		else
+			lane_move_unit(lane, &unit);
 	}
 	lane_drain(lane);
 	lane_release_quarantine(lane);
@@ -66,6 +97,6 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 	atomic_store(&job->chunk_bytes, lane->chunk_bytes);
 	lane->job = NULL;
 	if (delay_until_ns)
-		job_delay(job, delay_until_ns);
+		job_rest(job, delay_until_ns);
 	return delay_until_ns != 0;
 }

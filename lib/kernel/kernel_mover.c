@@ -166,6 +166,6 @@ void fallback_add_unit(struct lane *lane, const struct unit *unit)
 
 		fallback_add(lane, position, job_page(lane->job, unit->segment, position),
 			     job_node(lane->job, unit->segment, position),
-			     (enum ferry_reason)unit->segment->reason);
+			     (enum ferry_reason)unit->reason);
 	}
 }

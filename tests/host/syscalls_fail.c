@@ -13,6 +13,7 @@
 #include "base/sys.h"
 #include "base/vault.h"
 #include "base/uapi.h"
+#include "lib/job/windows.h"
 #include "tests/testlib/moving.h"
 #include "tests/testlib/tap.h"
 
@@ -270,6 +271,19 @@ static bool content_is_right(void)
 	return !atomic_load(&nr_lost);
 }
 
+/* Memory that a job registers in two steps. */
+static char *memory_new_in_two_windows(bool huge)
+{
+	char *at = mmap(NULL, 2 * WINDOW_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *border = (char *)ALIGN_UP((uintptr_t)at + LEN, WINDOW_BYTES);
+	char *start = border - LEN / 2;
+
+	if (at == MAP_FAILED || mprotect(start, LEN, PROT_READ | PROT_WRITE))
+		abort();
+	madvise(start, LEN, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	return start;
+}
+
 /* ---- one case ---- */
 
 static int status[NR_PAGES];
@@ -358,7 +372,7 @@ static bool try_set(unsigned int set, const int *errors, unsigned int nr_errors,
 	pthread_t writer;
 	bool good = true;
 
-	mem = memory_new(LEN, huge);
+	mem = memory_new_in_two_windows(huge);
 	fill_pages();
 	atomic_store(&stop, false);
 	atomic_store(&nr_lost, 0);
@@ -434,7 +448,7 @@ static bool try_each_call(bool (*one)(int nth, int error), const char *name)
 	pthread_t writer;
 	bool good = true;
 
-	mem = memory_new(LEN, false);
+	mem = memory_new_in_two_windows(false);
 	fill_pages();
 	atomic_store(&stop, false);
 	atomic_store(&nr_lost, 0);
