@@ -34,15 +34,21 @@ struct gate {
 	struct gate_door doors[GATE_DOORS];
 };
 
-/* No two threads use the same door. False: the gate is shut. */
+static inline void gate_leave(struct gate *gate, unsigned int door)
+{
+	atomic_store_explicit(&gate->doors[door].inside, 0, memory_order_release);
+}
+
+/*
+ * No two threads use the same door. False: the gate is shut. The store comes before the load for
+ * all threads: otherwise neither this thread nor one that shuts the gate would see the other.
+ */
 static inline bool gate_try_enter(struct gate *gate, unsigned int door)
 {
-	atomic_uint *inside = &gate->doors[door].inside;
-
-	atomic_store(inside, 1);
+	atomic_store(&gate->doors[door].inside, 1);
 	if (!atomic_load(&gate->shut))
 		return true;
-	atomic_store(inside, 0);
+	gate_leave(gate, door);
 	return false;
 }
 
@@ -69,11 +75,6 @@ static inline bool gate_enter_within(struct gate *gate, unsigned int door, uint6
 static inline void gate_enter(struct gate *gate, unsigned int door)
 {
 	(void)gate_enter_within(gate, door, FUTEX_FOREVER);
-}
-
-static inline void gate_leave(struct gate *gate, unsigned int door)
-{
-	atomic_store_explicit(&gate->doors[door].inside, 0, memory_order_release);
 }
 
 /* A hint for a thread that is inside. */
