@@ -244,15 +244,10 @@ void vault_unreserve(void *addr, size_t len_bytes)
 		vault_unmap(addr, ALIGN_UP(len_bytes, PAGE_BYTES));
 }
 
-void vault_freeze(void)
+void vault_forget_parent(void)
 {
-	futex_lock(&vault_lock);
-}
-
-void vault_thaw(bool in_child)
-{
-	for (size_t i = 0; in_child && i < VAULT_MAX; i++)
+	for (size_t i = 0; i < VAULT_MAX; i++)
 		if (vault_entries[i].reserved)
 			atomic_store(&vault_entries[i].end, 0);
-	futex_unlock(&vault_lock);
+	atomic_store(&vault_lock.word, 0);
 }

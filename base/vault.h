@@ -41,10 +41,9 @@ bool vault_overlaps(const void *addr, size_t len_bytes);
 bool vault_overlaps_settled(const void *addr, size_t len_bytes);
 
 /*
- * Called around fork(2): between the two no thread changes the vault. Both parent and child call
- * vault_thaw; in the child it drops reservations, which do not exist there.
+ * In a forked child, whose only thread is this one: drops reservations, which do not exist there,
+ * and whatever another thread of the parent was doing.
  */
-void vault_freeze(void);
-void vault_thaw(bool in_child);
+void vault_forget_parent(void);
 
 #endif

@@ -91,6 +91,7 @@ enum ferry_reason {
 	FERRY_REASON_NO_FRAMES,   /* no free frames on the destination, or the pool is at its cap */
 	FERRY_REASON_CHANGED,     /* unmapped, remapped or discarded during the move */
 	FERRY_REASON_ENGINE,      /* the engine did not copy it: the CPU or the kernel mover did */
+	FERRY_REASON_FORK,        /* a fork was under way, and took long */
 	FERRY_REASON_REQUESTED,   /* the request demands the kernel mover */
 	FERRY_REASON_STOPPED,     /* not attempted: cancelled, deadline, or FERRY_MOVE_STOP */
 	FERRY_REASON_FAILED,      /* the kernel could not move it: see the page's status */

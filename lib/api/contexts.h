@@ -9,8 +9,8 @@ void contexts_add(struct ferry *ferry);
 void contexts_remove(struct ferry *ferry);
 
 /*
- * Waits until no context has pages in flight, and keeps it so until contexts_resume(). The list of
- * contexts stays locked in between.
+ * Waits until no context has pages in flight, and keeps it so until contexts_resume(). Any number
+ * of threads may do so at a time. Nothing is locked in between: jobs go on by the kernel mover.
  */
 void contexts_drain(void);
 void contexts_resume(void);

@@ -3,6 +3,15 @@
  * Fork handlers: fork(2) waits until no pages are in flight, because the child would see holes.
  * (A bare clone(2) runs no handlers. The watcher serves its child if the kernel grants EVENT_FORK.)
  *
+ * From the first handler to the last, no lock is held, and no call of the library waits for the end
+ * of the fork. Handlers of the program run in between, and may wait for a lock of the program whose
+ * holder is in the library.
+ *
+ * So the child may get the library's lists and locks amid a change by another thread. It walks only
+ * the lists of contexts and of vault memory, which each change leaves whole by a single store, and
+ * it resets the locks. Of each other thread the child has all stores up to some moment and none of
+ * the later ones.
+ *
  * In the child a context is only a copy of the parent's: its threads do not exist, and its
  * userfaultfd acts on the parent. The child of a bare clone(2) finds that out by a page that the
  * kernel clears in every child.
@@ -22,21 +31,9 @@ static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static int fork_once_error;
 static atomic_uint *fork_here; /* 1; 0 in a child that has not forgotten its parent yet */
 
-static void fork_before(void)
-{
-	contexts_drain();
-	vault_freeze();
-}
-
-static void fork_after_in_parent(void)
-{
-	vault_thaw(false);
-	contexts_resume();
-}
-
 static void fork_forget_parent(void)
 {
-	vault_thaw(true);
+	vault_forget_parent();
 	contexts_forget();
 	pagemap_forget();
 	mappings_forget();
@@ -44,26 +41,19 @@ static void fork_forget_parent(void)
 	atomic_store(fork_here, 1);
 }
 
-static void fork_after_in_child(void)
-{
-	contexts_resume();
-	fork_forget_parent();
-}
-
 static int fork_mark_here(void)
 {
-	long page = sys(SYS_mmap, NULL, PAGE_BYTES, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	long err = page;
+	void *page;
+	int err = vault_alloc(PAGE_BYTES, &page);
 
-	if (!sys_is_error(page))
-		err = sys(SYS_madvise, page, PAGE_BYTES, MADV_WIPEONFORK);
+	if (err)
+		return -err;
+	err = (int)sys(SYS_madvise, page, PAGE_BYTES, MADV_WIPEONFORK);
 	if (err) {
-		if (!sys_is_error(page))
-			sys(SYS_munmap, page, PAGE_BYTES);
-		return (int)-err;
+		vault_free(page, PAGE_BYTES);
+		return -err;
 	}
-	fork_here = (atomic_uint *)page;
+	fork_here = page;
 	atomic_store(fork_here, 1);
 	return 0;
 }
@@ -73,7 +63,7 @@ static void fork_install(void)
 	fork_once_error = fork_mark_here();
 	if (!fork_once_error)
 		fork_once_error =
-			pthread_atfork(fork_before, fork_after_in_parent, fork_after_in_child);
+			pthread_atfork(contexts_drain, contexts_resume, fork_forget_parent);
 }
 
 int fork_watch(void)

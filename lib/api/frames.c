@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The frames that a context keeps: fills its pools in advance, trims them, or stops reusing frames.
  */
+#include "lib/api/call.h"
 #include "lib/api/fork.h"
 #include "lib/api/frames.h"
 #include "lib/api/preload.h"
 
 void ferry_trim(struct ferry *ferry)
 {
-	if (ferry && !fork_is_copy(ferry))
-		pools_trim(&ferry->pools, ferry->prefill_bytes);
+	uint64_t signals;
+
+	if (!ferry || fork_is_copy(ferry))
+		return;
+	signals = call_block_signals();
+	pools_trim(&ferry->pools, ferry->prefill_bytes);
+	call_unblock_signals(signals);
 }
 
 struct prefill {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "lib/api/call.h"
 #include "lib/api/fork.h"
 #include "lib/job/lifecycle.h"
 
@@ -28,10 +29,14 @@ int ferry_job_wait(struct ferry_job *job, uint64_t timeout_ns)
 
 void ferry_job_cancel(struct ferry_job *job)
 {
+	uint64_t signals;
+
 	if (atomic_load(&job->ended) || fork_is_copy(job->ferry))
 		return;
+	signals = call_block_signals();
 	job_stop(job, -ECANCELED);
 	crew_delay(job->ferry->crew, &job->task, 0);
+	call_unblock_signals(signals);
 }
 
 void ferry_job_progress(struct ferry_job *job, struct ferry_progress *out)
@@ -76,13 +81,15 @@ int ferry_job_result(struct ferry_job *job, struct ferry_result *out)
 
 void ferry_job_close(struct ferry_job *job)
 {
+	uint64_t signals;
+
 	if (!job)
 		return;
-	if (fork_is_copy(job->ferry)) {
-		job_free(job);
-		return;
+	if (!fork_is_copy(job->ferry)) {
+		ferry_job_cancel(job);
+		job_wait_end(job);
 	}
-	ferry_job_cancel(job);
-	job_wait_end(job);
+	signals = call_block_signals();
 	job_free(job);
+	call_unblock_signals(signals);
 }

@@ -50,12 +50,16 @@ static long call_kernel_undisturbed(const struct call *call)
 	uint64_t generation = claim_generation();
 	bool quiet = !claim_any();
 	long ret = call_kernel(call);
+	uint64_t signals;
 
 	if ((quiet && generation == claim_generation()) || !process_is_own(call->pid))
 		return ret;
+	/* A signal handler must not fork, or leave by longjmp(3), while take-outs are held up. */
+	signals = call_block_signals();
 	contexts_drain();
 	ret = call_kernel(call);
 	contexts_resume();
+	call_unblock_signals(signals);
 	return ret;
 }
 

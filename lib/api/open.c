@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "base/vault.h"
 #include "copy/kernels.h"
+#include "lib/api/call.h"
 #include "lib/api/contexts.h"
 #include "lib/api/fork.h"
 #include "lib/api/frames.h"
@@ -211,29 +212,40 @@ static int context_new(struct ferry **out, const struct ferry_options *options)
 	return context_open_parts(ferry, options);
 }
 
-int ferry_open(struct ferry **out, const struct ferry_options *user_options)
+static int context_open(struct ferry **out, const struct ferry_options *options)
 {
-	struct ferry_options options = {.size = sizeof(options)};
 	struct ferry *ferry = NULL;
-	int err;
+	int err = context_new(&ferry, options);
 
-	*out = NULL;
-	open_error[0] = '\0';
-	err = context_copy_options(&options, user_options);
-	if (!err)
-		err = context_new(&ferry, &options);
 	if (err) {
-		if (!open_error[0])
-			snprintf(open_error, sizeof(open_error), "%s", strerror(-err));
 		ferry_close(ferry);
 		return err;
 	}
-	context_set_up(ferry, &options);
+	context_set_up(ferry, options);
 	contexts_add(ferry);
 	if (ferry->prefill_bytes && ferry->machine.exchange)
 		frames_prefill(ferry);
 	*out = ferry;
 	return 0;
+}
+
+int ferry_open(struct ferry **out, const struct ferry_options *user_options)
+{
+	struct ferry_options options = {.size = sizeof(options)};
+	int err;
+
+	*out = NULL;
+	open_error[0] = '\0';
+	err = context_copy_options(&options, user_options);
+	if (!err) {
+		uint64_t signals = call_block_signals();
+
+		err = context_open(out, &options);
+		call_unblock_signals(signals);
+	}
+	if (err && !open_error[0])
+		snprintf(open_error, sizeof(open_error), "%s", strerror(-err));
+	return err;
 }
 
 /* ---- closing ---- */
@@ -259,14 +271,8 @@ static void context_close_copy(struct ferry *ferry)
 	vault_free(ferry, sizeof(*ferry));
 }
 
-void ferry_close(struct ferry *ferry)
+static void context_close(struct ferry *ferry)
 {
-	if (!ferry)
-		return;
-	if (fork_is_copy(ferry)) {
-		context_close_copy(ferry);
-		return;
-	}
 	contexts_remove(ferry);
 	/* The engine goes before the pools: a device may still write to their frames. */
 	context_close_channels(ferry);
@@ -279,4 +285,18 @@ void ferry_close(struct ferry *ferry)
 	sys(SYS_close, ferry->vmstat_fd);
 	vault_free(ferry->lanes, ferry->lanes_bytes);
 	vault_free(ferry, sizeof(*ferry));
+}
+
+void ferry_close(struct ferry *ferry)
+{
+	uint64_t signals;
+
+	if (!ferry)
+		return;
+	signals = call_block_signals();
+	if (fork_is_copy(ferry))
+		context_close_copy(ferry);
+	else
+		context_close(ferry);
+	call_unblock_signals(signals);
 }

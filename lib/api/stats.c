@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/api/call.h"
 #include "lib/api/fork.h"
 #include "lib/core/context.h"
 
@@ -12,9 +13,11 @@ int ferry_get_stats(struct ferry *ferry, struct ferry_stats *out)
 	const struct tally *totals = &ferry->totals;
 	/* In a child the lock may be held for ever, by a thread that only the parent has. */
 	bool in_child = fork_is_copy(ferry);
+	uint64_t signals;
 
 	if (!out->size)
 		return -EINVAL;
+	signals = call_block_signals();
 	if (!in_child)
 		futex_lock(&ferry->stats_lock);
 	stats.nr_calls = atomic_load(&ferry->nr_calls);
@@ -32,6 +35,7 @@ int ferry_get_stats(struct ferry *ferry, struct ferry_stats *out)
 		futex_unlock(&ferry->stats_lock);
 		pools_count(&ferry->pools, &stats.pool_bytes, &stats.nr_frames_freed);
 	}
+	call_unblock_signals(signals);
 	memcpy(out, &stats, MIN(out->size, sizeof(stats)));
 	return 0;
 }

@@ -195,11 +195,30 @@ static int job_build(struct ferry_job *job, const struct ferry_request *request)
 	return job->event_fd < 0 ? job->event_fd : 0;
 }
 
+/* Signals wait, because a handler may fork or call the library while this thread holds a lock. */
+static int submit_without_signals(struct ferry *ferry, const struct ferry_request *request,
+				  struct ferry_job **out)
+{
+	uint64_t signals = call_block_signals();
+	struct ferry_job *job = NULL;
+	int err = job_new(ferry, &job);
+
+	if (!err)
+		err = job_build(job, request);
+	if (err) {
+		job_free(job);
+	} else {
+		job_start(job);
+		*out = job;
+	}
+	call_unblock_signals(signals);
+	return err;
+}
+
 int ferry_submit(struct ferry *ferry, const struct ferry_request *user_request,
 		 struct ferry_job **out)
 {
 	struct ferry_request request;
-	struct ferry_job *job = NULL;
 	int err;
 
 	*out = NULL;
@@ -214,15 +233,7 @@ int ferry_submit(struct ferry *ferry, const struct ferry_request *user_request,
 	 */
 	if (!ferry || fork_is_copy(ferry) || !call_enter())
 		return -EINVAL;
-	err = job_new(ferry, &job);
-	if (!err)
-		err = job_build(job, &request);
-	if (err) {
-		job_free(job);
-	} else {
-		job_start(job);
-		*out = job;
-	}
+	err = submit_without_signals(ferry, &request, out);
 	call_leave();
 	return err;
 }

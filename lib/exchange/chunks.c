@@ -195,8 +195,12 @@ static void lane_grow_pools(struct lane *lane, struct pool *source, struct pool 
 static enum parcel_outcome lane_start_parcel(struct lane *lane, struct parcel *parcel, uintptr_t at,
 					     unsigned int nr_pages)
 {
-	enum parcel_outcome outcome = parcel_start(lane, parcel, at, nr_pages);
+	enum parcel_outcome outcome;
 
+	/* A fork waits until the lane has nothing in flight. */
+	if (lane->nr_in_flight && gate_is_shut(&lane->ferry->in_flight_gate))
+		lane_collect_all(lane);
+	outcome = parcel_start(lane, parcel, at, nr_pages);
 	if (outcome != PARCEL_LATER)
 		return outcome;
 	lane_collect_all(lane);
@@ -216,6 +220,8 @@ static enum ferry_reason parcel_outcome_reason(enum parcel_outcome outcome)
 		return FERRY_REASON_NO_FRAMES;
 	case PARCEL_CHANGED:
 		return FERRY_REASON_CHANGED;
+	case PARCEL_FORKING:
+		return FERRY_REASON_FORK;
 	case PARCEL_REFUSED:
 		break;
 	}

@@ -277,22 +277,39 @@ static int parcel_take_spans(struct lane *lane, struct parcel *parcel, unsigned 
 	err = pool_take_slot(parcel->source, nr_pages, may_grow, &parcel->slot);
 	if (!err)
 		return 0;
-	memset(&parcel->arrived, 0, sizeof(parcel->arrived));
-	parcel->recheck = false;
+	parcel_clear_maps(parcel);
 	parcel_return_frames(lane, parcel);
 	return err;
 }
 
-static void lane_enter_flight(struct lane *lane)
+/*
+ * How long a lane waits for a fork before it leaves its pages to the kernel mover. Most forks end
+ * sooner. One may never come, or may wait for a thread that waits for this job. Increasing this
+ * exchanges more pages beside forks; decreasing it holds up such threads for less time.
+ */
+#define FORK_PATIENCE_NS (10 * NS_PER_MS)
+
+/* False: a fork takes long. */
+static bool lane_enter_flight(struct lane *lane)
 {
 	inflight_limit_enter(&lane->ferry->inflight_limit);
-	gate_enter(&lane->ferry->in_flight_gate, lane->door);
+	if (gate_enter_within(&lane->ferry->in_flight_gate, lane->door, FORK_PATIENCE_NS))
+		return true;
+	inflight_limit_leave(&lane->ferry->inflight_limit);
+	return false;
 }
 
 static void lane_leave_flight(struct lane *lane)
 {
 	gate_leave(&lane->ferry->in_flight_gate, lane->door);
 	inflight_limit_leave(&lane->ferry->inflight_limit);
+}
+
+static void parcel_return_untouched(struct lane *lane, struct parcel *parcel)
+{
+	parcel_clear_maps(parcel);
+	parcel_return_slot(lane, parcel);
+	parcel_return_frames(lane, parcel);
 }
 
 /* From here on the watcher sees the parcel. Called inside `move_gate`. */
@@ -340,8 +357,10 @@ enum parcel_outcome parcel_start(struct lane *lane, struct parcel *parcel, uintp
 
 	if (err)
 		return err == -EAGAIN ? PARCEL_LATER : PARCEL_NO_FRAMES;
-	if (!lane->nr_in_flight)
-		lane_enter_flight(lane);
+	if (!lane->nr_in_flight && !lane_enter_flight(lane)) {
+		parcel_return_untouched(lane, parcel);
+		return PARCEL_FORKING;
+	}
 	move_gate_enter(lane);
 	parcel_go_live(lane, parcel, at, nr_pages);
 	changed = parcel_has_changed(lane, parcel);

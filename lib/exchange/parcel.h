@@ -19,6 +19,7 @@ enum parcel_outcome {
 	PARCEL_NO_FRAMES, /* a pool has no frames or no slot */
 	PARCEL_LATER,     /* a pool has to grow: first put in what this lane has in flight */
 	PARCEL_CHANGED,   /* the program has unmapped or discarded some of the pages */
+	PARCEL_FORKING,   /* the program forks, and no page may be in flight meanwhile */
 };
 
 /*
