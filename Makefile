@@ -86,6 +86,9 @@ LIBA := $(BUILD)/internal/libferry.a
 HOOKA := $(BUILD)/internal/libferry-hooks.a
 PRELOAD := $(BUILD)/libpageferry-preload.so
 MIGBENCH := $(BUILD)/migbench
+# A tool for tests, of instructions that only this architecture has.
+SHIM := $(if $(filter x86_64-%,$(shell $(CC) -dumpmachine)),$(BUILD)/dsa-portal-shim.so)
+SHIM_OBJS := $(call OBJ,$(call SRCS,tools/dsa-portal-shim),obj)
 
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SRCS))
 HOST_BINS := $(patsubst tests/host/%.c,$(BUILD)/tests/host/%.t,$(HOST_SRCS))
@@ -100,7 +103,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 	help format format-check FORCE
 .SECONDARY:
 
-all: lib $(if $(CLI_SRCS),$(MIGBENCH)) $(if $(PRELOAD_SRCS),$(PRELOAD))
+all: lib $(if $(CLI_SRCS),$(MIGBENCH)) $(if $(PRELOAD_SRCS),$(PRELOAD)) $(SHIM)
 lib: $(LIBSO) $(if $(SAN),,$(STATICLIB)) $(BUILD)/libpageferry.pc
 unit-tests: $(UNIT_BINS)
 host-tests: $(HOST_BINS)
@@ -167,6 +170,10 @@ $(PRELOAD): $(PRELOAD_OBJS) $(LIBA) preload/preload.map
 $(MIGBENCH): $(CLI_OBJS) $(LIBA)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -rdynamic -Wl,-z,now -o $@ $(CLI_OBJS) $(LIBA) $(LIB_LIBS) $(CLI_LIBS)
+
+$(BUILD)/dsa-portal-shim.so: $(SHIM_OBJS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-z,now -o $@ $(SHIM_OBJS) -lpthread -ldl
 
 # Made anew each time: PREFIX may be another one for `make install`.
 $(BUILD)/libpageferry.pc: lib/libpageferry.pc.in FORCE

@@ -77,6 +77,7 @@ static const struct engine_key keys[] = {
 	{"wq_size", 1, 4096, set_wq_size, AT(wq_size)},
 	{"max_batch", 1, 1024, engine_set_u32, AT(max_batch)},
 	{"max_transfer", PAGE_BYTES, 1U << 31, engine_set_u32, AT(max_transfer_bytes)},
+	{"safe", 0, 1, engine_set_flag, AT(submission_safe)},
 	{"check", 0, 1, engine_set_flag, AT(check_memory)},
 	{"watch", 0, 1, engine_set_flag, AT(watch)},
 	{"stepped", 0, 1, engine_set_flag, AT(stepped)},

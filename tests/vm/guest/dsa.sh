@@ -67,6 +67,34 @@ stop_daemon
 [ "$(count breaches)" -ge 3 ] && [ "$(grep -cE '^breach.(D3|D7|D9) .*: 1$' $stats)" -eq 3 ]
 verdict $? "and so are we"
 
+if [ -e "$shim" ]; then
+	start_daemon safe
+	as_nobody "$portal $node shared"
+	[ $? -eq 1 ] && grep -q 'no portal: No such device' $out
+	verdict $? "a client that knows only the portal cannot map it"
+	as_nobody "LD_PRELOAD=$shim $portal $node shared"
+	verdict $? "with the portal shim it submits by ENQCMD, singles and batches"
+	stop_daemon
+	[ "$(count batches)" -eq 2 ]
+	verdict $? "which arrived as batches"
+	no_breach
+	start_daemon safe
+	as_nobody "LD_PRELOAD=$shim $portal $node shared wrong"
+	verdict $? "and learns what went wrong in a batch"
+	stop_daemon
+	[ "$(grep -cE '^breach.(D9|B1|B2|B3) .*: 1$' $stats)" -eq 4 ] && [ "$(count breaches)" -eq 4 ]
+	verdict $? "of which four were rules broken"
+	sh "$here/dsa_tree.sh" dedicated
+	start_daemon safe,mode=dedicated
+	as_nobody "LD_PRELOAD=$shim $portal $node dedicated"
+	verdict $? "and by MOVDIR64B to a dedicated queue"
+	stop_daemon
+	no_breach
+	sh "$here/dsa_tree.sh" shared
+else
+	skip "a client that knows only the portal" "the portal shim is for x86-64"
+fi
+
 start_daemon
 as_nobody "$copy --engine $engine"
 verdict $? "migbench copy, every byte checked"

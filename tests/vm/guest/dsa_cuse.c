@@ -69,8 +69,6 @@ static void job_finish(struct job *job)
 	if (alive && source_changed(m, &job->client))
 		nr_changed_sources++;
 	ok = mirror_write_back(m, &job->client);
-	if (ok && m->record && dsa_cr_status(m->record))
-		ok = mirror_write_record(m, &job->client);
 	nr_lost_records += alive && !ok;
 	mirror_close(m);
 	free(job);
@@ -128,7 +126,7 @@ static int client_submit(uint64_t file, const struct dsa_hw_desc *desc)
 		return -ENOMEM;
 	job->file = file;
 	job->client = clients[file];
-	if (!mirror_open(&job->mirror, &job->client, desc, config.max_transfer_bytes)) {
+	if (!mirror_open(&job->mirror, &job->client, desc, &config)) {
 		free(job);
 		return -ENOMEM;
 	}
@@ -138,6 +136,9 @@ static int client_submit(uint64_t file, const struct dsa_hw_desc *desc)
 		free(job);
 		return (int)taken;
 	}
+	/* Not cleared by the client: the model has seen that. */
+	if (job->mirror.record)
+		job->mirror.record->status = 0;
 	jobs[nr_jobs++] = job;
 	return 0;
 }

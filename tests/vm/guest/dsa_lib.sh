@@ -1,12 +1,14 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Sourced by the tests of the DSA engine on a device node, whose argument is the build directory.
-# shellcheck disable=SC2034  # show, migbench and client are used by the scripts that source this
+# shellcheck disable=SC2034  # several variables are used by the scripts that source this
 
 here=${0%/*}
 build=$1
 migbench=$build/migbench
 client=$build/vm/dsa_client
+portal=$build/vm/dsa_portal
+shim=$build/dsa-portal-shim.so
 node=/dev/dsa/wq0.0
 wq=/sys/bus/dsa/devices/dsa0/wq0.0
 out=/tmp/dsa_out
