@@ -198,10 +198,11 @@ $(BUILD)/vm/%: tests/vm/guest/%.c $(LIBA)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBA) $(LIB_LIBS) -lnuma
 
-$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIBA)
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(HOOKA)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBA) $(LIB_LIBS)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -DFERRY_SYS_HOOKS -o $@ $< $(HOOKA) \
+		$(LIB_LIBS)
 
 $(BUILD)/bench/%: bench/%.c $(LIBA)
 	$(call say,CC,$@)

@@ -179,7 +179,8 @@ static int job_build(struct ferry_job *job, const struct ferry_request *request)
 	job->requested_chunk_bytes = request->chunk_bytes;
 	job->max_bytes_per_s = request->max_bytes_per_s;
 	if (request->deadline_ns)
-		job->deadline_ns = job->submit_ns + request->deadline_ns;
+		job->deadline_ns =
+			job->submit_ns + MIN(request->deadline_ns, UINT64_MAX - job->submit_ns);
 	err = request->nr_pages ? request_copy_list(job, request)
 				: request_copy_ranges(job, request);
 	if (!err)

@@ -21,6 +21,7 @@
 #include "lib/exchange/put_in.h"
 #include "lib/nodes/mappings.h"
 #include "lib/nodes/pagemap.h"
+#include "lib/nodes/vm_flags.h"
 #include "lib/uffd/uffd.h"
 
 /*
@@ -82,11 +83,18 @@ static enum page_end page_put_by_copy(struct lane *lane, uintptr_t at, uintptr_t
 	}
 }
 
-/* Gives a carried page's mapping the properties of its neighbours. */
-static void page_adopt(uintptr_t at, int prot)
+/*
+ * Gives a carried page's mapping the properties of the one that it replaces. A mapping of a pool is
+ * DONTFORK and DONTDUMP.
+ */
+static void page_adopt(uintptr_t at, int prot, const struct vm_flags *flags)
 {
-	sys(SYS_madvise, at, PAGE_BYTES, MADV_DOFORK);
-	sys(SYS_madvise, at, PAGE_BYTES, MADV_DODUMP);
+	if (flags->wipe_on_fork)
+		sys(SYS_madvise, at, PAGE_BYTES, MADV_WIPEONFORK);
+	if (!flags->dont_fork)
+		sys(SYS_madvise, at, PAGE_BYTES, MADV_DOFORK);
+	if (!flags->dont_dump)
+		sys(SYS_madvise, at, PAGE_BYTES, MADV_DODUMP);
 	sys(SYS_mbind, at, PAGE_BYTES, 0, NULL, 0, 0);
 	if (prot != (PROT_READ | PROT_WRITE))
 		sys(SYS_mprotect, at, PAGE_BYTES, prot);
@@ -114,15 +122,17 @@ static enum page_end page_put_by_mremap(struct lane *lane, struct parcel *parcel
 	uintptr_t from = parcel->slot.addr + (uintptr_t)page * PAGE_BYTES;
 	uintptr_t at = page_home(parcel, page);
 	int prot = mapping_protection(at);
+	struct vm_flags flags;
 	bool carried;
 
 	if (prot < 0)
 		return prot == -ENOENT ? PAGE_GONE : PAGE_WAITS;
+	flags = vm_flags_at(at);
 	move_gate_leave(lane);
 	carried = sys(SYS_mremap, from, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED,
 		      at) == (long)at;
 	if (carried) {
-		page_adopt(at, prot);
+		page_adopt(at, prot, &flags);
 		slot_close_gap(parcel, from);
 	}
 	move_gate_enter(lane);

@@ -9,7 +9,7 @@
 
 #include "base/base.h"
 #include "base/sys.h"
-#include "tests/testlib/random.h"
+#include "tests/fuzz/rounds.h"
 
 #define ARENA_PAGES  4096
 #define ARENA_BYTES  (ARENA_PAGES * PAGE_BYTES)
@@ -33,25 +33,6 @@ struct arena {
 	char *base;
 	uint8_t kind[ARENA_PAGES];
 };
-
-struct rng {
-	uint64_t state;
-};
-
-static inline uint64_t rng_next(struct rng *rng)
-{
-	return next_random(&rng->state);
-}
-
-static inline unsigned int below(struct rng *rng, unsigned int n)
-{
-	return (unsigned int)((rng_next(rng) >> 32) * n >> 32);
-}
-
-static inline bool one_in(struct rng *rng, unsigned int n)
-{
-	return below(rng, n) == 0;
-}
 
 static inline const char *arena_kind_name(const struct arena *arena, unsigned int page)
 {

@@ -14,10 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 
-#include "base/clock.h"
 #include "tests/contract/scene.h"
 #include "tests/fuzz/arena.h"
 
@@ -387,73 +384,22 @@ static int round_run(uint64_t seed, unsigned int nr_steps)
 	return 0;
 }
 
-/* Runs a round in a process of its own. True if it found no difference. */
-static bool round_fork(uint64_t seed, unsigned int nr_steps)
-{
-	int status;
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		alarm(SIDE_S);
-		status = round_run(seed, nr_steps);
-		fflush(stdout);
-		_exit(status);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		return false;
-	if (WIFSIGNALED(status))
-		printf("killed by signal %d (%s)\n", WTERMSIG(status),
-		       WTERMSIG(status) == SIGALRM ? "it hung" : strsignal(WTERMSIG(status)));
-	if (status)
-		printf("to run it again: move_pages_fuzz --seed %" PRIu64 "\n", seed);
-	return status == 0;
-}
-
-static int usage(void)
-{
-	fputs("usage: move_pages_fuzz [--time SECONDS] [--seed SEED [--steps N]]\n", stderr);
-	return 2;
-}
-
 int main(int argc, char **argv)
 {
-	uint64_t end_ns = now_ns() + 10 * NS_PER_SEC, seed = now_ns(), nr_rounds = 0;
-	unsigned int nr_steps = STEPS;
-	bool one = false;
+	const struct fuzzer fuzzer = {
+		.name = "move_pages_fuzz",
+		.steps = "requests",
+		.nr_steps = STEPS,
+		.hang_s = SIDE_S,
+		.round = round_run,
+	};
 
-	for (int i = 1; i < argc; i += 2) {
-		unsigned long long value = i + 1 < argc ? strtoull(argv[i + 1], NULL, 10) : 0;
-
-		if (i + 1 >= argc)
-			return usage();
-		if (!strcmp(argv[i], "--time")) {
-			end_ns = now_ns() + value * NS_PER_SEC;
-		} else if (!strcmp(argv[i], "--seed")) {
-			seed = value;
-			one = true;
-		} else if (!strcmp(argv[i], "--steps")) {
-			nr_steps = (unsigned int)value;
-		} else {
-			return usage();
-		}
-	}
 	for (int node = 0; node < MAX_NODES && nr_usable_nodes < 8; node++) {
 		if (node_has_memory(node))
 			usable_nodes[nr_usable_nodes++] = node;
 	}
 	if (!nr_usable_nodes)
 		nr_usable_nodes = 1;
-	printf("seed %" PRIu64 ", %d node%s\n", seed, nr_usable_nodes,
-	       nr_usable_nodes > 1 ? "s" : "");
-	do {
-		if (!round_fork(seed, nr_steps))
-			return 1;
-		seed++;
-		nr_rounds++;
-	} while (!one && now_ns() < end_ns);
-	printf("%" PRIu64 " rounds of %u requests: no difference\n", nr_rounds, nr_steps);
-	return 0;
+	printf("%d node%s\n", nr_usable_nodes, nr_usable_nodes > 1 ? "s" : "");
+	return fuzzer_run(&fuzzer, argc, argv);
 }
