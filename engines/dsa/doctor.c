@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "engines/device/instructions.h"
 #include "engines/device/sysfs.h"
 #include "engines/dsa/doctor.h"
@@ -17,6 +18,9 @@ struct doctor {
 	struct dsa_queue *queues;
 	int nr_queues;
 };
+
+/* Nobody waits for the doctor but a person, whom a refusal would mislead. */
+#define DOCTOR_TIMEOUT_NS (3 * NS_PER_SEC)
 
 #define SETCAP "setcap cap_sys_rawio+ep PROGRAM, or run it as root"
 
@@ -144,7 +148,7 @@ static int check_portal(const struct doctor *d)
 
 	for (int i = 0; i < d->nr_queues && portal && err; i++)
 		if (dsa_queue_check(&d->queues[i], &trouble) == DSA_LINKS_HOLD)
-			err = dsa_portal_open(portal, &d->queues[i], NULL, 0);
+			err = dsa_portal_open(portal, &d->queues[i], NULL, 0, DOCTOR_TIMEOUT_NS);
 	if (portal && err) {
 		err = report_refusal(d, portal, err);
 	} else if (portal) {

@@ -129,7 +129,7 @@ int dsa_model_start(const struct dsa_model_config *config, struct dsa_model **ou
 		struct dsa_queue queue;
 
 		queue_describe(config, i, &queue);
-		if (!dsa_portal_open(portal, &queue, *out, i))
+		if (!dsa_portal_open(portal, &queue, *out, i, 0))
 			(*nr_portals)++;
 		else
 			snprintf(why, why_bytes, "dsa: model: %s", portal->refusals);

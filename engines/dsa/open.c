@@ -52,7 +52,7 @@ static bool search_try_queue(struct search *s, int i)
 			 trouble.remedy);
 		return false;
 	}
-	err = dsa_portal_open(portal, &s->queues[i], NULL, 0);
+	err = dsa_portal_open(portal, &s->queues[i], NULL, 0, engine->options.timeout_ns);
 	if (err) {
 		dsa_portal_remedy(portal, err, remedy, sizeof(remedy));
 		snprintf(s->reason, sizeof(s->reason), "%s: %s" ENGINE_REMEDY "%s",

@@ -13,9 +13,9 @@
  * broken device; decreasing it refuses a working one when this thread loses its CPU.
  */
 #define PROBE_TIMEOUT_NS (500 * NS_PER_MS)
-/* Other processes may keep a shared queue full. */
-#define PROBE_ACCEPT_NS (4 * PROBE_TIMEOUT_NS)
-#define PROBE_TRIES     3
+/* Times the timeout: other processes may keep a shared queue full. */
+#define PROBE_ACCEPT 4
+#define PROBE_TRIES  3
 
 static void portal_add_refusal(struct dsa_portal *portal, const char *mode, const char *why)
 {
@@ -84,9 +84,10 @@ struct probe_page {
 	struct dsa_completion_record crs[3] __attribute__((aligned(DSA_CR_BYTES)));
 };
 
-static uint8_t portal_wait_record(struct dsa_portal *portal, const struct dsa_completion_record *cr)
+static uint8_t portal_wait_record(struct dsa_portal *portal, const struct dsa_completion_record *cr,
+				  uint64_t timeout_ns)
 {
-	uint64_t deadline_ns = now_ns() + PROBE_TIMEOUT_NS;
+	uint64_t deadline_ns = now_ns() + timeout_ns;
 
 	while (!dsa_cr_status(cr) && now_ns() < deadline_ns) {
 		if (portal->ops->idle)
@@ -98,10 +99,10 @@ static uint8_t portal_wait_record(struct dsa_portal *portal, const struct dsa_co
 }
 
 /* Submits page->desc, whose record is crs[0]. 0, or -errno and the reason. */
-static int portal_try(struct dsa_portal *portal, struct probe_page *page, char *why,
-		      size_t why_bytes)
+static int portal_try(struct dsa_portal *portal, struct probe_page *page, uint64_t timeout_ns,
+		      char *why, size_t why_bytes)
 {
-	uint64_t deadline_ns = now_ns() + PROBE_ACCEPT_NS;
+	uint64_t deadline_ns = now_ns() + PROBE_ACCEPT * timeout_ns;
 	uint8_t status;
 	int taken;
 
@@ -116,7 +117,7 @@ static int portal_try(struct dsa_portal *portal, struct probe_page *page, char *
 			       : "the queue accepts nothing: full, disabled or halted");
 		return taken ? taken : -EAGAIN;
 	}
-	status = portal_wait_record(portal, &page->crs[0]);
+	status = portal_wait_record(portal, &page->crs[0], timeout_ns);
 	if (status == DSA_COMP_SUCCESS)
 		return 0;
 	snprintf(why, why_bytes, "%s (status 0x%02x)%s", dsa_status_name(status), status,
@@ -124,12 +125,13 @@ static int portal_try(struct dsa_portal *portal, struct probe_page *page, char *
 	return status ? -EIO : -ETIMEDOUT;
 }
 
-static int portal_probe_noop(struct dsa_portal *portal, char *why, size_t why_bytes)
+static int portal_probe_noop(struct dsa_portal *portal, uint64_t timeout_ns, char *why,
+			     size_t why_bytes)
 {
 	struct probe_page *page = portal->probe_page;
 
 	dsa_desc_noop(&page->desc, 0, &page->crs[0]);
-	return portal_try(portal, page, why, why_bytes);
+	return portal_try(portal, page, MAX(timeout_ns, PROBE_TIMEOUT_NS), why, why_bytes);
 }
 
 /* The limits in sysfs do not tell whether a process may submit batches: try it. */
@@ -149,7 +151,7 @@ static void portal_probe_batch(struct dsa_portal *portal)
 		dsa_desc_noop(&page->list[0], 0, &page->crs[1]);
 		dsa_desc_noop(&page->list[1], 0, &page->crs[2]);
 		dsa_desc_batch(&page->desc, 0, &page->crs[0], page->list, 2);
-		err = portal_try(portal, page, why, sizeof(why));
+		err = portal_try(portal, page, PROBE_TIMEOUT_NS, why, sizeof(why));
 		if (!err) {
 			portal->max_batch = portal->queue.max_batch;
 			return;
@@ -161,7 +163,8 @@ static void portal_probe_batch(struct dsa_portal *portal)
 	portal_add_refusal(portal, "batch", why);
 }
 
-static int portal_open_mode(struct dsa_portal *portal, const struct dsa_portal_ops *ops)
+static int portal_open_mode(struct dsa_portal *portal, const struct dsa_portal_ops *ops,
+			    uint64_t timeout_ns)
 {
 	char why[192] = "";
 	int err;
@@ -169,7 +172,7 @@ static int portal_open_mode(struct dsa_portal *portal, const struct dsa_portal_o
 	portal->ops = ops;
 	err = ops->open(portal, why, sizeof(why));
 	if (!err) {
-		err = portal_probe_noop(portal, why, sizeof(why));
+		err = portal_probe_noop(portal, timeout_ns, why, sizeof(why));
 		if (err)
 			ops->close(portal);
 	}
@@ -181,7 +184,7 @@ static int portal_open_mode(struct dsa_portal *portal, const struct dsa_portal_o
 }
 
 int dsa_portal_open(struct dsa_portal *portal, const struct dsa_queue *queue,
-		    struct dsa_model *model, uint32_t model_device)
+		    struct dsa_model *model, uint32_t model_device, uint64_t timeout_ns)
 {
 	const struct dsa_portal_ops *const *mode = model ? dsa_model_modes : dsa_hardware_modes;
 	int err;
@@ -193,7 +196,7 @@ int dsa_portal_open(struct dsa_portal *portal, const struct dsa_queue *queue,
 		return err;
 	err = -ENODEV;
 	for (; *mode && err; mode++) {
-		err = portal_open_mode(portal, *mode);
+		err = portal_open_mode(portal, *mode, timeout_ns);
 		if (err == -ETIMEDOUT)
 			break;
 	}

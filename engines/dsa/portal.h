@@ -55,10 +55,12 @@ extern const struct dsa_portal_ops *const dsa_model_modes[];
 
 /*
  * Opens the queue in the first mode that works. model: the software device behind the queue, NULL
- * for hardware. 0, or -errno with all refusals in portal->refusals.
+ * for hardware. timeout_ns: how long a device that works may take for a NOOP, if that is longer
+ * than half a second. 0, or -errno with all refusals in portal->refusals.
  */
 int __must_check dsa_portal_open(struct dsa_portal *portal, const struct dsa_queue *queue,
-				 struct dsa_model *model, uint32_t model_device);
+				 struct dsa_model *model, uint32_t model_device,
+				 uint64_t timeout_ns);
 /* Writes the command that fixes an error of dsa_portal_open(). */
 void dsa_portal_remedy(const struct dsa_portal *portal, int err, char *text, size_t text_bytes);
 /* Accepts zeroed and half-opened portals. The device must have been drained. */

@@ -238,6 +238,9 @@ static void op_stop_early(struct dsa_model *model, const struct dsa_hw_desc *des
 	uint64_t len = desc->xfer_size;
 	uint64_t done = backwards && !stop->injected ? 0 : model_below(prng, stop->offset + 1);
 
+	/* Published clients resume with the pattern as it is. */
+	if (desc->opcode == DSA_OPCODE_MEMFILL || desc->opcode == DSA_OPCODE_COMPVAL)
+		done = ALIGN_DOWN(done, sizeof(desc->pattern));
 	op_apply(model, desc, backwards ? len - done : 0, done, cr);
 	if (!done)
 		cr->crc_val = model_random(prng);

@@ -143,16 +143,16 @@ static void check_reserved(struct verdict *v, const struct dsa_hw_desc *desc,
 {
 	const uint8_t *bytes = (const uint8_t *)desc;
 	uint64_t must_zero = op->must_zero;
+	bool broken;
 
 	/* With this flag the address of the seed is an operand. */
 	if (desc->flags & op->flags & DSA_FLAG_CRC_SEED_MEM)
 		must_zero &= ~BYTE_RANGE(48, 55);
-	for (unsigned int i = 0; i < DSA_DESC_BYTES; i++) {
-		if ((must_zero >> i & 1) && bytes[i]) {
-			verdict_add(v, DSA_RULE_D3, DSA_COMP_NOZERO_RESERVE);
-			break;
-		}
-	}
+	broken = desc->rsvd;
+	for (unsigned int i = 0; i < DSA_DESC_BYTES; i++)
+		broken |= (must_zero >> i & 1) && bytes[i];
+	if (broken)
+		verdict_add(v, DSA_RULE_D3, DSA_COMP_NOZERO_RESERVE);
 	if (!(desc->flags & IDXD_OP_FLAG_CRAV) && desc->completion_addr)
 		verdict_add(v, DSA_RULE_D4, DSA_COMP_NOZERO_RESERVE);
 	if (!(desc->flags & IDXD_OP_FLAG_RCI) && desc->int_handle)

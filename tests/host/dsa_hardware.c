@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "engines/device/instructions.h"
 #include "engines/dsa/doctor.h"
@@ -32,7 +33,7 @@
 #define BLIND NULL
 #endif
 
-#define NR_CHECKS 12
+#define NR_CHECKS 14
 #define NR_ITEMS  2000
 #define NR_SLOTS  (PAGE_BYTES / DSA_DESC_BYTES)
 
@@ -118,6 +119,33 @@ static void *carry_from_portal(void *arg)
 	return NULL;
 }
 
+/*
+ * A device that is slow by the clock of the engine's thread: each look at it takes 10 ms, and
+ * nothing is forwarded before the 100th.
+ */
+#define SLOW_LOOKS 100
+static atomic_uint looks_left;
+static uint64_t looks_ns;
+static pthread_t looker;
+
+static bool slow_clock(long nr, const long args[6], long *ret)
+{
+	struct timespec *ts = (struct timespec *)args[1];
+	uint64_t now;
+
+	if (nr != SYS_clock_gettime || !pthread_equal(pthread_self(), looker))
+		return false;
+	*ret = syscall(SYS_clock_gettime, args[0], ts);
+	if (atomic_load(&looks_left)) {
+		looks_ns += 10 * NS_PER_MS;
+		atomic_fetch_sub(&looks_left, 1);
+	}
+	now = (uint64_t)ts->tv_sec * NS_PER_SEC + (uint64_t)ts->tv_nsec + looks_ns;
+	ts->tv_sec = (time_t)(now / NS_PER_SEC);
+	ts->tv_nsec = (long)(now % NS_PER_SEC);
+	return true;
+}
+
 static void *carry_from_pipe(void *arg)
 {
 	int fd = *(int *)arg;
@@ -126,7 +154,8 @@ static void *carry_from_pipe(void *arg)
 	while (read(fd, &desc, sizeof(desc)) == sizeof(desc)) {
 		if (atomic_load(&stop))
 			break;
-		while (dsa_model_write(model, 0, &desc, sizeof(desc)) == -EAGAIN)
+		while (atomic_load(&looks_left) ||
+		       dsa_model_write(model, 0, &desc, sizeof(desc)) == -EAGAIN)
 			sched_yield();
 	}
 	return NULL;
@@ -349,6 +378,29 @@ static void test_write(void)
 	close_pipe();
 }
 
+static void test_slow(void)
+{
+	struct engine_channel *channel;
+	struct engine *engine;
+	bool opened;
+
+	make_tree("shared");
+	open_model(false, false);
+	open_pipe();
+	looker = pthread_self();
+	atomic_store(&looks_left, SLOW_LOOKS);
+	sys_hook = slow_clock;
+	opened = open_engine(&engine, &channel);
+	tap_ok(opened, "a NOOP may take as long as the timeout says");
+	if (opened) {
+		engine->ops->channel_close(channel);
+		engine_close(engine);
+	}
+	sys_hook = NULL;
+	atomic_store(&looks_left, 0);
+	close_pipe();
+}
+
 /* The CPU has the instruction, but the process must not map the portal. */
 static void test_unprivileged(void)
 {
@@ -411,6 +463,7 @@ int main(void)
 	test_write();
 	if (device_cpu_has_movdir64b())
 		test_movdir64b();
+	test_slow();
 	sys_hook = refuse_unprivileged;
 	test_fork();
 	if (device_cpu_has_movdir64b())

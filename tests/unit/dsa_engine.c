@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/vault.h"
 #include "engines/dsa/dsa.h"
 #include "models/dsa/dsa_model.h"
 
@@ -404,6 +405,91 @@ Test(dsa_engine, a_record_that_never_comes_is_quiet_after_a_drain)
 	cr_expect(quiet);
 	cr_expect_eq(counter_total(DSA_CTR_DRAINS), 1);
 	close_engine();
+}
+
+/* --- portals whose submissions a test watches --- */
+
+static const struct dsa_portal_ops *watched_ops;
+static struct dsa_portal_ops watching_ops;
+static uint32_t nr_drains_to_fail;
+
+static int fail_drains(struct dsa_portal *portal, const struct dsa_hw_desc *descs, uint32_t nr)
+{
+	struct dsa_completion_record *cr = (void *)(uintptr_t)descs->completion_addr;
+
+	if (descs->opcode != DSA_OPCODE_DRAIN || !nr_drains_to_fail)
+		return watched_ops->submit(portal, descs, nr);
+	nr_drains_to_fail--;
+	cr->status = DSA_COMP_TRANSLATION_FAIL;
+	return 1;
+}
+
+static void watch_portal(struct dsa_portal *portal,
+			 int (*submit)(struct dsa_portal *, const struct dsa_hw_desc *, uint32_t))
+{
+	watched_ops = portal->ops;
+	watching_ops = *portal->ops;
+	watching_ops.submit = submit;
+	portal->ops = &watching_ops;
+}
+
+/* Only success of a drain means that nothing is written any more. */
+Test(dsa_engine, a_drain_that_fails_settles_nothing)
+{
+	bool quiet = false;
+
+	open_engine("dsa:model,stepped,timeout_us=1000,faults=lost:1000000");
+	copy_items_through(32, PAGE_BYTES);
+	watch_portal(&dsa_engine_of_test()->portals[0], fail_drains);
+	nr_drains_to_fail = 1;
+	cr_expect_not(engine->ops->quiet(channel), "the drain is out");
+	cr_expect_not(engine->ops->quiet(channel), "it has failed");
+	for (int i = 0; i < 1000 && !quiet; i++)
+		quiet = engine->ops->quiet(channel);
+	cr_expect(quiet);
+	cr_expect_eq(counter_total(DSA_CTR_DRAINS), 2, "a second one has succeeded");
+	close_engine();
+}
+
+/* The vault keeps blocks that were freed, and returns them first. */
+static bool was_freed(const void *memory, size_t len_bytes)
+{
+	unsigned char present;
+	void *block[32];
+	bool found = false;
+
+	if (mincore((void *)memory, PAGE_BYTES, &present))
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(block); i++) {
+		cr_assert_eq(vault_alloc(len_bytes, &block[i]), 0);
+		found |= block[i] == memory;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(block); i++)
+		vault_free(block[i], len_bytes);
+	return found;
+}
+
+static bool channel_is_freed(void)
+{
+	struct dsa_channel *ch = CONTAINER_OF(channel, struct dsa_channel, channel);
+	size_t len_bytes = ch->map_bytes;
+
+	engine->ops->channel_close(channel);
+	return was_freed(ch, len_bytes);
+}
+
+/* A hung device may write the records in the channel at any time. */
+Test(dsa_engine, a_channel_outlives_a_device_that_hangs)
+{
+	open_engine("dsa:model,stepped,timeout_us=1000,hang_ns=0,faults=hang:1000000");
+	copy_items_through(32, PAGE_BYTES);
+	cr_expect_not(channel_is_freed());
+	engine_close(engine);
+
+	open_engine("dsa:model,stepped");
+	copy_items_through(32, PAGE_BYTES);
+	cr_expect(channel_is_freed(), "else it is freed");
+	engine_close(engine);
 }
 
 Test(dsa_engine, the_other_devices_go_on)

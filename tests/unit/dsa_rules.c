@@ -430,6 +430,35 @@ Test(dsa_rules, d3_reserved_bytes)
 	}
 }
 
+/* Bits 30:20 of the first word: ENQCMD refuses them, the kernel and dedicated queues pass them on.
+ */
+Test(dsa_rules, d3_reserved_bits_of_the_first_word)
+{
+	struct dsa_hw_desc d = copy_to(0);
+
+	d.rsvd = 1;
+	cr_expect_not(dsa_model_enqcmd(model, 0, 0, &d));
+	expect_only(DSA_RULE_P5);
+	for (uint32_t bit = 0; bit < 11; bit++) {
+		open_with(NULL);
+		d = copy_to(0);
+		d.rsvd = 1U << bit;
+		cr_expect_eq(dsa_model_write(model, 0, &d, sizeof(d)), 64);
+		run_all();
+		cr_expect_eq(dsa_cr_status(&crs[0]), DSA_COMP_NOZERO_RESERVE, "bit %u", 20 + bit);
+		expect_only(DSA_RULE_D3);
+	}
+	open_with(make_dedicated);
+	d = copy_to(0);
+	d.rsvd = 0x400;
+	d.pasid = 77;
+	d.priv = 1;
+	dsa_model_movdir64b(model, 0, 0, &d, sizeof(d));
+	run_all();
+	cr_expect_eq(dsa_cr_status(&crs[0]), DSA_COMP_NOZERO_RESERVE);
+	expect_only(DSA_RULE_D3);
+}
+
 Test(dsa_rules, d4_no_address_but_request)
 {
 	struct dsa_hw_desc d = copy_to(0);
@@ -899,6 +928,31 @@ Test(dsa_rules, e2_partial_copies)
 		seen_odd |= done % 64 != 0;
 	}
 	cr_expect(seen_write && seen_read && seen_zero && seen_odd);
+	expect_no_breach();
+}
+
+/* A client that resumes with the same pattern needs whole patterns. Copies end anywhere, above. */
+Test(dsa_rules, e2_patterns_end_whole)
+{
+	uint32_t nr_begun = 0;
+
+	open_with(make_faulty);
+	for (uint64_t i = 0; i < 400; i++) {
+		struct dsa_hw_desc d;
+
+		dsa_cr_clear(&crs[0]);
+		dsa_desc_memfill(&d, 0, &crs[0], DST + 3, i, 4 * PAGE_BYTES);
+		if (i % 2) {
+			memset(SRC, 0x55, 5 * PAGE_BYTES);
+			dsa_desc_put(&d, DSA_OPCODE_COMPVAL, 0, &crs[0], (uintptr_t)SRC + 3,
+				     0x5555555555555555, 4 * PAGE_BYTES);
+		}
+		cr_assert(dsa_status_is_partial(run_desc(&d)));
+		cr_assert_eq(crs[0].result, 0);
+		cr_assert_eq(crs[0].bytes_completed % 8, 0, "%u bytes", crs[0].bytes_completed);
+		nr_begun += crs[0].bytes_completed > 0;
+	}
+	cr_expect_gt(nr_begun, 100);
 	expect_no_breach();
 }
 

@@ -2,7 +2,8 @@
 /*
  * A client of a DSA node that shares no code with the engine or the model: its bytes follow the
  * tables of the specification. dsa_client NODE checks what a correct program may expect; dsa_client
- * NODE wrong breaks three rules and expects the errors.
+ * NODE wrong breaks three rules and expects the errors; dsa_client NODE ops OP_CAP tries every
+ * operation.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -64,12 +66,12 @@ static int submit_descs(int nr)
 	return taken < 0 ? -errno : (int)(taken / 64);
 }
 
-/* The status of the ith record, once it is there; 0 after ten seconds. */
+/* The status of the ith record, once it is there; 0 after a minute. */
 static int await_record(int i)
 {
 	struct timespec pause = {0, 100000};
 
-	for (int n = 0; n < 100000; n++) {
+	for (int n = 0; n < 600000; n++) {
 		uint8_t status = __atomic_load_n(&records[i].byte[0], __ATOMIC_ACQUIRE);
 
 		if (status)
@@ -189,6 +191,29 @@ static void check_refusals(void)
 	tap_check(portal == MAP_FAILED, "a portal cannot be mapped");
 }
 
+/* The driver serves each part by itself, and stops at one that is no whole number of descriptors.
+ */
+static void check_parts(void)
+{
+	struct iovec split[] = {{descs, 32}, {(char *)descs + 32, 32}};
+	struct iovec uneven[] = {{descs, 96}, {(char *)descs + 96, 32}};
+	struct iovec whole[] = {{descs, 64}, {descs, 0}, {descs[1], 64}};
+
+	desc_prepare(0, NOOP, NULL, NULL, 0);
+	tap_check(writev(node, split, 2) == 0, "writev() of two halves: nothing");
+	desc_prepare(1, NOOP, NULL, NULL, 0);
+	tap_check(writev(node, uneven, 2) == 64 && await_record(0) == 0x01 &&
+			  records[1].byte[0] == 0,
+		  "of one and a half, and a half: one");
+	desc_prepare(0, NOOP, NULL, NULL, 0);
+	tap_check(writev(node, whole, 3) == 128 && await_record(0) == 0x01 &&
+			  await_record(1) == 0x01,
+		  "of two wholes: both");
+	desc_prepare(0, NOOP, NULL, NULL, 0);
+	tap_check(write(node, descs, 96) == 64 && await_record(0) == 0x01,
+		  "write() of one and a half: one");
+}
+
 static void check_fork(void)
 {
 	int status = -1;
@@ -200,7 +225,38 @@ static void check_fork(void)
 		_exit(submit_descs(1) == -EPERM ? 0 : 1);
 	waitpid(pid, &status, 0);
 	tap_check(status == 0, "after fork: EPERM");
+	pid = vfork();
+	if (!pid)
+		_exit(submit_descs(1) == 1 ? 0 : 1);
+	waitpid(pid, &status, 0);
+	tap_check(status == 0 && await_record(0) == 0x01, "after vfork, in the same memory: done");
+	desc_prepare(0, NOOP, NULL, NULL, 0);
 	tap_check(submit_descs(1) == 1 && await_record(0) == 0x01, "the parent may go on");
+}
+
+/* A child that keeps its descriptor over an exec, which gives it another memory. */
+static void check_exec(const char *path)
+{
+	char number[16];
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid) {
+		int fd = open(path, O_RDWR);
+
+		snprintf(number, sizeof(number), "%d", fd);
+		execl("/proc/self/exe", "dsa_client", path, "inherited", number, NULL);
+		_exit(1);
+	}
+	waitpid(pid, &status, 0);
+	tap_check(status == 0, "after exec: EPERM");
+}
+
+static void check_inherited(int fd)
+{
+	node = fd;
+	desc_prepare(0, NOOP, NULL, NULL, 0);
+	tap_check(submit_descs(1) == -EPERM, "a node from before exec: EPERM");
 }
 
 static uint64_t fault_addr(void)
@@ -288,6 +344,19 @@ static void check_wrong(void)
 		  "nowhere to report: POLLIN, no more");
 }
 
+/* op_cap: a bit for each operation that sysfs offers. The others, and only they, are unknown. */
+static void check_ops(uint64_t op_cap)
+{
+	uint64_t known = 1ULL << BATCH;
+
+	for (int op = 0; op < 64; op++)
+		if (op != BATCH && run_op(op, NULL, NULL, 0) != 0x10)
+			known |= 1ULL << op;
+	printf("# offered 0x%llx, known 0x%llx\n", (unsigned long long)op_cap,
+	       (unsigned long long)known);
+	tap_check(known == op_cap, "the operations that sysfs offers, and no others");
+}
+
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -296,14 +365,20 @@ int main(int argc, char **argv)
 		printf("# cannot open %s: %s\n", argc > 1 ? argv[1] : "nothing", strerror(errno));
 		return 1;
 	}
-	if (argc > 2) {
+	if (argc > 3 && !strcmp(argv[2], "inherited")) {
+		check_inherited(atoi(argv[3]));
+	} else if (argc > 3) {
+		check_ops(strtoull(argv[3], NULL, 0));
+	} else if (argc > 2) {
 		check_wrong();
 	} else {
 		check_others();
 		check_moves();
 		check_many();
 		check_refusals();
+		check_parts();
 		check_fork();
+		check_exec(argv[1]);
 		check_faults();
 		check_large_fault();
 	}

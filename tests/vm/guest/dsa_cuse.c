@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The DSA model as a device node for programs that know nothing of it: dsa_cuse NAME STATS [DIALS]
- * offers /dev/NAME (CUSE: it needs root and the module) with write() of descriptors, which operate
- * on the memory of the process that writes them. CUSE has no mmap. DIALS are the parameters of
- * dsa:model in docs/engines.md. On SIGTERM it writes counters and the breaches of clients to STATS.
+ * The DSA model as a device node for programs that know nothing of it: dsa_cuse NAME STATS [DIALS
+ * [NR]] offers /dev/NAME (CUSE: it needs root and the module) with write() of descriptors, which
+ * operate on the memory of the process that writes them. CUSE has no mmap. DIALS are the parameters
+ * of dsa:model in docs/engines.md. On SIGTERM it writes counters and the breaches of clients to
+ * STATS. If NR is given, it kills itself on accepting that many descriptors.
  *
  * One thread steps the model between requests: descriptors complete in random order, after the
  * write() that submitted them.
@@ -18,6 +19,7 @@
 
 #include "engines/dsa/params.h"
 #include "models/dsa/dsa_model.h"
+#include "tests/vm/guest/dsa_caller.h"
 #include "tests/vm/guest/dsa_mirror.h"
 
 #define MAX_WRITE_BYTES (64U << 10)
@@ -37,6 +39,7 @@ static uint32_t nr_clients;
 static struct job *jobs[MAX_JOBS]; /* by age */
 static uint32_t nr_jobs;
 static uint64_t nr_changed_sources, nr_lost_records, nr_refused_forks, nr_invalid;
+static uint64_t nr_left_to_live; /* descriptors; 0: any number */
 static int cuse;
 static char request[FUSE_MIN_READ_BUFFER + MAX_WRITE_BYTES] __attribute__((aligned(8)));
 
@@ -140,6 +143,8 @@ static int client_submit(uint64_t file, const struct dsa_hw_desc *desc)
 	if (job->mirror.record)
 		job->mirror.record->status = 0;
 	jobs[nr_jobs++] = job;
+	if (nr_left_to_live && !--nr_left_to_live)
+		kill(getpid(), SIGKILL);
 	return 0;
 }
 
@@ -202,26 +207,23 @@ static void do_release(const struct fuse_in_header *in, const struct fuse_releas
 	reply(in->unique, 0, NULL, 0);
 }
 
-static bool is_thread_of(pid_t pid, uint32_t thread)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%u", pid, thread);
-	return access(path, F_OK) == 0;
-}
-
 static void do_write(const struct fuse_in_header *in, const struct fuse_write_in *write)
 {
 	const char *descs = (const char *)(write + 1);
+	const struct client *client = &clients[write->fh];
 	struct fuse_write_out out = {0};
+	uint64_t taken_bytes;
 	int err = 0;
 
-	if (!is_thread_of(clients[write->fh].pid, in->pid)) {
+	if (!caller_has_memory_of(client, in->pid)) {
 		nr_refused_forks++;
 		reply(in->unique, -EPERM, NULL, 0);
 		return;
 	}
-	while (!err && out.size + DSA_DESC_BYTES <= write->size) {
+	/* The offset of a part, where the kernel divides a long write. */
+	taken_bytes = caller_bytes(client, in->pid, write->offset + write->size);
+	while (!err && out.size + DSA_DESC_BYTES <= write->size &&
+	       write->offset + out.size + DSA_DESC_BYTES <= taken_bytes) {
 		struct dsa_hw_desc desc;
 
 		memcpy(&desc, descs + out.size, sizeof(desc));
@@ -351,11 +353,12 @@ int main(int argc, char **argv)
 {
 	struct pollfd ready[2] = {{.events = POLLIN}, {.events = POLLIN}};
 
-	if (argc < 3 || argc > 4) {
-		fprintf(stderr, "usage: dsa_cuse NAME STATS [DIALS]\n");
+	if (argc < 3 || argc > 5) {
+		fprintf(stderr, "usage: dsa_cuse NAME STATS [DIALS [NR]]\n");
 		return 2;
 	}
 	set_dials(argc > 3 ? argv[3] : "");
+	nr_left_to_live = argc > 4 ? strtoull(argv[4], NULL, 0) : 0;
 	errno = -dsa_model_open(&config, &model);
 	if (errno)
 		die("model");

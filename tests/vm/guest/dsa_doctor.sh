@@ -30,7 +30,7 @@ start_daemon
 doctor root
 broken 'driver idxd' 'not loaded' 'modprobe idxd' "no module"
 
-sh "$here/dsa_tree.sh" shared
+make_tree shared
 mv "$device" /run/dsa0
 doctor root
 broken 'DSA devices' 'no DSA device' 'enable DSA in the firmware' "no device"

@@ -25,12 +25,28 @@ as_nobody() { # command
 	su -s /bin/sh nobody -c "$*" </dev/null >$out 2>&1
 }
 
-start_daemon() { # dials
+# CUSE chooses the numbers; /dev/char is udev's work.
+name_node() {
+	major=$(printf %d "0x$(stat -c %t $node)")
+	minor=$(printf %d "0x$(stat -c %T $node)")
+	mkdir -p /dev/char
+	ln -sf ../dsa/wq0.0 "/dev/char/$major:$minor"
+	[ -d $wq ] || return 0
+	echo "$major" >${wq%/*}/cdev_major
+	echo "$minor" >$wq/cdev_minor
+}
+
+make_tree() { # as dsa_tree.sh
+	sh "$here/dsa_tree.sh" "$@"
+	[ ! -c $node ] || name_node
+}
+
+start_daemon() { # dials, descriptors until it dies
 	rm -f $stats
-	"$build/vm/dsa_cuse" dsa/wq0.0 $stats "$1" &
+	"$build/vm/dsa_cuse" dsa/wq0.0 $stats "$1" "${2:-0}" &
 	daemon=$!
-	for _ in $(seq 100); do
-		[ -c $node ] && chmod 666 $node && return
+	for _ in $(seq 600); do
+		[ -c $node ] && chmod 666 $node && name_node && return
 		sleep 0.1
 	done
 	echo "Bail out! no $node: is the module cuse there?"
@@ -39,9 +55,9 @@ start_daemon() { # dials
 
 # Its counters are in $stats afterwards.
 stop_daemon() {
-	kill -TERM $daemon
+	kill -TERM $daemon 2>/dev/null
 	wait $daemon
-	cp $stats $out
+	cp $stats $out 2>/dev/null
 }
 
 count() { # counter

@@ -3,7 +3,7 @@
 # Creates the /sys/bus/dsa that the idxd driver has for one device with one user work queue:
 # dsa_tree.sh [shared|dedicated [SIZE]]. No files can be created in sysfs, so /sys/bus becomes a
 # tmpfs with the other buses bind-mounted: call it as root, in a mount namespace or in a guest.
-# Tests edit the files afterwards to break the tree.
+# Tests edit the files afterwards to break the tree, and enter the numbers of their node.
 set -e
 
 mode=${1:-shared}
@@ -51,7 +51,7 @@ read_buffer_limit 0
 token_limit 0
 ims_size 2048
 gen_cap 0x40915f0107
-op_cap 0x1003f03ff 0x0 0x0 0x0
+op_cap 0x10003027f 0x0 0x0 0x0
 errors 0x0 0x0 0x0 0x0
 cdev_major 238
 END
@@ -73,7 +73,7 @@ ats_disable 0
 prs_disable 0
 occupancy 0
 clients 0
-op_config 0x1003f03ff 0x0 0x0 0x0
+op_config 0x10003027f 0x0 0x0 0x0
 END
 put $device/group0.0 <<END
 engines engine0.0
@@ -92,3 +92,9 @@ END
 put $device/engine0.0 <<END
 group_id 0
 END
+# All of them are devices of the bus.
+for name in wq0.0 group0.0 engine0.0; do
+	ln -sfn dsa0/$name /sys/bus/dsa/devices/$name
+done
+ln -sfn ../../devices/dsa0 /sys/bus/dsa/drivers/idxd/dsa0
+ln -sfn ../../devices/wq0.0 /sys/bus/dsa/drivers/user/wq0.0
