@@ -297,7 +297,8 @@ static bool run_once(const char *spec, uint64_t seed, uint64_t nr_items, struct 
 		abort();
 	while ((life.nr_left && !life.over) || life.in_flight)
 		life_turn(&life);
-	for (int i = 0; i < 1000 && !engine->ops->quiet(life.channel); i++)
+	/* A limit only ends a hang. */
+	for (int i = 0; i < 600000 && !engine->ops->quiet(life.channel); i++)
 		usleep(100);
 	channel_settle(life.channel);
 	engine->ops->channel_close(life.channel);

@@ -9,9 +9,13 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include "base/sys.h"
+#include "base/uapi.h"
+#include "base/vault.h"
 #include "tests/testlib/moving.h"
 #include "tests/testlib/random.h"
 #include "tests/testlib/tap.h"
@@ -46,6 +50,9 @@ static struct {
 	atomic_bool stop;
 	atomic_bool failed;
 	atomic_ulong rounds[NR_LOTS], updates, moved, forks;
+	atomic_ulong met; /* discards of pages in flight */
+	atomic_uint discarding;
+	bool discards_must_meet; /* otherwise it depends on luck */
 	uint64_t chunk_bytes;
 } h;
 
@@ -197,11 +204,72 @@ static void remap_piece(char *at, uint64_t seed)
 		carry_page(aside + i, at + i);
 }
 
+/*
+ * A discard keeps the mover away from its range for a while, so that one after another would never
+ * meet a page in flight. So each waits until its piece has been taken out, and the put-in of that
+ * piece waits for the discard.
+ */
+enum { DISCARD_NONE, DISCARD_AWAITS, DISCARD_MEETS };
+
+static char *_Atomic awaited_piece;
+
+static bool move_touches(uint64_t start, uint64_t len, const char *piece)
+{
+	return start < (uintptr_t)piece + PIECE_LEN && (uintptr_t)piece < start + len;
+}
+
+static bool delay_put_in(long nr, const long args[6], long *ret)
+{
+	const struct uffdio_move *move = (const struct uffdio_move *)args[2];
+	const char *piece = atomic_load(&awaited_piece);
+	unsigned int awaits = DISCARD_AWAITS;
+
+	if (nr != SYS_ioctl || (unsigned long)args[1] != UFFDIO_MOVE || !piece)
+		return false;
+	if (vault_overlaps((void *)move->dst, 1)) {
+		if (atomic_load(&h.discarding) == awaits &&
+		    move_touches(move->src, move->len, piece)) {
+			*ret = sys_raw(nr, args[0], args[1], args[2], 0, 0, 0);
+			if (!*ret)
+				atomic_compare_exchange_strong(&h.discarding, &awaits,
+							       DISCARD_MEETS);
+			return true;
+		}
+		return false;
+	}
+	/* EAGAIN: an event waits to be read. The lane makes way for the watcher, and tries again.
+	 */
+	*ret = -EAGAIN;
+	return atomic_load(&h.discarding) == DISCARD_MEETS &&
+	       move_touches(move->dst, move->len, piece);
+}
+
+/*
+ * Pages that are shared with a forked child are refused until they have been written again, so this
+ * writes them again and again, but never while they are out: their put-in waits for this thread.
+ */
+static void discard_await_flight(char *at, uint64_t seed)
+{
+	unsigned int awaits, tries = 0;
+
+	atomic_store(&awaited_piece, at);
+	do {
+		fill(at, PIECE_LEN, seed);
+		atomic_store(&h.discarding, DISCARD_AWAITS);
+		for (int i = 0; i < 50 && atomic_load(&h.discarding) == DISCARD_AWAITS; i++)
+			usleep(200);
+		awaits = DISCARD_AWAITS;
+	} while (atomic_compare_exchange_strong(&h.discarding, &awaits, DISCARD_NONE) &&
+		 (h.discards_must_meet || ++tries < 4) && test_goes_on());
+}
+
 static void discard_piece(char *at, uint64_t seed)
 {
-	fill(at, PIECE_LEN, seed);
+	discard_await_flight(at, seed);
 	if (madvise(at, PIECE_LEN, MADV_DONTNEED))
 		report_failure("madvise", at, 0, (uint64_t)errno);
+	if (atomic_exchange(&h.discarding, DISCARD_NONE) == DISCARD_MEETS)
+		atomic_fetch_add(&h.met, 1);
 	for (int again = 0; again < 2; again++) {
 		for (size_t i = 0; i < PIECE_LEN; i += 8)
 			if (*(volatile uint64_t *)(at + i))
@@ -357,10 +425,12 @@ static void phase_set_up(const struct phase *phase)
 		for (size_t w = STATIC_WORDS; w < WORDS; w++)
 			*word_of(page, w) = content(page, w);
 	h.chunk_bytes = phase->chunk_bytes;
+	h.discards_must_meet = phase == &phases[0];
 	atomic_store(&h.stop, false);
 	atomic_store(&h.updates, 0);
 	atomic_store(&h.moved, 0);
 	atomic_store(&h.forks, 0);
+	atomic_store(&h.met, 0);
 	for (unsigned int lot = 0; lot < NR_LOTS; lot++)
 		atomic_store(&h.rounds[lot], 0);
 }
@@ -379,8 +449,10 @@ static void phase_run(const struct phase *phase, double seconds)
 		pthread_create(&threads[nr++], NULL, mover_run, (void *)i);
 	pthread_create(&threads[nr++], NULL, reader_run, NULL);
 	pthread_create(&threads[nr++], NULL, forker_run, NULL);
-	/* On a busy machine it may take a while until the first page has moved. */
-	for (double left = seconds; (left > 0 || !atomic_load(&h.moved)) && test_goes_on();
+	/* On a busy machine it may take a while until the first page has moved or was discarded. */
+	for (double left = seconds; (left > 0 || !atomic_load(&h.moved) ||
+				     (h.discards_must_meet && !atomic_load(&h.met))) &&
+				    test_goes_on();
 	     left -= 0.05)
 		usleep(50000);
 	atomic_store(&h.stop, true);
@@ -393,7 +465,8 @@ static void phase_run(const struct phase *phase, double seconds)
 
 static void phase_note_counts(void)
 {
-	printf("# %lu pages exchanged, %lu updates, %lu forks", h.moved, h.updates, h.forks);
+	printf("# %lu pages exchanged, %lu updates, %lu forks, %lu discards of pages in flight",
+	       h.moved, h.updates, h.forks, h.met);
 	for (unsigned int lot = 0; lot < NR_LOTS; lot++)
 		printf(", %lu %s", h.rounds[lot], lot_names[lot]);
 	printf("\n");
@@ -404,6 +477,7 @@ int main(void)
 	double seconds = test_seconds(0.5 * ARRAY_SIZE(phases)) / ARRAY_SIZE(phases);
 
 	tap_plan(ARRAY_SIZE(phases));
+	__atomic_store_n(&sys_hook, delay_put_in, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < ARRAY_SIZE(phases); i++) {
 		const struct phase *phase = &phases[i];
 		const char *lack;

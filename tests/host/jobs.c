@@ -196,11 +196,12 @@ static bool test_deadline(void)
 
 static bool test_bandwidth_cap(void)
 {
-	struct ferry_job *job = submit_slow_job(0);
+	/* Read first: time that passes before the job begins only makes `most` higher. */
 	uint64_t start_ns = test_now_ns(), last = 0;
-	bool ok = true;
+	struct ferry_job *job = submit_slow_job(0);
+	bool ok = job;
 
-	for (int i = 0; i < 30; i++) {
+	for (int i = 0; ok && i < 30; i++) {
 		struct ferry_progress progress;
 		uint64_t most;
 
@@ -227,29 +228,6 @@ static bool test_close(void)
 	return statuses_are_settled(-ECANCELED);
 }
 
-/* A job that waits for the pages of another one still ends at its deadline, or if cancelled. */
-static bool test_waiting_jobs_end(void)
-{
-	struct ferry_job *slow = submit_slow_job(0), *late, *unwanted;
-	struct ferry_range range = range_of_all();
-	struct ferry_request request = request_of(&range);
-	bool ok;
-
-	usleep(20000);
-	request.nr_workers = 1;
-	if (!slow || ferry_submit(ferry, &request, &unwanted))
-		return false;
-	request.deadline_ns = 20000000;
-	if (ferry_submit(ferry, &request, &late))
-		return false;
-	ferry_job_cancel(unwanted);
-	ok = !ferry_job_wait(late, 5000000000ULL) && !ferry_job_wait(unwanted, 5000000000ULL);
-	ferry_job_close(slow);
-	ferry_job_close(late);
-	ferry_job_close(unwanted);
-	return ok;
-}
-
 /* So slow that it does not end by itself during the test. */
 static struct ferry_job *submit_endless_job(char *addr, size_t len_bytes)
 {
@@ -260,6 +238,30 @@ static struct ferry_job *submit_endless_job(char *addr, size_t len_bytes)
 	request.max_bytes_per_s = 4096;
 	request.chunk_bytes = 65536;
 	return ferry_submit(ferry, &request, &job) ? NULL : job;
+}
+
+/* A job that waits for the pages of another one still ends at its deadline, or if cancelled. */
+static bool test_waiting_jobs_end(void)
+{
+	struct ferry_job *slow = submit_endless_job(mem, LEN), *late, *unwanted;
+	struct ferry_range range = range_of_all();
+	struct ferry_request request = request_of(&range);
+	bool ok;
+
+	request.nr_workers = 1;
+	if (!slow || ferry_submit(ferry, &request, &unwanted))
+		return false;
+	request.deadline_ns = 20000000;
+	if (ferry_submit(ferry, &request, &late))
+		return false;
+	ferry_job_cancel(unwanted);
+	/* They end although the one that they wait for has not. */
+	ok = !ferry_job_wait(late, WAIT_NS) && !ferry_job_wait(unwanted, WAIT_NS) &&
+	     ferry_job_wait(slow, 0);
+	ferry_job_close(slow);
+	ferry_job_close(late);
+	ferry_job_close(unwanted);
+	return ok;
 }
 
 static bool job_has_ended(struct ferry_job *job)

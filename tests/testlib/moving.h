@@ -236,8 +236,10 @@ static inline const char *no_exchange(struct ferry *ferry)
 	fill(move.addr, move.len, 1);
 	err = move_run(&move);
 	munmap(move.addr, move.len);
-	return err || exchanged(&move) ? NULL
-				       : "no full userfaultfd with UFFDIO_MOVE on this machine";
+	if (err || exchanged(&move))
+		return NULL;
+	print_result(&move.result);
+	return "no full userfaultfd with UFFDIO_MOVE on this machine";
 }
 
 /* Opens a context; ends the program if that fails. */

@@ -101,6 +101,9 @@ Test(plan, a_page_named_twice_keeps_the_callers_order)
 	cr_assert_eq(job_plan(job), 0);
 	cr_assert(job->serial);
 	cr_assert_eq(job->split.nr_lanes, 1);
+	/* The claim covers pages between the first and the last one, too. */
+	for (uint64_t i = 0; i < 100; i++)
+		cr_assert(job->low <= job->pages[i] && job->pages[i] < job->high);
 	check_coverage(job);
 	for (uint64_t i = 0; i < 100; i++) {
 		cr_assert_eq(job_page_at(job, i), job->pages[i]);

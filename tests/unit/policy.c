@@ -178,6 +178,11 @@ Test(policy, page_by_page_flushes_allow_one_lane)
 	load.kernel_huge = false;
 	machine.batched_unmap = true;
 	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8);
+
+	load.exchange_pages = 1 << 16;
+	load.kernel_pages = 0;
+	load.mode = POLICY_APART;
+	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 1, "MOVE flushes page by page");
 }
 
 Test(policy, together_one_lane_gathers_for_all)
@@ -196,8 +201,14 @@ Test(policy, together_one_lane_gathers_for_all)
 	load.requested_workers = 0;
 	load.mode = POLICY_APART;
 	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8);
-	machine.max_gather = 0;
 	load.mode = POLICY_TOGETHER;
+	load.kernel_pages = 1 << 16;
+	machine.batched_unmap = true;
+	load.own_process = true;
+	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8,
+		     "the kernel mover has work for all lanes");
+	load.kernel_pages = 0;
+	machine.max_gather = 0;
 	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 8,
 		     "the engine cannot hold batches back");
 }
