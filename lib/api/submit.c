@@ -2,11 +2,9 @@
 /* ferry_submit: checks a request, copies it, and starts a planned job for it. */
 #include <errno.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #include "base/clock.h"
 #include "base/sort.h"
-#include "base/sys.h"
 #include "base/usermem.h"
 #include "base/vault.h"
 #include "lib/api/call.h"
@@ -174,6 +172,7 @@ static int job_build(struct ferry_job *job, const struct ferry_request *request)
 	job->pid = request->pid;
 	job->own_process = process_is_own(request->pid);
 	job->flags = request->flags;
+	job->submitted = true;
 	job->requested_mover = request->mover;
 	job->requested_workers = request->nr_workers;
 	job->requested_chunk_bytes = request->chunk_bytes;
@@ -187,12 +186,7 @@ static int job_build(struct ferry_job *job, const struct ferry_request *request)
 	if (!err)
 		err = job_alloc_status(job, request->status);
 	job->nr_usable = job->nr_pages;
-	if (!err)
-		err = job_plan(job);
-	if (err)
-		return err;
-	job->event_fd = (int)sys(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return job->event_fd < 0 ? job->event_fd : 0;
+	return err ? err : job_plan(job);
 }
 
 int ferry_submit(struct ferry *ferry, const struct ferry_request *user_request,
