@@ -86,11 +86,11 @@ int main(void)
 
 	/* The first context opens files of /proc that the process keeps. */
 	ferry_close(open_exchanging_context(NULL));
+	nr_before = count_descriptors();
+	ferry = open_context(NULL);
 	/* A job registers its memory only while it moves it. With this, each fork is an event. */
 	if (uffd_register(ferry->uffd, (uintptr_t)memory_new(HUGE_BYTES, false), HUGE_BYTES))
 		abort();
-	nr_before = count_descriptors();
-	ferry = open_context(NULL);
 	mem = memory_new(LEN, false);
 	fill(mem, LEN, 3);
 	tap_plan(4);
