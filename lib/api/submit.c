@@ -136,14 +136,32 @@ static int request_copy_ranges(struct ferry_job *job, const struct ferry_request
 	return err ? err : ranges_check_overlap(job->ranges, job->nr_ranges);
 }
 
+/* Each node is checked once. */
+static int job_check_range_nodes(const struct ferry_job *job, int flags)
+{
+	uint64_t good[MAX_NODES / 64] = {0};
+	int err = 0;
+
+	for (size_t i = 0; !err && i < job->nr_ranges; i++) {
+		int node = job->ranges[i].node;
+		bool possible = node >= 0 && node < MAX_NODES;
+
+		if (possible && good[node / 64] >> (node % 64) & 1)
+			continue;
+		process_check_nodes(job->pid, flags, &node, 1, &err);
+		if (possible)
+			good[node / 64] |= 1ULL << (node % 64);
+	}
+	return err;
+}
+
 static int job_check_nodes(const struct ferry_job *job, int flags)
 {
 	int err = 0;
 
-	if (job->pages)
-		process_check_nodes(job->pid, flags, job->nodes, job->nr_pages, &err);
-	for (size_t i = 0; !err && i < job->nr_ranges; i++)
-		process_check_nodes(job->pid, flags, &job->ranges[i].node, 1, &err);
+	if (!job->pages)
+		return job_check_range_nodes(job, flags);
+	process_check_nodes(job->pid, flags, job->nodes, job->nr_pages, &err);
 	return err;
 }
 
