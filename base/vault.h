@@ -14,8 +14,9 @@
 #include "base/base.h"
 
 /*
- * Allocates zeroed, page-aligned memory, populated so that no later access faults. 0, -ENOMEM.
- * vault_free takes the same length and ignores NULL. A few freed blocks are cached.
+ * Allocates zeroed memory, populated so that no later access faults. It is aligned to its length
+ * rounded up to a power of two, but to no more than a page. 0, -ENOMEM. vault_free takes the same
+ * length and ignores NULL. Small blocks share mappings, and some freed ones are cached.
  */
 int __must_check vault_alloc(size_t len_bytes, void **out);
 void vault_free(void *addr, size_t len_bytes);

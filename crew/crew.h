@@ -42,6 +42,8 @@ struct crew_task {
 
 	/* Private to the crew, under its lock. */
 	uint64_t not_before_ns; /* set by crew_delay */
+	bool queued;
+	bool parked; /* delayed for CREW_NEVER: in no list that workers search */
 	unsigned int nr_joined;
 	bool caller_works; /* the caller of crew_run works on it, so it can wait for workers */
 	bool retracted;

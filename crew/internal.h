@@ -42,6 +42,7 @@ struct crew {
 	/* Written often. */
 	struct futex_lock lock;
 	struct crew_task *head, *tail;
+	struct crew_task *parked_head, *parked_tail;
 	bool closing;
 	/* The idle worker whose sleep ends when the next delayed task is due, or NULL. */
 	const struct worker *timekeeper;

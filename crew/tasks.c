@@ -17,16 +17,26 @@ static bool task_lacks_workers(const struct crew_task *task)
 
 static void queue_append(struct crew *crew, struct crew_task *task)
 {
-	task->prev = crew->tail;
+	bool parked = task->not_before_ns == CREW_NEVER;
+	struct crew_task **head = parked ? &crew->parked_head : &crew->head;
+	struct crew_task **tail = parked ? &crew->parked_tail : &crew->tail;
+
+	task->prev = *tail;
 	task->next = NULL;
-	*(crew->tail ? &crew->tail->next : &crew->head) = task;
-	crew->tail = task;
+	*(*tail ? &(*tail)->next : head) = task;
+	*tail = task;
+	task->queued = true;
+	task->parked = parked;
 }
 
 static void queue_remove(struct crew *crew, struct crew_task *task)
 {
-	*(task->prev ? &task->prev->next : &crew->head) = task->next;
-	*(task->next ? &task->next->prev : &crew->tail) = task->prev;
+	struct crew_task **head = task->parked ? &crew->parked_head : &crew->head;
+	struct crew_task **tail = task->parked ? &crew->parked_tail : &crew->tail;
+
+	*(task->prev ? &task->prev->next : head) = task->next;
+	*(task->next ? &task->next->prev : tail) = task->prev;
+	task->queued = false;
 }
 
 /* *now is 0 until the first task with a time: a clock read is a system call, under the lock. */
@@ -193,6 +203,10 @@ void crew_delay(struct crew *crew, struct crew_task *task, uint64_t not_before_n
 	futex_lock(&crew->lock);
 	sooner = not_before_ns < task->not_before_ns;
 	task->not_before_ns = not_before_ns;
+	if (task->queued && task->parked != (not_before_ns == CREW_NEVER)) {
+		queue_remove(crew, task);
+		queue_append(crew, task);
+	}
 	nr_wanted = task->nr_wanted;
 	futex_unlock(&crew->lock);
 	if (sooner)

@@ -323,15 +323,17 @@ struct ferry_progress {
  *  -ESRCH   no process has that pid;
  *  -EPERM   FERRY_MOVE_ALL without CAP_SYS_NICE; another user's process without CAP_SYS_PTRACE;
  *           or a seccomp filter forbids process_vm_readv(2) on the process itself;
- *  -ENOMEM  not enough memory for the plan;
- *  -EMFILE, -ENFILE  no file descriptor is left for the job's eventfd.
+ *  -ENOMEM  not enough memory for the plan.
  */
 FERRY_API int ferry_submit(struct ferry *ferry, const struct ferry_request *request,
 			   struct ferry_job **out);
 
 /*
  * An eventfd that becomes readable when the job has ended; ferry_job_result() succeeds from then
- * on. The job owns it: do not close it.
+ * on. The first call makes it. The job owns it: do not close it.
+ *
+ *  -EMFILE, -ENFILE  no file descriptor is left;
+ *  -ENOMEM           not enough memory.
  */
 FERRY_API int ferry_job_fd(struct ferry_job *job);
 

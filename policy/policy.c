@@ -54,6 +54,14 @@
 #define LANE_MIN_KERNEL_PAGES 1024
 
 /*
+ * A system call migrates consecutive entries with one destination together, and flushes TLBs once
+ * for them. Where such stretches are shorter than this on average, it flushes so often that threads
+ * which move pages of one process mostly interrupt each other. Increasing this moves more lists by
+ * one thread; decreasing it lets threads compete for lists that scatter.
+ */
+#define MIN_STRETCH_PAGES 8
+
+/*
  * Only jobs with at least this many pages to exchange are compared by mode. Increasing this learns
  * from fewer jobs; decreasing it counts jobs whose time is mostly that of waking workers.
  */
@@ -139,7 +147,9 @@ static unsigned int policy_kernel_lanes(const struct policy_machine *machine,
 					const struct policy_load *load, unsigned int max_workers)
 {
 	/* Where TLBs are flushed page by page, threads of the process interrupt each other. */
-	bool one_lane = load->own_process && !machine->batched_unmap && !load->kernel_huge;
+	bool scattered = load->kernel_runs > load->kernel_pages / MIN_STRETCH_PAGES;
+	bool one_lane =
+		load->own_process && !load->kernel_huge && (!machine->batched_unmap || scattered);
 
 	return policy_nr_lanes(load->kernel_pages, LANE_MIN_KERNEL_PAGES,
 			       one_lane ? 1 : max_workers);

@@ -59,6 +59,7 @@ enum policy_mode { POLICY_TOGETHER, POLICY_APART };
 struct policy_load {
 	uint64_t exchange_pages; /* pages in runs for the exchange mover */
 	uint64_t kernel_pages;   /* pages for the kernel mover */
+	uint64_t kernel_runs;    /* of them: stretches with one destination, in address order */
 	bool kernel_huge;        /* kernel_pages belong to huge pages */
 	bool own_process;
 	unsigned int requested_workers; /* at most; 0: the policy chooses */

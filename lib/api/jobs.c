@@ -10,7 +10,7 @@
 
 int ferry_job_fd(struct ferry_job *job)
 {
-	return job->event_fd;
+	return job_event_fd(job);
 }
 
 int ferry_job_wait(struct ferry_job *job, uint64_t timeout_ns)

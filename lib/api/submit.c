@@ -2,11 +2,9 @@
 /* ferry_submit: checks a request, copies it, and starts a planned job for it. */
 #include <errno.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #include "base/clock.h"
 #include "base/sort.h"
-#include "base/sys.h"
 #include "base/usermem.h"
 #include "base/vault.h"
 #include "lib/api/call.h"
@@ -138,14 +136,32 @@ static int request_copy_ranges(struct ferry_job *job, const struct ferry_request
 	return err ? err : ranges_check_overlap(job->ranges, job->nr_ranges);
 }
 
+/* Each node is checked once. */
+static int job_check_range_nodes(const struct ferry_job *job, int flags)
+{
+	uint64_t good[MAX_NODES / 64] = {0};
+	int err = 0;
+
+	for (size_t i = 0; !err && i < job->nr_ranges; i++) {
+		int node = job->ranges[i].node;
+		bool possible = node >= 0 && node < MAX_NODES;
+
+		if (possible && good[node / 64] >> (node % 64) & 1)
+			continue;
+		process_check_nodes(job->pid, flags, &node, 1, &err);
+		if (possible)
+			good[node / 64] |= 1ULL << (node % 64);
+	}
+	return err;
+}
+
 static int job_check_nodes(const struct ferry_job *job, int flags)
 {
 	int err = 0;
 
-	if (job->pages)
-		process_check_nodes(job->pid, flags, job->nodes, job->nr_pages, &err);
-	for (size_t i = 0; !err && i < job->nr_ranges; i++)
-		process_check_nodes(job->pid, flags, &job->ranges[i].node, 1, &err);
+	if (!job->pages)
+		return job_check_range_nodes(job, flags);
+	process_check_nodes(job->pid, flags, job->nodes, job->nr_pages, &err);
 	return err;
 }
 
@@ -174,6 +190,7 @@ static int job_build(struct ferry_job *job, const struct ferry_request *request)
 	job->pid = request->pid;
 	job->own_process = process_is_own(request->pid);
 	job->flags = request->flags;
+	job->submitted = true;
 	job->requested_mover = request->mover;
 	job->requested_workers = request->nr_workers;
 	job->requested_chunk_bytes = request->chunk_bytes;
@@ -188,12 +205,7 @@ static int job_build(struct ferry_job *job, const struct ferry_request *request)
 	if (!err)
 		err = job_alloc_status(job, request->status);
 	job->nr_usable = job->nr_pages;
-	if (!err)
-		err = job_plan(job);
-	if (err)
-		return err;
-	job->event_fd = (int)sys(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return job->event_fd < 0 ? job->event_fd : 0;
+	return err ? err : job_plan(job);
 }
 
 /* Signals wait, because a handler may fork or call the library while this thread holds a lock. */

@@ -8,42 +8,61 @@
 #include "lib/core/claims.h"
 
 static struct futex_lock claims_lock;
-static struct ferry_job *latest_claim; /* the head of the list: granted or waiting */
+static struct interval *all_claims, *exchange_claims; /* granted or waiting */
+static uint64_t nr_claims;                            /* so far */
 static _Atomic uint64_t nr_exchanges_begun;
 static atomic_uint nr_exchanging;
-
-static bool claim_ranges_overlap(uintptr_t low_a, uintptr_t high_a, uintptr_t low_b,
-				 uintptr_t high_b)
-{
-	return low_a < high_b && low_b < high_a;
-}
-
-static bool claim_conflicts(const struct ferry_job *a, const struct ferry_job *b)
-{
-	return claim_ranges_overlap(a->low, a->high, b->exchange_low, b->exchange_high) ||
-	       claim_ranges_overlap(b->low, b->high, a->exchange_low, a->exchange_high);
-}
 
 /* ---- under claims_lock ---- */
 
 static void claim_list_add(struct ferry_job *job)
 {
-	job->claim.older = latest_claim;
-	job->claim.newer = NULL;
-	if (latest_claim)
-		latest_claim->claim.newer = job;
-	latest_claim = job;
-	job->claim.listed = true;
+	struct claim *claim = &job->claim;
+
+	nr_claims++;
+	claim->all = (struct interval){.low = job->low, .high = job->high, .number = nr_claims};
+	claim->exchange = (struct interval){
+		.low = job->exchange_low, .high = job->exchange_high, .number = nr_claims};
+	if (job->low < job->high)
+		interval_add(&all_claims, &claim->all);
+	if (job_exchanges(job))
+		interval_add(&exchange_claims, &claim->exchange);
+	claim->listed = true;
 }
 
 static void claim_list_remove(struct ferry_job *job)
 {
+	if (job->low < job->high)
+		interval_remove(&all_claims, &job->claim.all);
+	if (job_exchanges(job))
+		interval_remove(&exchange_claims, &job->claim.exchange);
+	job->claim.listed = false;
+}
+
+/* The latest older job that conflicts with this one, or NULL. */
+static struct ferry_job *claim_find_blocker(struct ferry_job *job)
+{
+	const struct claim *claim = &job->claim;
+	struct interval *exchange, *any = NULL;
+
+	exchange = interval_latest(exchange_claims, job->low, job->high, claim->all.number);
+	if (job_exchanges(job))
+		any = interval_latest(all_claims, job->exchange_low, job->exchange_high,
+				      claim->all.number);
+	if (any && (!exchange || any->number > exchange->number))
+		return CONTAINER_OF(any, struct ferry_job, claim.all);
+	return exchange ? CONTAINER_OF(exchange, struct ferry_job, claim.exchange) : NULL;
+}
+
+static void claim_wait_for(struct ferry_job *job, struct ferry_job *other)
+{
 	struct claim *claim = &job->claim;
 
-	*(claim->newer ? &claim->newer->claim.older : &latest_claim) = claim->older;
-	if (claim->older)
-		claim->older->claim.newer = claim->newer;
-	claim->listed = false;
+	claim->next_waiter = other->claim.waiters;
+	claim->link_to_waiter = &other->claim.waiters;
+	if (claim->next_waiter)
+		claim->next_waiter->claim.link_to_waiter = &claim->next_waiter;
+	other->claim.waiters = job;
 }
 
 /*
@@ -53,14 +72,9 @@ static void claim_list_remove(struct ferry_job *job)
  */
 static void claim_grant_or_wait(struct ferry_job *job)
 {
-	struct ferry_job *other = job->claim.older;
-
-	while (other && !claim_conflicts(job, other))
-		other = other->claim.older;
-	job->claim.blocker = other;
-	if (other) {
-		job->claim.next_waiter = other->claim.waiters;
-		other->claim.waiters = job;
+	job->claim.blocker = claim_find_blocker(job);
+	if (job->claim.blocker) {
+		claim_wait_for(job, job->claim.blocker);
 		return;
 	}
 	job->claim.granted = true;
@@ -72,14 +86,14 @@ static void claim_grant_or_wait(struct ferry_job *job)
 
 static void claim_stop_waiting(struct ferry_job *job)
 {
-	struct ferry_job **link;
+	struct claim *claim = &job->claim;
 
-	if (!job->claim.blocker)
+	if (!claim->blocker)
 		return;
-	for (link = &job->claim.blocker->claim.waiters; *link != job;)
-		link = &(*link)->claim.next_waiter;
-	*link = job->claim.next_waiter;
-	job->claim.blocker = NULL;
+	*claim->link_to_waiter = claim->next_waiter;
+	if (claim->next_waiter)
+		claim->next_waiter->claim.link_to_waiter = claim->link_to_waiter;
+	claim->blocker = NULL;
 }
 
 static void claim_wake_waiters(struct ferry_job *job)
@@ -143,7 +157,8 @@ bool claim_any(void)
 
 void claim_forget_all(void)
 {
-	latest_claim = NULL;
+	all_claims = NULL;
+	exchange_claims = NULL;
 	atomic_store(&claims_lock.word, 0);
 	atomic_store(&nr_exchanging, 0);
 }

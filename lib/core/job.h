@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "base/futex.h"
+#include "base/interval.h"
 #include "crew/crew.h"
 #include "include/pageferry.h"
 #include "lib/core/context.h"
@@ -47,9 +48,11 @@ struct ready_part {
 /* The place of a job among those that wait for each other. Protected by the lock of claims.c. */
 struct claim {
 	bool listed, granted;
-	struct ferry_job *older, *newer; /* in the list of all claims */
-	struct ferry_job *blocker;       /* the latest older job that conflicts */
-	struct ferry_job *waiters, *next_waiter;
+	struct interval all, exchange;     /* its addresses, and those that it may take out */
+	struct ferry_job *blocker;         /* the latest older job that conflicts */
+	struct ferry_job *waiters;         /* jobs that this one blocks */
+	struct ferry_job *next_waiter;     /* of the same blocker */
+	struct ferry_job **link_to_waiter; /* what points to this job in that list */
 };
 
 struct ferry_job {
@@ -59,9 +62,10 @@ struct ferry_job {
 	/* the request */
 	int pid;
 	bool own_process;
-	bool exact;    /* answers as the system call does: stops at the first failure */
-	bool one_node; /* exact: one destination for all; the kernel does not stop between them */
-	bool serial;   /* a page is named twice: one thread moves in the caller's order */
+	bool exact;     /* answers as the system call does: stops at the first failure */
+	bool one_node;  /* exact: one destination for all; the kernel does not stop between them */
+	bool serial;    /* a page is named twice: one thread moves in the caller's order */
+	bool submitted; /* once it has ended, only its result is read */
 	unsigned int flags; /* FERRY_MOVE_* */
 	enum ferry_mover requested_mover;
 	unsigned int requested_workers;
@@ -109,7 +113,7 @@ struct ferry_job {
 	/* the end */
 	struct tally tally;
 	uint64_t begin_ns, end_ns;
-	int event_fd;
+	atomic_int event_fd; /* -1: nobody has asked for it */
 	atomic_bool result_ready;
 	atomic_uint ended; /* futex; once set, the job may be freed */
 };

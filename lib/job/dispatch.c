@@ -31,16 +31,22 @@ static unsigned int dispatch_chunk_pages(const struct lane *lane, uintptr_t addr
 	return (unsigned int)((MIN(stop, end) - addr) / PAGE_BYTES);
 }
 
-/* The pages of a slice by its time: no more than the policy says, or than this lane's share. */
+uint64_t dispatch_wanted_pages(const struct lane *lane)
+{
+	const struct ferry_job *job = lane->job;
+	uint64_t page_ns = atomic_load_explicit(&lane->ferry->page_ns, memory_order_relaxed);
+	bool awaited = job->split.nr_lanes > 1 || job->deadline_ns || job->max_bytes_per_s;
+
+	return policy_slice_pages(page_ns, awaited, SLICE_MAX_PAGES);
+}
+
+/* The pages of a slice: no more than the policy says, or than this lane's share. */
 static uint64_t dispatch_timed_pages(const struct ferry_job *job, const struct lane *lane,
 				     const struct segment *segment)
 {
 	uint64_t share = DIV_ROUND_UP(segment->nr_pages, (uint64_t)job->split.nr_lanes);
-	uint64_t page_ns = atomic_load_explicit(&lane->ferry->page_ns, memory_order_relaxed);
-	bool awaited = job->split.nr_lanes > 1 || job->deadline_ns || job->max_bytes_per_s;
-	uint64_t nr = policy_slice_pages(page_ns, awaited, SLICE_MAX_PAGES);
 
-	return MIN(nr, share);
+	return MIN(dispatch_wanted_pages(lane), share);
 }
 
 /* A slice that begins with page `done` of the segment, before page `end`. */

@@ -11,6 +11,9 @@ enum dispatch {
 	UNIT_LATER, /* all windows are in use */
 };
 
+/* The number of pages that one system call of the kernel mover is to move, by its time. */
+uint64_t dispatch_wanted_pages(const struct lane *lane);
+
 enum dispatch dispatch_next_unit(struct ferry_job *job, struct lane *lane, struct unit *out);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Allocates a job, starts it, ends it and frees it. */
 #include <errno.h>
+#include <sys/eventfd.h>
 
 #include "base/clock.h"
 #include "base/sys.h"
@@ -23,9 +24,53 @@ static void job_write_user_status(struct ferry_job *job)
 	usermem_write(job->user_status, job->status, job->nr_pages * sizeof(int));
 }
 
-static void job_finish(struct ferry_job *job)
+static void job_tell_fd(int fd)
 {
 	uint64_t one = 1;
+
+	sys(SYS_write, fd, &one, sizeof(one));
+}
+
+/* The end of a job and the call that makes its eventfd may each write: one of them sees the other.
+ */
+int job_event_fd(struct ferry_job *job)
+{
+	int fd = atomic_load(&job->event_fd), none = -1;
+
+	if (fd >= 0)
+		return fd;
+	fd = (int)sys(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return fd;
+	if (!atomic_compare_exchange_strong(&job->event_fd, &none, fd)) {
+		sys(SYS_close, fd);
+		return none;
+	}
+	if (atomic_load(&job->result_ready))
+		job_tell_fd(fd);
+	return fd;
+}
+
+/* A job that has ended keeps its result only. */
+static void job_free_plan(struct ferry_job *job)
+{
+	vault_free(job->pages, job->nr_pages * sizeof(*job->pages));
+	vault_free(job->nodes, job->nr_pages * sizeof(*job->nodes));
+	vault_free(job->status, job->nr_pages * sizeof(*job->status));
+	vault_free(job->order, job->nr_pages * sizeof(*job->order));
+	vault_free(job->ranges, job->nr_ranges * sizeof(*job->ranges));
+	vault_free(job->segments.at, job->segments.room * sizeof(struct segment));
+	job->pages = NULL;
+	job->nodes = NULL;
+	job->status = NULL;
+	job->order = NULL;
+	job->ranges = NULL;
+	job->segments = (struct segments){0};
+}
+
+static void job_finish(struct ferry_job *job)
+{
+	int fd;
 
 	if (job->claim.granted && job_exchanges(job))
 		windows_rest(job);
@@ -34,6 +79,8 @@ static void job_finish(struct ferry_job *job)
 	job->tally.pages_by_reason[FERRY_REASON_STOPPED] += job->nr_usable - job->nr_handed_out;
 	if (job->user_status)
 		job_write_user_status(job);
+	if (job->submitted)
+		job_free_plan(job);
 	context_add_tally(job->ferry, &job->tally);
 	job->end_ns = now_ns();
 	exchange_mode_note(job);
@@ -41,8 +88,9 @@ static void job_finish(struct ferry_job *job)
 	atomic_fetch_sub(&job->ferry->nr_active_jobs, 1);
 	watcher_note_frames(job->ferry);
 	atomic_store(&job->result_ready, true);
-	if (job->event_fd >= 0)
-		sys(SYS_write, job->event_fd, &one, sizeof(one));
+	fd = atomic_load(&job->event_fd);
+	if (fd >= 0)
+		job_tell_fd(fd);
 	/* From here on the job may be freed. */
 	atomic_store(&job->ended, 1);
 	futex_wake(&job->ended, UINT32_MAX);
@@ -76,12 +124,7 @@ void job_free(struct ferry_job *job)
 		return;
 	if (job->event_fd >= 0)
 		sys(SYS_close, job->event_fd);
-	vault_free(job->pages, job->nr_pages * sizeof(*job->pages));
-	vault_free(job->nodes, job->nr_pages * sizeof(*job->nodes));
-	vault_free(job->status, job->nr_pages * sizeof(*job->status));
-	vault_free(job->order, job->nr_pages * sizeof(*job->order));
-	vault_free(job->ranges, job->nr_ranges * sizeof(*job->ranges));
-	vault_free(job->segments.at, job->segments.room * sizeof(struct segment));
+	job_free_plan(job);
 	vault_free(job, sizeof(*job));
 }
 

@@ -17,6 +17,8 @@ void job_start(struct ferry_job *job);
  * safe.
  */
 void job_run(struct ferry_job *job);
+/* The eventfd that says that the job has ended, made by the first call; or -errno. */
+int job_event_fd(struct ferry_job *job);
 /* Sleeps until the job has ended. */
 void job_wait_end(struct ferry_job *job);
 

@@ -23,9 +23,12 @@ static void lane_move_unit(struct lane *lane, const struct unit *unit)
 		window_put(unit->window);
 		return;
 	}
-	lane_drain(lane);
+	if (lane->fallback.nr + unit->nr_pages > SLICE_MAX_PAGES)
+		lane_drain(lane);
 	fallback_add_unit(lane, unit);
-	fallback_move(lane);
+	/* Short units share a system call. */
+	if (lane->job->exact || lane->fallback.nr >= dispatch_wanted_pages(lane))
+		lane_drain(lane);
 }
 
 /* Other lanes use all windows. This lane keeps none open while it waits for one. */

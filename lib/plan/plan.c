@@ -70,18 +70,41 @@ static bool plan_in_stack(uintptr_t addr, uintptr_t *stop)
 	return addr >= low && addr < high;
 }
 
+/* What the plan has looked up last, because neighbours often have the same answer. */
+struct plan_look {
+	struct mapping mapping;
+	uintptr_t huge_addr; /* of 2 MiB, valid if not 0 */
+	bool huge;
+};
+
+static int plan_find_mapping(struct plan_look *look, uintptr_t addr)
+{
+	if (addr >= look->mapping.start && addr < look->mapping.end)
+		return 0;
+	look->mapping = (struct mapping){0};
+	return mapping_find(addr, &look->mapping);
+}
+
+static bool plan_is_huge(struct plan_look *look, uintptr_t huge_addr)
+{
+	if (look->huge_addr != huge_addr) {
+		look->huge = pagemap_is_huge(huge_addr);
+		look->huge_addr = huge_addr;
+	}
+	return look->huge;
+}
+
 /* Describes the run that begins at addr, and reduces *stop to its end. */
-static struct policy_run plan_describe_run(const struct ferry_job *job, uintptr_t addr,
-					   bool has_pool, uintptr_t *stop)
+static struct policy_run plan_describe_run(const struct ferry_job *job, struct plan_look *look,
+					   uintptr_t addr, bool has_pool, uintptr_t *stop)
 {
 	struct policy_run run = {.own_process = job->own_process};
-	struct mapping mapping;
 
-	if (has_pool && !mapping_find(addr, &mapping)) {
-		bool covers = mapping.start <= addr;
+	if (has_pool && !plan_find_mapping(look, addr)) {
+		bool covers = look->mapping.start <= addr;
 
-		*stop = MIN(*stop, covers ? mapping.end : mapping.start);
-		run.exchangeable = covers && mapping.exchangeable;
+		*stop = MIN(*stop, covers ? look->mapping.end : look->mapping.start);
+		run.exchangeable = covers && look->mapping.exchangeable;
 	}
 	if (run.exchangeable)
 		run.protected_by_us =
@@ -95,35 +118,35 @@ static struct policy_run plan_describe_run(const struct ferry_job *job, uintptr_
  * such a part is reduced to it, for the kernel mover, which moves the huge page as a whole. Any
  * other run is reduced to end between huge pages. True: the run begins with part of a huge page.
  */
-static bool plan_split_huge(uintptr_t addr, uintptr_t *stop)
+static bool plan_split_huge(struct plan_look *look, uintptr_t addr, uintptr_t *stop)
 {
 	uintptr_t first = ALIGN_DOWN(addr, HUGE_BYTES), last = ALIGN_DOWN(*stop, HUGE_BYTES);
 
-	if ((first != addr || *stop - addr < HUGE_BYTES) && pagemap_is_huge(first)) {
+	if ((first != addr || *stop - addr < HUGE_BYTES) && plan_is_huge(look, first)) {
 		*stop = MIN(*stop, first + HUGE_BYTES);
 		return true;
 	}
-	if (last != *stop && last > addr && pagemap_is_huge(last))
+	if (last != *stop && last > addr && plan_is_huge(look, last))
 		*stop = last;
 	return false;
 }
 
 /* Chooses the mover of the run that begins at addr, and reduces *stop to the run's end. */
-static struct policy_choice plan_choose_mover(const struct ferry_job *job, uintptr_t addr,
-					      bool has_pool, uintptr_t *stop)
+static struct policy_choice plan_choose_mover(const struct ferry_job *job, struct plan_look *look,
+					      uintptr_t addr, bool has_pool, uintptr_t *stop)
 {
-	struct policy_run run = plan_describe_run(job, addr, has_pool, stop);
+	struct policy_run run = plan_describe_run(job, look, addr, has_pool, stop);
 	struct policy_choice choice =
 		policy_mover(&job->ferry->machine, &run, job->requested_mover);
 
-	if (choice.mover == FERRY_MOVER_EXCHANGE && plan_split_huge(addr, stop))
+	if (choice.mover == FERRY_MOVER_EXCHANGE && plan_split_huge(look, addr, stop))
 		return (struct policy_choice){FERRY_MOVER_KERNEL, FERRY_REASON_REFUSED};
 	return choice;
 }
 
 /* Consecutive pages with one destination, in one or more mappings. */
-static int plan_range(struct ferry_job *job, uint64_t position, uintptr_t addr, uint64_t nr_pages,
-		      int node)
+static int plan_range(struct ferry_job *job, struct plan_look *look, uint64_t position,
+		      uintptr_t addr, uint64_t nr_pages, int node)
 {
 	uintptr_t end = addr + nr_pages * PAGE_BYTES;
 	bool has_pool = job->own_process && job->ferry->machine.exchange &&
@@ -132,7 +155,7 @@ static int plan_range(struct ferry_job *job, uint64_t position, uintptr_t addr, 
 
 	while (!err && addr < end) {
 		uintptr_t stop = end;
-		struct policy_choice choice = plan_choose_mover(job, addr, has_pool, &stop);
+		struct policy_choice choice = plan_choose_mover(job, look, addr, has_pool, &stop);
 		struct segment segment = {
 			.first_position = position,
 			.nr_pages = (stop - addr) / PAGE_BYTES,
@@ -189,11 +212,18 @@ static enum ferry_reason plan_never_exchanged(const struct ferry_job *job)
 	return policy_mover(&job->ferry->machine, &run, job->requested_mover).reason;
 }
 
+/* Shorter runs go to the kernel mover without a look at their mapping. */
+static unsigned int plan_min_run(const struct ferry_job *job)
+{
+	return job->requested_mover == FERRY_MOVER_EXCHANGE
+		       ? 1
+		       : policy_min_run_pages(&job->ferry->machine);
+}
+
 static int plan_list(struct ferry_job *job)
 {
-	unsigned int min_run = job->requested_mover == FERRY_MOVER_EXCHANGE
-				       ? 1
-				       : policy_min_run_pages(&job->ferry->machine);
+	unsigned int min_run = plan_min_run(job);
+	struct plan_look look = {0};
 	enum ferry_reason never = plan_never_exchanged(job);
 	int err = plan_sort_list(job);
 
@@ -205,23 +235,64 @@ static int plan_list(struct ferry_job *job)
 		if (nr < min_run)
 			err = plan_add_loose(job, at, nr, FERRY_REASON_SHORT);
 		else
-			err = plan_range(job, at, job->pages[index], nr, job->nodes[index]);
+			err = plan_range(job, &look, at, job->pages[index], nr, job->nodes[index]);
 		at += nr;
 	}
 	return err;
 }
 
+/* The pages of ranges that follow each other with one destination, from this one on. */
+static uint64_t plan_joined_pages(const struct ferry_job *job, size_t *next)
+{
+	const struct ferry_range *first = &job->ranges[(*next)++];
+	uint64_t len_bytes = first->len_bytes;
+
+	for (; *next < job->nr_ranges; ++*next) {
+		const struct ferry_range *range = &job->ranges[*next];
+
+		if ((uintptr_t)range->addr != (uintptr_t)first->addr + len_bytes ||
+		    range->node != first->node)
+			break;
+		len_bytes += range->len_bytes;
+	}
+	return len_bytes / PAGE_BYTES;
+}
+
+static int plan_add_short_range(struct ferry_job *job, uint64_t position,
+				const struct ferry_range *range, uint64_t nr_pages,
+				enum ferry_reason reason)
+{
+	struct segment segment = {
+		.first_position = position,
+		.nr_pages = nr_pages,
+		.addr = (uintptr_t)range->addr,
+		.node = range->node,
+		.mover = FERRY_MOVER_KERNEL,
+		.reason = (uint8_t)reason,
+		.contiguous = true,
+	};
+
+	return segments_add(&job->segments, &segment);
+}
+
 static int plan_ranges(struct ferry_job *job)
 {
-	uint64_t position = 0;
+	enum ferry_reason never = plan_never_exchanged(job);
+	unsigned int min_run = plan_min_run(job);
+	struct plan_look look = {0};
+	uint64_t position = 0, nr;
 	int err = 0;
 
-	for (size_t i = 0; !err && i < job->nr_ranges; i++) {
-		const struct ferry_range *range = &job->ranges[i];
-		uint64_t nr = range->len_bytes / PAGE_BYTES;
+	for (size_t next = 0; !err && next < job->nr_ranges; position += nr) {
+		const struct ferry_range *range = &job->ranges[next];
 
-		err = plan_range(job, position, (uintptr_t)range->addr, nr, range->node);
-		position += nr;
+		nr = plan_joined_pages(job, &next);
+		if (nr && (never || nr < min_run))
+			err = plan_add_short_range(job, position, range, nr,
+						   never ? never : FERRY_REASON_SHORT);
+		else
+			err = plan_range(job, &look, position, (uintptr_t)range->addr, nr,
+					 range->node);
 	}
 	return err;
 }
@@ -256,6 +327,16 @@ static void plan_add_pages(const struct ferry_job *job, struct policy_load *load
 	}
 }
 
+/* Stretches of a list with one destination: a system call migrates one at a time. */
+static uint64_t plan_count_stretches(const struct ferry_job *job)
+{
+	uint64_t nr = 1;
+
+	for (uint64_t i = 1; job->pages && i < job->nr_usable; i++)
+		nr += job->nodes[job_index(job, i)] != job->nodes[job_index(job, i - 1)];
+	return nr;
+}
+
 static struct policy_load plan_load(struct ferry_job *job)
 {
 	struct policy_load load = {
@@ -271,6 +352,7 @@ static struct policy_load plan_load(struct ferry_job *job)
 			   plan_begins_huge(job);
 	if (load.kernel_huge && names_huge_once)
 		load.kernel_pages *= PAGES_PER_HUGE;
+	load.kernel_runs = plan_count_stretches(job);
 	load.mode = exchange_mode_choose(job, load.exchange_pages);
 	return load;
 }

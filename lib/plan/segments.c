@@ -7,7 +7,7 @@
 
 static int segments_grow(struct segments *segments)
 {
-	size_t room = segments->room ? 2 * segments->room : 64;
+	size_t room = segments->room ? 2 * segments->room : 4;
 	void *bigger;
 	int err = vault_alloc(room * sizeof(struct segment), &bigger);
 

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "lib/core/context.h"
 #include "tests/testlib/moving.h"
 #include "tests/testlib/tap.h"
 
@@ -39,7 +40,7 @@ static unsigned int use_up_descriptors(int *fds, unsigned int room)
 	return nr;
 }
 
-/* A slow job keeps the memory registered, so that each fork is an event. */
+/* Pages are in flight now and then while the program forks. */
 static struct ferry_job *start_slow_job(void)
 {
 	struct ferry_range range = {mem, LEN, some_node()};
@@ -87,6 +88,9 @@ int main(void)
 	ferry_close(open_exchanging_context(NULL));
 	nr_before = count_descriptors();
 	ferry = open_context(NULL);
+	/* A job registers its memory only while it moves it. With this, each fork is an event. */
+	if (uffd_register(ferry->uffd, (uintptr_t)memory_new(HUGE_BYTES, false), HUGE_BYTES))
+		abort();
 	mem = memory_new(LEN, false);
 	fill(mem, LEN, 3);
 	tap_plan(4);

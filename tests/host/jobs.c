@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 
+#include "base/sys.h"
 #include "tests/testlib/moving.h"
 #include "tests/testlib/tap.h"
 
@@ -145,6 +146,33 @@ static bool test_end(void)
 	ok &= !ferry_job_result(job, &result) && adds_up(&result) && !result.error;
 	ferry_job_close(job);
 	return ok && statuses_are_settled(some_node()) && result.nr_pages == NR_PAGES;
+}
+
+static bool eventfd_fails(long nr, const long args[6] __maybe_unused, long *ret)
+{
+	*ret = -EMFILE;
+	return nr == SYS_eventfd2;
+}
+
+/* A job needs a descriptor only if it is asked for, also after its end. */
+static bool test_late_fd(void)
+{
+	struct ferry_range range = range_of_all();
+	struct ferry_request request = request_of(&range);
+	struct ferry_job *job;
+	bool ok;
+	int fd;
+
+	__atomic_store_n(&sys_hook, eventfd_fails, __ATOMIC_RELEASE);
+	if (ferry_submit(ferry, &request, &job))
+		return false;
+	ok = ferry_job_fd(job) == -EMFILE && !ferry_job_wait(job, WAIT_NS) &&
+	     ferry_job_fd(job) == -EMFILE;
+	__atomic_store_n(&sys_hook, NULL, __ATOMIC_RELEASE);
+	fd = ferry_job_fd(job);
+	ok = ok && fd_is_readable(fd, 0) && ferry_job_fd(job) == fd;
+	ferry_job_close(job);
+	return ok;
 }
 
 /* Slow enough to be observed: 1 MiB per second. */
@@ -579,6 +607,7 @@ static const struct {
 	{"bad requests are refused, each with its error", test_bad_requests},
 	{"structures of newer and older versions", test_struct_sizes},
 	{"eventfd, wait, result and statuses at the end", test_end},
+	{"an eventfd is made when it is asked for", test_late_fd},
 	{"cancel", test_cancel},
 	{"deadline", test_deadline},
 	{"bandwidth cap and progress", test_bandwidth_cap},

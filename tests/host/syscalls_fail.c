@@ -469,7 +469,7 @@ static bool try_each_call(bool (*one)(int nth, int error), const char *name)
 
 /* Calls that only the chain, opening, or a machine with several nodes makes. */
 static const unsigned int rare_calls = 1U << CALL_COPY | 1U << CALL_MREMAP | 1U << CALL_MADVISE |
-				       1U << CALL_VMSTAT | 1U << CALL_OPENAT |
+				       1U << CALL_VMSTAT | 1U << CALL_OPENAT | 1U << CALL_EVENTFD |
 				       1U << CALL_UNREGISTER;
 
 int main(void)

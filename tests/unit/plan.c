@@ -101,15 +101,35 @@ Test(plan, a_page_named_twice_keeps_the_callers_order)
 	cr_assert_eq(job_plan(job), 0);
 	cr_assert(job->serial);
 	cr_assert_eq(job->split.nr_lanes, 1);
-	/* The claim covers pages between the first and the last one, too. */
+	/* The claim covers all addresses: the first and the last page of the list bound nothing. */
 	for (uint64_t i = 0; i < 100; i++)
-		cr_assert(job->low <= job->pages[i] && job->pages[i] < job->high);
+		cr_assert(job->low <= job->pages[i] && job->high > job->pages[i]);
 	check_coverage(job);
 	for (uint64_t i = 0; i < 100; i++) {
 		cr_assert_eq(job_page_at(job, i), job->pages[i]);
 		cr_assert_eq(job_node(job, job->segments.at, i), (int)i);
 	}
 	job_free(job);
+	vault_free(ferry, sizeof(*ferry));
+}
+
+/* As numactl's test does: 20,000 pages, and the destination changes from page to page. */
+Test(plan, alternating_destinations_get_one_lane)
+{
+	struct ferry *ferry = ferry_new();
+	struct ferry_job *job;
+
+	ferry->machine.batched_unmap = true;
+	for (int alternate = 0; alternate < 2; alternate++) {
+		job = job_new_list(ferry, 20000);
+		for (uint64_t i = 0; i < 20000; i++) {
+			job->pages[i] = (1000 + i) * PAGE_BYTES;
+			job->nodes[i] = alternate ? (int)(i % 2) : (int)(i / 10000);
+		}
+		cr_assert_eq(job_plan(job), 0);
+		cr_assert_eq(job->split.nr_lanes, alternate ? 1 : 4);
+		job_free(job);
+	}
 	vault_free(ferry, sizeof(*ferry));
 }
 

@@ -185,6 +185,22 @@ Test(policy, page_by_page_flushes_allow_one_lane)
 	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 1, "MOVE flushes page by page");
 }
 
+Test(policy, lists_that_scatter_get_one_lane)
+{
+	struct policy_machine machine = {
+		.nr_workers = 8, .batched_unmap = true, .max_chunk_bytes = HUGE_BYTES};
+	struct policy_load load = {
+		.kernel_pages = 20000, .kernel_runs = 20000, .own_process = true};
+
+	cr_assert_eq(policy_split(&machine, &load).nr_lanes, 1U);
+	load.kernel_runs = 20;
+	cr_assert_gt(policy_split(&machine, &load).nr_lanes, 1U);
+	/* Threads of another process do not interrupt each other for it. */
+	load.kernel_runs = 20000;
+	load.own_process = false;
+	cr_assert_gt(policy_split(&machine, &load).nr_lanes, 1U);
+}
+
 Test(policy, together_one_lane_gathers_for_all)
 {
 	struct policy_machine machine = machine_new(8, true);

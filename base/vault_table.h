@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The mappings of the vault. For base/vault*.c only; changes are made under vault_lock. */
+#ifndef FERRY_VAULT_TABLE_H
+#define FERRY_VAULT_TABLE_H
+
+#include "base/base.h"
+#include "base/futex.h"
+
+/*
+ * The vault's own state is in .data, which is a mapping of a file and is never in flight. In .bss
+ * it might be: a thread that waits there for a page, with the lock held, would block the lane that
+ * has to put the page in.
+ */
+#define __never_in_flight __attribute__((section(".data")))
+
+extern struct futex_lock vault_lock;
+
+/* Records a mapping. reserved: it is absent in forked children. 0 or -ENOMEM. */
+int __must_check vault_table_add(uintptr_t start, uintptr_t end, bool reserved);
+void vault_table_remove(uintptr_t start);
+bool vault_table_overlaps(uintptr_t start, uintptr_t end);
+void vault_table_forget_reserved(void);
+
+/* An anonymous mapping that is not recorded yet. The address or -errno. */
+long vault_map(size_t len_bytes, int prot, int flags);
+/* The same, aligned to 2 MiB, and recorded. NULL: no memory. */
+void *__must_check vault_map_aligned(size_t len_bytes, int flags, bool reserved);
+
+#endif
