@@ -173,9 +173,12 @@ struct ferry_options {
  *           machine cannot be determined;
  *  -ENOMEM  not enough memory;
  *  -EAGAIN  no thread can be created: see RLIMIT_NPROC and pids.max;
- *  -EMFILE, -ENFILE  no file descriptor is left.
+ *  -EMFILE, -ENFILE  no file descriptor is left;
+ *  -EOPNOTSUPP  the kernel's pages are not of 4 KiB.
  *
- * If the kernel has no usable userfaultfd, this succeeds and the kernel mover serves all pages.
+ * Only pages on nodes 0 to 63 that go to one of these are exchanged; the kernel mover serves
+ * others. If the kernel has no usable userfaultfd, this succeeds and the kernel mover serves all
+ * pages.
  */
 FERRY_API int ferry_open(struct ferry **out, const struct ferry_options *options);
 

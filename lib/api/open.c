@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/kernel.h"
@@ -197,6 +198,19 @@ static int context_copy_options(struct ferry_options *options, const struct ferr
 	return err;
 }
 
+/* The library is built for one size of pages. Kernels for aarch64 may have 16 or 64 KiB. */
+static int machine_check(void)
+{
+	int page_bytes = getpagesize();
+
+	if (page_bytes == (int)PAGE_BYTES)
+		return 0;
+	snprintf(open_error, sizeof(open_error),
+		 "the kernel's pages have %d bytes; this library is for pages of %lu", page_bytes,
+		 PAGE_BYTES);
+	return -EOPNOTSUPP;
+}
+
 /* On failure, too, *out may be a context, which is to be closed. */
 static int context_new(struct ferry **out, const struct ferry_options *options)
 {
@@ -236,7 +250,9 @@ int ferry_open(struct ferry **out, const struct ferry_options *user_options)
 
 	*out = NULL;
 	open_error[0] = '\0';
-	err = context_copy_options(&options, user_options);
+	err = machine_check();
+	if (!err)
+		err = context_copy_options(&options, user_options);
 	if (!err) {
 		uint64_t signals = call_block_signals();
 

@@ -133,6 +133,30 @@ Test(plan, alternating_destinations_get_one_lane)
 	vault_free(ferry, sizeof(*ferry));
 }
 
+/* Pools exist for nodes 0 to 63 only. */
+Test(plan, high_nodes_go_to_the_kernel_mover)
+{
+	static const int nodes[] = {64, 70, 1023};
+	struct ferry *ferry = ferry_new();
+
+	ferry->machine.exchange = true;
+	for (unsigned int n = 0; n < ARRAY_SIZE(nodes); n++) {
+		struct ferry_job *job = job_new_list(ferry, 4096);
+
+		for (uint64_t i = 0; i < 4096; i++) {
+			job->pages[i] = (1000 + i) * PAGE_BYTES;
+			job->nodes[i] = nodes[n];
+		}
+		cr_assert_eq(job_plan(job), 0);
+		check_coverage(job);
+		cr_assert_eq(job->segments.nr, 1U);
+		cr_assert_eq(job->segments.at[0].mover, FERRY_MOVER_KERNEL);
+		cr_assert_eq(job->segments.at[0].node, nodes[n]);
+		job_free(job);
+	}
+	vault_free(ferry, sizeof(*ferry));
+}
+
 Test(plan, ranges_follow_each_other)
 {
 	struct ferry *ferry = ferry_new();
