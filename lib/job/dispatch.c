@@ -8,11 +8,16 @@
 #include "lib/nodes/mthp.h"
 #include "lib/nodes/pagemap.h"
 
-/* The end of the window that begins at addr. */
+/*
+ * The end of the window that begins at addr. A border between windows splits a mapping, which
+ * mremap(2) notices, so a short run gets one window.
+ */
 static uintptr_t dispatch_window_end(const struct ferry *ferry, uintptr_t addr, uintptr_t end)
 {
-	uintptr_t stop = MIN(ALIGN_DOWN(addr, WINDOW_BYTES) + WINDOW_BYTES, end);
+	uintptr_t stop = end;
 
+	if (end - addr > WINDOW_BYTES)
+		stop = ALIGN_DOWN(addr, WINDOW_BYTES) + WINDOW_BYTES;
 	if (stop < end && atomic_load_explicit(&ferry->mthp, memory_order_relaxed))
 		stop = mthp_stop_between(stop - PAGE_BYTES, stop, end);
 	return stop;
