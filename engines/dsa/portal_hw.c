@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/apart.h"
 #include "base/clock.h"
 #include "base/sys.h"
 #include "engines/device/instructions.h"
@@ -52,8 +53,7 @@ static int map_portal(struct dsa_portal *portal, char *why, size_t why_bytes)
 
 	if (err)
 		return err;
-	addr = sys(SYS_mmap, NULL, PAGE_BYTES, PROT_WRITE, MAP_SHARED | MAP_POPULATE, portal->fd,
-		   0);
+	addr = apart_mmap(PAGE_BYTES, PROT_WRITE, MAP_SHARED | MAP_POPULATE, portal->fd, 0);
 	if (sys_is_error(addr)) {
 		snprintf(why, why_bytes, "mapping the portal: %s%s", strerror((int)-addr),
 			 addr == -EPERM

@@ -72,7 +72,7 @@ counted() { # program, key, test operator, number
 }
 
 for name in constructor preinit fork_storm vfork_exec threads exit_busy dlopen own_uffd \
-	raw_syscall raw_clone malloc_hook zerocopy signal; do
+	raw_syscall raw_clone malloc_hook zerocopy signal unmapped; do
 	build $name || { echo "Bail out! can't compile $SOURCES/$name.c"; exit 1; }
 done
 build calls -lnuma || { echo "Bail out! can't compile $SOURCES/calls.c"; exit 1; }
@@ -108,6 +108,9 @@ same "threads and processes by raw clone" "$VICTIMS/raw_clone"
 counted raw_clone plain_thread -eq 4
 same "calls from malloc" "$VICTIMS/malloc_hook"
 same "pages passed to a pipe by reference" "$VICTIMS/zerocopy"
+for nr in 8 16 64 1024 65536; do
+	same "$nr pages that were unmapped just before the first call" "$VICTIMS/unmapped" $nr
+done
 
 if SOURCE=threads build threads_static -static 2>/dev/null; then
 	same "a static program" "$VICTIMS/threads_static"
