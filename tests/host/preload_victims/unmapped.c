@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Moves an array whose last pages have just been unmapped, as LTP's move_pages04 does. The call must
- * say so, even if it is the first one of the process. An argument gives the number of those pages.
+ * Moves an array whose last pages have just been unmapped, as LTP's move_pages04 does. The call
+ * must say so, even if it is the first one of the process. An argument gives the number of those
+ * pages.
  */
 #include "victim.h"
 
