@@ -133,7 +133,7 @@ $(BUILD)/hook/%.o: %.c
 
 $(LIBSO): $(LIB_OBJS) lib/libpageferry.map
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,$(SONAME) $(if $(SAN),,-Wl,-z,defs) \
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,$(SONAME) $(if $(SAN),,-Wl,-z,defs) -Wl,-z,nodelete \
 		-Wl,-z,now -Wl,--version-script=lib/libpageferry.map \
 		-o $(BUILD)/$(SOFILE) $(LIB_OBJS) $(LIB_LIBS)
 	$(Q)ln -sf $(SOFILE) $(BUILD)/$(SONAME)

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
+#include "base/apart.h"
 #include "base/sys.h"
 #include "base/vault_table.h"
 
@@ -145,7 +146,7 @@ void vault_table_forget_reserved(void)
 
 long vault_map(size_t len_bytes, int prot, int flags)
 {
-	return sys(SYS_mmap, NULL, len_bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+	return apart_mmap(len_bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 }
 
 void *vault_map_aligned(size_t len_bytes, int flags, bool reserved)

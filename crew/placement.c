@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <hwloc.h>
 
@@ -17,6 +20,18 @@ struct candidate {
 	unsigned int package;
 };
 
+/*
+ * In a chroot without sysfs hwloc would complain on stderr, and then know no more than the number
+ * of CPUs.
+ */
+static bool sysfs_is_missing(char *cpus, size_t cpus_bytes)
+{
+	if (!sys(SYS_faccessat, AT_FDCWD, "/sys/devices/system/cpu/cpu0", F_OK))
+		return false;
+	snprintf(cpus, cpus_bytes, "pu:%ld", MAX(1L, sysconf(_SC_NPROCESSORS_CONF)));
+	return true;
+}
+
 /* Without I/O devices: their discovery would take most of the time. */
 static int topology_load(const char *synthetic, hwloc_topology_t *out)
 {
@@ -24,7 +39,10 @@ static int topology_load(const char *synthetic, hwloc_topology_t *out)
 						HWLOC_OBJ_CORE};
 	hwloc_topology_t topology;
 	int err = -ENODEV;
+	char cpus[32];
 
+	if (!synthetic && sysfs_is_missing(cpus, sizeof(cpus)))
+		synthetic = cpus;
 	if (hwloc_topology_init(&topology))
 		return -ENOMEM;
 	hwloc_topology_set_all_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE);

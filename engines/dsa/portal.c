@@ -189,7 +189,8 @@ int dsa_portal_open(struct dsa_portal *portal, const struct dsa_queue *queue,
 	const struct dsa_portal_ops *const *mode = model ? dsa_model_modes : dsa_hardware_modes;
 	int err;
 
-	*portal = (struct dsa_portal){.fd = -1, .model = model, .model_device = model_device};
+	*portal = (struct dsa_portal){
+		.file = OWN_FD_NONE, .model = model, .model_device = model_device};
 	portal->queue = *queue;
 	err = vault_alloc(sizeof(struct probe_page), &portal->probe_page);
 	if (err)

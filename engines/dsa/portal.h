@@ -16,6 +16,7 @@
 
 #include <stdatomic.h>
 
+#include "base/own_fd.h"
 #include "engines/dsa/queue.h"
 #include "hw/dsa/desc.h"
 
@@ -37,7 +38,7 @@ struct dsa_portal {
 	const struct dsa_portal_ops *ops;
 	struct dsa_queue queue;
 	uint32_t max_batch; /* 1: no batches */
-	int fd;
+	struct own_fd file;
 	void *map;
 	struct dsa_model *model;
 	uint32_t model_device;

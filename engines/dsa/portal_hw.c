@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/apart.h"
 #include "base/clock.h"
 #include "base/sys.h"
 #include "engines/device/instructions.h"
@@ -21,10 +22,8 @@ static int open_node(struct dsa_portal *portal, char *why, size_t why_bytes)
 	int fd = (int)sys(SYS_openat, AT_FDCWD, portal->queue.path, O_RDWR | O_CLOEXEC);
 	const char *remedy = "";
 
-	if (fd >= 0) {
-		portal->fd = fd;
-		return 0;
-	}
+	if (fd >= 0)
+		return own_fd_take(&portal->file, fd);
 	if (fd == -EACCES)
 		remedy = ": give the user's group read and write permission on it";
 	else if (fd == -EBUSY)
@@ -39,10 +38,8 @@ static void close_node(struct dsa_portal *portal)
 {
 	if (portal->map)
 		sys(SYS_munmap, portal->map, PAGE_BYTES);
-	if (portal->fd >= 0)
-		sys(SYS_close, portal->fd);
+	own_fd_drop(&portal->file);
 	portal->map = NULL;
-	portal->fd = -1;
 }
 
 static int map_portal(struct dsa_portal *portal, char *why, size_t why_bytes)
@@ -52,8 +49,7 @@ static int map_portal(struct dsa_portal *portal, char *why, size_t why_bytes)
 
 	if (err)
 		return err;
-	addr = sys(SYS_mmap, NULL, PAGE_BYTES, PROT_WRITE, MAP_SHARED | MAP_POPULATE, portal->fd,
-		   0);
+	addr = apart_mmap(PAGE_BYTES, PROT_WRITE, MAP_SHARED | MAP_POPULATE, portal->file.fd, 0);
 	if (sys_is_error(addr)) {
 		snprintf(why, why_bytes, "mapping the portal: %s%s", strerror((int)-addr),
 			 addr == -EPERM
@@ -135,8 +131,11 @@ static const struct dsa_portal_ops movdir64b_ops = {
 
 static int write_submit(struct dsa_portal *portal, const struct dsa_hw_desc *descs, uint32_t nr)
 {
-	long done = sys(SYS_write, portal->fd, descs, (size_t)nr * DSA_DESC_BYTES);
+	long done = -EBADF;
 
+	/* The program may have closed the device, and have a file of its own under that number. */
+	if (own_fd_holds(&portal->file))
+		done = sys(SYS_write, portal->file.fd, descs, (size_t)nr * DSA_DESC_BYTES);
 	if (done == -EAGAIN || done == -EINTR)
 		return 0;
 	return done < 0 ? (int)done : (int)(done / DSA_DESC_BYTES);

@@ -3,6 +3,8 @@
 #include "base/sys.h"
 #include "lib/api/call.h"
 #include "lib/api/contexts.h"
+#include "lib/nodes/mappings.h"
+#include "lib/nodes/pagemap.h"
 
 static struct futex_lock contexts_lock;
 static struct ferry *contexts;
@@ -72,14 +74,23 @@ void contexts_resume(void)
 	contexts_leave(signals);
 }
 
+void contexts_keep_files(struct ferry *ferry)
+{
+	if (ferry->uffd >= 0) {
+		pagemap_open();
+		mappings_open();
+	}
+	kernel_file_keep_open(&ferry->vmstat, "/proc/vmstat");
+}
+
 void contexts_forget(void)
 {
 	for (struct ferry *ferry = contexts; ferry; ferry = ferry->next) {
 		atomic_store(&ferry->forked, true);
-		if (ferry->uffd >= 0)
-			sys(SYS_close, ferry->uffd);
+		own_fd_drop(&ferry->uffd_keeper.here);
 		ferry->uffd = -1;
 	}
+	uffd_keeper_forget_all();
 	contexts = NULL;
 	nr_bars = 0;
 	atomic_store(&contexts_lock.word, 0);

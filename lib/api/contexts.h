@@ -15,6 +15,9 @@ void contexts_remove(struct ferry *ferry);
 void contexts_drain(void);
 void contexts_resume(void);
 
+/* Opens the files of /proc again that the program has closed. The caller has blocked signals. */
+void contexts_keep_files(struct ferry *ferry);
+
 /*
  * In a forked child, which has copies of the parent's contexts: marks them as such, closes their
  * userfaultfds, which act on the parent, and starts an empty list.

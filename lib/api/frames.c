@@ -42,7 +42,7 @@ void frames_prefill(struct ferry *ferry)
 	struct prefill prefill = {
 		.task = {.work = prefill_pools, .nr_wanted = crew_nr_workers(ferry->crew)},
 		.ferry = ferry,
-		.stamp = nodes_migration_stamp(ferry->vmstat_fd),
+		.stamp = nodes_migration_stamp(atomic_load(&ferry->vmstat.fd)),
 	};
 
 	crew_run(ferry->crew, &prefill.task, CREW_CALLER);

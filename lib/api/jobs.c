@@ -10,7 +10,11 @@
 
 int ferry_job_fd(struct ferry_job *job)
 {
-	return job_event_fd(job);
+	uint64_t signals = call_block_signals();
+	int fd = job_event_fd(job);
+
+	call_unblock_signals(signals);
+	return fd;
 }
 
 int ferry_job_wait(struct ferry_job *job, uint64_t timeout_ns)

@@ -175,6 +175,7 @@ static int call_plan(const struct call *call, struct ferry_job *job, int *array_
 
 	if (err)
 		return err;
+	contexts_keep_files(call->ferry);
 	job->exact = true;
 	job->pid = call->pid;
 	job->own_process = process_is_own(call->pid);

@@ -2,6 +2,7 @@
 /* ferry_open and ferry_close: put a context together from its parts, and take it apart. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "base/kernel.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "base/thread.h"
 #include "base/vault.h"
 #include "copy/kernels.h"
 #include "lib/api/call.h"
@@ -131,6 +133,19 @@ static void context_open_maps(struct ferry *ferry)
 			 "node of each page, which takes longer");
 }
 
+static int context_open_uffd(struct ferry *ferry)
+{
+	int fd, err = uffd_open(&fd, &ferry->caps);
+
+	ferry->uffd_keeper.here.fd = uffd_keeper_number();
+	if (!err)
+		err = own_fd_take(&ferry->uffd_keeper.here, fd);
+	if (err)
+		ferry->uffd_keeper.here = OWN_FD_NONE;
+	ferry->uffd = ferry->uffd_keeper.here.fd;
+	return err;
+}
+
 /* No failure if there is no exchange mover: the kernel mover then moves all pages. */
 static int context_open_exchange(struct ferry *ferry, const struct ferry_options *options)
 {
@@ -138,8 +153,7 @@ static int context_open_exchange(struct ferry *ferry, const struct ferry_options
 
 	if (options->flags & FERRY_OPEN_KERNEL_ONLY)
 		return 0;
-	if (pagemap_own() < 0 || uffd_open(&ferry->uffd, &ferry->caps)) {
-		ferry->uffd = -1;
+	if (pagemap_own() < 0 || context_open_uffd(ferry)) {
 		log_info("no exchange mover: `migbench doctor` says why");
 		return 0;
 	}
@@ -220,7 +234,9 @@ static int context_new(struct ferry **out, const struct ferry_options *options)
 	if (err)
 		return err;
 	ferry->uffd = -1;
-	ferry->vmstat_fd = (int)sys(SYS_openat, AT_FDCWD, "/proc/vmstat", O_RDONLY | O_CLOEXEC);
+	ferry->vmstat = KERNEL_FILE_NONE;
+	ferry->uffd_keeper.here = OWN_FD_NONE;
+	contexts_keep_files(ferry);
 	nodes_read(&ferry->nodes);
 	*out = ferry;
 	return context_open_parts(ferry, options);
@@ -243,6 +259,60 @@ static int context_open(struct ferry **out, const struct ferry_options *options)
 	return 0;
 }
 
+/*
+ * What opening a context takes at most, most of it hwloc. Decreasing this may overflow a stack;
+ * increasing it makes more threads open their context in another thread.
+ */
+#define OPENING_STACK_BYTES (128UL << 10)
+
+/* True if the caller is a thread with a small stack, or runs on a stack of the program's making. */
+static bool stack_is_small(void)
+{
+	pthread_attr_t attr;
+	uintptr_t here = (uintptr_t)&attr;
+	size_t len_bytes;
+	void *low;
+	int err;
+
+	if (sys(SYS_gettid) == sys(SYS_getpid) || pthread_getattr_np(pthread_self(), &attr))
+		return false;
+	err = pthread_attr_getstack(&attr, &low, &len_bytes);
+	pthread_attr_destroy(&attr);
+	return !err && here - (uintptr_t)low - OPENING_STACK_BYTES > len_bytes;
+}
+
+struct opening {
+	const struct ferry_options *options;
+	struct ferry *ferry;
+	char *error; /* of the caller: each thread has its own */
+	int err;
+};
+
+static void *opening_run(void *arg)
+{
+	struct opening *opening = arg;
+
+	open_error[0] = '\0';
+	opening->err = context_open(&opening->ferry, opening->options);
+	memcpy(opening->error, open_error, sizeof(open_error));
+	return NULL;
+}
+
+static int context_open_in_thread(struct ferry **out, const struct ferry_options *options)
+{
+	struct opening opening = {.options = options, .error = open_error};
+	struct thread thread = {0};
+	int err = thread_start(&thread, opening_run, &opening);
+
+	if (err) {
+		snprintf(open_error, sizeof(open_error), "workers: %s", strerror(-err));
+		return err;
+	}
+	thread_join(&thread);
+	*out = opening.ferry;
+	return opening.err;
+}
+
 int ferry_open(struct ferry **out, const struct ferry_options *user_options)
 {
 	struct ferry_options options = {.size = sizeof(options)};
@@ -256,7 +326,8 @@ int ferry_open(struct ferry **out, const struct ferry_options *user_options)
 	if (!err) {
 		uint64_t signals = call_block_signals();
 
-		err = context_open(out, &options);
+		err = stack_is_small() ? context_open_in_thread(out, &options)
+				       : context_open(out, &options);
 		call_unblock_signals(signals);
 	}
 	if (err && !open_error[0])
@@ -281,7 +352,7 @@ static void context_close_channels(struct ferry *ferry)
 static void context_close_copy(struct ferry *ferry)
 {
 	crew_forget(ferry->crew);
-	sys(SYS_close, ferry->vmstat_fd);
+	kernel_file_close(&ferry->vmstat);
 	watcher_forget(ferry);
 	vault_free(ferry->lanes, ferry->lanes_bytes);
 	vault_free(ferry, sizeof(*ferry));
@@ -296,9 +367,8 @@ static void context_close(struct ferry *ferry)
 	crew_close(ferry->crew);
 	watcher_stop(ferry);
 	pools_close(&ferry->pools);
-	if (ferry->uffd >= 0)
-		sys(SYS_close, ferry->uffd);
-	sys(SYS_close, ferry->vmstat_fd);
+	own_fd_drop(&ferry->uffd_keeper.here);
+	kernel_file_close(&ferry->vmstat);
 	vault_free(ferry->lanes, ferry->lanes_bytes);
 	vault_free(ferry, sizeof(*ferry));
 }

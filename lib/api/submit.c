@@ -8,6 +8,7 @@
 #include "base/usermem.h"
 #include "base/vault.h"
 #include "lib/api/call.h"
+#include "lib/api/contexts.h"
 #include "lib/api/fork.h"
 #include "lib/api/options.h"
 #include "lib/api/process.h"
@@ -198,6 +199,7 @@ static int job_build(struct ferry_job *job, const struct ferry_request *request)
 	if (request->deadline_ns)
 		job->deadline_ns =
 			job->submit_ns + MIN(request->deadline_ns, UINT64_MAX - job->submit_ns);
+	contexts_keep_files(job->ferry);
 	err = request->nr_pages ? request_copy_list(job, request)
 				: request_copy_ranges(job, request);
 	if (!err)

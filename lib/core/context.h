@@ -19,10 +19,12 @@
 #include "lib/core/lane.h"
 #include "lib/core/tally.h"
 #include "lib/core/window.h"
+#include "lib/nodes/kernel_file.h"
 #include "lib/nodes/memory_blocks.h"
 #include "lib/nodes/nodes.h"
 #include "lib/pool/pools.h"
 #include "lib/uffd/uffd.h"
+#include "lib/uffd/uffd_keeper.h"
 #include "policy/policy.h"
 
 #define MAX_WORKERS (GATE_DOORS - 1)
@@ -38,10 +40,11 @@ struct ferry {
 	struct policy_machine machine;
 	bool boost; /* workers and watcher run at a higher priority */
 	uint64_t prefill_bytes;
-	int vmstat_fd; /* for nodes_migration_stamp() */
+	struct kernel_file vmstat; /* for nodes_migration_stamp() */
 
 	/* the exchange mover */
 	int uffd; /* -1: the exchange mover is off */
+	struct uffd_keeper uffd_keeper;
 	struct uffd_caps caps;
 	struct watcher *watcher;
 	struct pools pools;

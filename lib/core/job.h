@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "base/futex.h"
 #include "base/interval.h"
+#include "base/own_fd.h"
 #include "crew/crew.h"
 #include "include/pageferry.h"
 #include "lib/core/context.h"
@@ -114,6 +115,8 @@ struct ferry_job {
 	struct tally tally;
 	uint64_t begin_ns, end_ns;
 	atomic_int event_fd; /* -1: nobody has asked for it */
+	atomic_bool event_claimed;
+	struct own_fd event; /* set before event_fd */
 	atomic_bool result_ready;
 	atomic_uint ended; /* futex; once set, the job may be freed */
 };

@@ -7,6 +7,7 @@
 #include <linux/kcmp.h>
 #include <stdatomic.h>
 
+#include "base/own_fd.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "lib/core/context.h"
@@ -17,8 +18,13 @@ struct watcher {
 	struct thread thread;
 	atomic_bool stop;
 	atomic_bool ticking; /* it looks after idle frames from time to time */
-	int wake_fd;
-	int spare_fd; /* given up where a fork event needs a descriptor and none is free */
+	int wake_fd;         /* its number for the watcher itself */
+	struct own_fd wake;  /* in the program's table */
+	struct futex_lock wake_lock;
+	bool shares_table; /* the kernel refuses a table of the watcher's own */
+	int opener_tid;
+	atomic_uint started; /* futex: enum in watcher.c */
+	int spare_fd;        /* given up where a fork event needs a descriptor and none is free */
 	struct moved_ranges moved;
 	struct discards discards; /* (gate) */
 };

@@ -22,7 +22,7 @@ static void context_refresh_mthp(struct ferry *ferry)
 static void job_prepare_exchange(struct ferry_job *job)
 {
 	if (job->ferry->nodes.nr_memory > 1)
-		job->stamp = nodes_migration_stamp(job->ferry->vmstat_fd);
+		job->stamp = nodes_migration_stamp(atomic_load(&job->ferry->vmstat.fd));
 	context_refresh_mthp(job->ferry);
 }
 

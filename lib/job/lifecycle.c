@@ -24,31 +24,38 @@ static void job_write_user_status(struct ferry_job *job)
 	usermem_write(job->user_status, job->status, job->nr_pages * sizeof(int));
 }
 
-static void job_tell_fd(int fd)
+/* The program may have closed it, and have a file of its own under that number. */
+static void job_tell_fd(const struct ferry_job *job)
 {
 	uint64_t one = 1;
 
-	sys(SYS_write, fd, &one, sizeof(one));
+	if (own_fd_holds(&job->event))
+		sys(SYS_write, job->event.fd, &one, sizeof(one));
 }
 
 /* The end of a job and the call that makes its eventfd may each write: one of them sees the other.
  */
 int job_event_fd(struct ferry_job *job)
 {
-	int fd = atomic_load(&job->event_fd), none = -1;
+	struct own_fd event = OWN_FD_NONE;
+	int err;
 
-	if (fd >= 0)
-		return fd;
-	fd = (int)sys(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (fd < 0)
-		return fd;
-	if (!atomic_compare_exchange_strong(&job->event_fd, &none, fd)) {
-		sys(SYS_close, fd);
-		return none;
+	if (atomic_load(&job->event_fd) >= 0)
+		return atomic_load(&job->event_fd);
+	err = own_fd_take(&event, sys(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
+	if (err)
+		return err;
+	if (atomic_exchange(&job->event_claimed, true)) {
+		own_fd_drop(&event);
+		while (atomic_load(&job->event_fd) < 0)
+			sys(SYS_sched_yield);
+		return atomic_load(&job->event_fd);
 	}
+	job->event = event;
+	atomic_store(&job->event_fd, event.fd);
 	if (atomic_load(&job->result_ready))
-		job_tell_fd(fd);
-	return fd;
+		job_tell_fd(job);
+	return event.fd;
 }
 
 /* A job that has ended keeps its result only. */
@@ -70,8 +77,6 @@ static void job_free_plan(struct ferry_job *job)
 
 static void job_finish(struct ferry_job *job)
 {
-	int fd;
-
 	if (job->claim.granted && job_exchanges(job))
 		windows_rest(job);
 	claim_release(job);
@@ -88,9 +93,8 @@ static void job_finish(struct ferry_job *job)
 	atomic_fetch_sub(&job->ferry->nr_active_jobs, 1);
 	watcher_note_frames(job->ferry);
 	atomic_store(&job->result_ready, true);
-	fd = atomic_load(&job->event_fd);
-	if (fd >= 0)
-		job_tell_fd(fd);
+	if (atomic_load(&job->event_fd) >= 0)
+		job_tell_fd(job);
 	/* From here on the job may be freed. */
 	atomic_store(&job->ended, 1);
 	futex_wake(&job->ended, UINT32_MAX);
@@ -114,6 +118,7 @@ int job_new(struct ferry *ferry, struct ferry_job **out)
 	(*out)->task.done = job_task_done;
 	(*out)->task.bound = true; /* unbound, two workers may wake on one CPU and stay there */
 	(*out)->event_fd = -1;
+	(*out)->event = OWN_FD_NONE;
 	(*out)->submit_ns = now_ns();
 	return 0;
 }
@@ -122,8 +127,7 @@ void job_free(struct ferry_job *job)
 {
 	if (!job)
 		return;
-	if (job->event_fd >= 0)
-		sys(SYS_close, job->event_fd);
+	own_fd_drop(&job->event);
 	job_free_plan(job);
 	vault_free(job, sizeof(*job));
 }

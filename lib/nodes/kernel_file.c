@@ -18,25 +18,22 @@ long kernel_file_read(const char *path, char *text, size_t text_bytes)
 	return len;
 }
 
-int kernel_file_open_once(atomic_int *fd, const char *path)
+int kernel_file_keep_open(struct kernel_file *file, const char *path)
 {
-	int none = -1;
-	long opened;
+	int err = 0;
 
-	if (atomic_load(fd) >= 0)
-		return 0;
-	opened = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-	if (opened < 0)
-		return (int)opened;
-	if (!atomic_compare_exchange_strong(fd, &none, (int)opened))
-		sys(SYS_close, opened);
-	return 0;
+	futex_lock(&file->lock);
+	if (!own_fd_holds(&file->own)) {
+		err = own_fd_take(&file->own,
+				  sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC));
+		atomic_store(&file->fd, file->own.fd);
+	}
+	futex_unlock(&file->lock);
+	return err;
 }
 
-void kernel_file_close(atomic_int *fd)
+void kernel_file_close(struct kernel_file *file)
 {
-	int opened = atomic_exchange(fd, -1);
-
-	if (opened >= 0)
-		sys(SYS_close, opened);
+	own_fd_drop(&file->own);
+	*file = KERNEL_FILE_NONE;
 }

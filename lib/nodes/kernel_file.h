@@ -6,16 +6,27 @@
 #include <stdatomic.h>
 
 #include "base/base.h"
+#include "base/futex.h"
+#include "base/own_fd.h"
 
 /* Reads a small file into text and ends it with a zero byte. Its length or -errno. */
 long kernel_file_read(const char *path, char *text, size_t text_bytes);
 
+/* A file that the process keeps open. Zero-initialized it is not open: use KERNEL_FILE_NONE. */
+struct kernel_file {
+	atomic_int fd; /* -1: not open */
+	struct futex_lock lock;
+	struct own_fd own;
+};
+
+#define KERNEL_FILE_NONE ((struct kernel_file){.fd = -1, .own = OWN_FD_NONE})
+
 /*
- * Opens a file for reading unless *fd is open already; of several threads that try at once one
- * wins. *fd is -1 while the file is not open. 0 or -errno.
+ * Opens the file for reading, unless it is open already. If the program has closed the descriptor,
+ * opens it again. The caller has blocked signals. 0 or -errno.
  */
-int kernel_file_open_once(atomic_int *fd, const char *path);
-/* Closes *fd if it is open, and sets it to -1. */
-void kernel_file_close(atomic_int *fd);
+int kernel_file_keep_open(struct kernel_file *file, const char *path);
+/* Closes the file. In a forked child too, whatever another thread was doing. */
+void kernel_file_close(struct kernel_file *file);
 
 #endif

@@ -9,16 +9,16 @@
 #include "lib/nodes/kernel_file.h"
 #include "lib/nodes/mappings.h"
 
-static atomic_int maps_fd = -1;
+static struct kernel_file maps_file = {.fd = -1, .own = {.fd = -1}};
 
 int mappings_open(void)
 {
-	return kernel_file_open_once(&maps_fd, "/proc/self/maps");
+	return kernel_file_keep_open(&maps_file, "/proc/self/maps");
 }
 
 void mappings_forget(void)
 {
-	kernel_file_close(&maps_fd);
+	kernel_file_close(&maps_file);
 }
 
 static bool mapping_is_anonymous(const struct procmap_query *query, const char *name)
@@ -32,7 +32,7 @@ static bool mapping_is_anonymous(const struct procmap_query *query, const char *
 int mapping_protection(uintptr_t addr)
 {
 	struct procmap_query query = {.size = sizeof(query), .query_addr = addr};
-	long err = sys(SYS_ioctl, atomic_load(&maps_fd), PROCMAP_QUERY, &query);
+	long err = sys(SYS_ioctl, atomic_load(&maps_file.fd), PROCMAP_QUERY, &query);
 	int prot = 0;
 
 	if (err)
@@ -61,12 +61,12 @@ int mapping_find(uintptr_t addr, struct mapping *out)
 	long err;
 
 	name[0] = '\0';
-	err = sys(SYS_ioctl, atomic_load(&maps_fd), PROCMAP_QUERY, &query);
+	err = sys(SYS_ioctl, atomic_load(&maps_file.fd), PROCMAP_QUERY, &query);
 	if (err == -ENAMETOOLONG) {
 		/* Only a file has a name of that length: ask again without the name. */
 		query.vma_name_size = 0;
 		query.vma_name_addr = 0;
-		err = sys(SYS_ioctl, atomic_load(&maps_fd), PROCMAP_QUERY, &query);
+		err = sys(SYS_ioctl, atomic_load(&maps_file.fd), PROCMAP_QUERY, &query);
 	}
 	if (err)
 		return (int)err;

@@ -13,7 +13,7 @@
 
 #define THP_DIR "/sys/kernel/mm/transparent_hugepage"
 
-static atomic_int flags_fd = -1;
+static struct kernel_file flags_file = {.fd = -1, .own = {.fd = -1}};
 
 static bool mthp_read_text(unsigned int kib, const char *name, char *text, size_t text_bytes)
 {
@@ -44,7 +44,7 @@ bool mthp_enabled(void)
 /* The file shows the machine's frames, not a process's pages: a forked child may keep it. */
 void mthp_open(void)
 {
-	kernel_file_open_once(&flags_fd, "/proc/kpageflags");
+	kernel_file_keep_open(&flags_file, "/proc/kpageflags");
 }
 
 bool mthp_can_identify(void)
@@ -64,7 +64,7 @@ static int mthp_add_row(const uint64_t *entries, unsigned int first, unsigned in
 {
 	uint64_t flags[PAGES_PER_HUGE];
 	size_t len_bytes = (end - first) * sizeof(*flags);
-	long len = sys(SYS_pread64, atomic_load(&flags_fd), flags, len_bytes,
+	long len = sys(SYS_pread64, atomic_load(&flags_file.fd), flags, len_bytes,
 		       pagemap_frame(entries[first]) * sizeof(*flags));
 
 	if (len < 0)
@@ -88,7 +88,7 @@ int mthp_scan(uintptr_t addr, unsigned int nr_pages, struct mthp_map *out)
 	int err = pagemap_entries(addr, nr_pages, entries);
 
 	memset(out, 0, sizeof(*out));
-	if (!err && atomic_load(&flags_fd) < 0)
+	if (!err && atomic_load(&flags_file.fd) < 0)
 		err = -EPERM;
 	for (unsigned int first = 0, end; !err && first < nr_pages; first = end) {
 		uint64_t frame = pagemap_frame(entries[first]);

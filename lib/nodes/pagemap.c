@@ -10,21 +10,21 @@
 #include "lib/nodes/kernel_file.h"
 #include "lib/nodes/pagemap.h"
 
-static atomic_int pagemap_fd = -1;
+static struct kernel_file pagemap_file = {.fd = -1, .own = {.fd = -1}};
 
 int pagemap_open(void)
 {
-	return kernel_file_open_once(&pagemap_fd, "/proc/self/pagemap");
+	return kernel_file_keep_open(&pagemap_file, "/proc/self/pagemap");
 }
 
 void pagemap_forget(void)
 {
-	kernel_file_close(&pagemap_fd);
+	kernel_file_close(&pagemap_file);
 }
 
 int pagemap_own(void)
 {
-	return atomic_load(&pagemap_fd);
+	return atomic_load(&pagemap_file.fd);
 }
 
 /*

@@ -8,6 +8,7 @@
 #include "base/sys.h"
 #include "base/uapi.h"
 #include "lib/uffd/uffd.h"
+#include "lib/uffd/uffd_keeper.h"
 
 /*
  * Tries the system call first, because it needs no device node. /dev/userfaultfd serves processes
@@ -130,6 +131,18 @@ int uffd_open(int *out_fd, struct uffd_caps *caps)
 	return err;
 }
 
+/* The number may stand for a file of the program now, which takes none of these calls. */
+static long uffd_ioctl(int fd, unsigned long request, void *arg)
+{
+	long ret = sys(SYS_ioctl, fd, request, arg);
+	int again;
+
+	if (ret != -EBADF && ret != -ENOTTY && ret != -EINVAL)
+		return ret;
+	again = uffd_keeper_regain(fd, (int)ret);
+	return again < 0 ? ret : sys(SYS_ioctl, again, request, arg);
+}
+
 int uffd_register(int fd, uintptr_t start, size_t len_bytes)
 {
 	struct uffdio_register reg = {
@@ -137,14 +150,14 @@ int uffd_register(int fd, uintptr_t start, size_t len_bytes)
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
 
-	return (int)sys(SYS_ioctl, fd, UFFDIO_REGISTER, &reg);
+	return (int)uffd_ioctl(fd, UFFDIO_REGISTER, &reg);
 }
 
 int uffd_unregister(int fd, uintptr_t start, size_t len_bytes)
 {
 	struct uffdio_range range = {.start = start, .len = len_bytes};
 
-	return (int)sys(SYS_ioctl, fd, UFFDIO_UNREGISTER, &range);
+	return (int)uffd_ioctl(fd, UFFDIO_UNREGISTER, &range);
 }
 
 int uffd_move(int fd, uintptr_t dst, uintptr_t src, size_t len_bytes, bool holes,
@@ -156,7 +169,7 @@ int uffd_move(int fd, uintptr_t dst, uintptr_t src, size_t len_bytes, bool holes
 		.len = len_bytes,
 		.mode = holes ? UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES : 0,
 	};
-	long err = sys(SYS_ioctl, fd, UFFDIO_MOVE, &move);
+	long err = uffd_ioctl(fd, UFFDIO_MOVE, &move);
 
 	*moved_bytes = move.move > 0 ? (size_t)move.move : 0;
 	return (int)err;
@@ -166,26 +179,26 @@ int uffd_copy_page(int fd, uintptr_t dst, uintptr_t src)
 {
 	struct uffdio_copy copy = {.dst = dst, .src = src, .len = PAGE_BYTES};
 
-	return (int)sys(SYS_ioctl, fd, UFFDIO_COPY, &copy);
+	return (int)uffd_ioctl(fd, UFFDIO_COPY, &copy);
 }
 
 int uffd_poison_page(int fd, uintptr_t dst)
 {
 	struct uffdio_poison poison = {.range = {.start = dst, .len = PAGE_BYTES}};
 
-	return (int)sys(SYS_ioctl, fd, UFFDIO_POISON, &poison);
+	return (int)uffd_ioctl(fd, UFFDIO_POISON, &poison);
 }
 
 int uffd_zero_page(int fd, uintptr_t dst)
 {
 	struct uffdio_zeropage zero = {.range = {.start = dst, .len = PAGE_BYTES}};
 
-	return (int)sys(SYS_ioctl, fd, UFFDIO_ZEROPAGE, &zero);
+	return (int)uffd_ioctl(fd, UFFDIO_ZEROPAGE, &zero);
 }
 
 int uffd_wake(int fd, uintptr_t start, size_t len_bytes)
 {
 	struct uffdio_range range = {.start = start, .len = len_bytes};
 
-	return (int)sys(SYS_ioctl, fd, UFFDIO_WAKE, &range);
+	return (int)uffd_ioctl(fd, UFFDIO_WAKE, &range);
 }

@@ -282,6 +282,11 @@ static bool run_move(void)
 	return call_job(FERRY_MOVER_AUTO, 0);
 }
 
+static bool call_fd(void)
+{
+	return ferry_job_fd(early) >= 0 && call_early();
+}
+
 struct interrupted {
 	const char *what;
 	bool (*run)(void);
@@ -294,11 +299,11 @@ static const struct interrupted interrupted[] = {
 	{"a plain call", call_plain, true, SYS_move_pages, 1},
 	{"a plain call that is made again", call_plain, true, SYS_move_pages, 2},
 	{"ferry_move_pages", call_move_pages, false, SYS_move_pages, 1},
-	{"ferry_submit", run_move, false, SYS_eventfd2, 1},
-	{"ferry_submit, asking for a page", run_move, false, SYS_move_pages, 1},
+	{"ferry_job_fd", call_fd, true, SYS_eventfd2, 1},
+	{"ferry_submit", run_move, false, SYS_move_pages, 1},
 	{"ferry_open", call_open, false, SYS_userfaultfd, 1},
 	{"ferry_open, starting threads", call_open, false, SYS_mprotect, 2},
-	{"ferry_job_close", call_early, true, SYS_close, 1},
+	{"ferry_job_close", call_fd, true, SYS_close, 4},
 	{"ferry_trim", call_others, false, SYS_ioctl, 1},
 };
 
@@ -316,7 +321,8 @@ static bool handler_may_fork(const struct interrupted *it)
 	atomic_store(&raise_at, -1);
 	if (!atomic_load(&nr_handled))
 		tap_note("no signal came: the call is not made");
-	return ok && !atomic_load(&handled_wrong) && is_intact(mem, LEN, SEED);
+	return ok && atomic_load(&nr_handled) && !atomic_load(&handled_wrong) &&
+	       is_intact(mem, LEN, SEED);
 }
 
 int main(void)

@@ -72,7 +72,7 @@ counted() { # program, key, test operator, number
 }
 
 for name in constructor preinit fork_storm vfork_exec threads exit_busy dlopen own_uffd \
-	raw_syscall raw_clone malloc_hook zerocopy signal; do
+	raw_syscall raw_clone malloc_hook zerocopy signal unmapped odd; do
 	build $name || { echo "Bail out! can't compile $SOURCES/$name.c"; exit 1; }
 done
 build calls -lnuma || { echo "Bail out! can't compile $SOURCES/calls.c"; exit 1; }
@@ -108,6 +108,34 @@ same "threads and processes by raw clone" "$VICTIMS/raw_clone"
 counted raw_clone plain_thread -eq 4
 same "calls from malloc" "$VICTIMS/malloc_hook"
 same "pages passed to a pipe by reference" "$VICTIMS/zerocopy"
+for nr in 8 16 64 1024 65536; do
+	same "$nr pages that were unmapped just before the first call" "$VICTIMS/unmapped" $nr
+done
+
+# The statistics' file may be out of reach at that moment, so there is none.
+odd() { # moment, what
+	local plain ferried
+	plain=$(timeout $LIMIT_S "$VICTIMS/odd" "$1" "$tmp/root" 2>&1; echo "status $?")
+	ferried=$(timeout $LIMIT_S env LD_PRELOAD="$PRELOAD" "$VICTIMS/odd" "$1" "$tmp/root" 2>&1
+		echo "status $?")
+	[ "$plain" = "$ferried" ]
+	verdict $? "the first call $2" "with the drop-in: $ferried" "without: $plain"
+}
+
+mkdir "$tmp/root"
+odd tiny "in a thread with the smallest stack"
+odd undumpable "of a process that must not be dumped"
+odd seccomp "under a filter that refuses system calls"
+odd nofile "with no descriptor left"
+odd stdio "without standard files, whose numbers stay free"
+odd unshare "after unshare(2) of descriptors and directories"
+if [ "$(id -u)" -eq 0 ]; then
+	odd chroot "in an empty root directory"
+	odd setuid "after the user has changed"
+	odd nproc "with no thread left"
+else
+	skip "the first call in a chroot, after setuid, with no thread left" "needs root"
+fi
 
 if SOURCE=threads build threads_static -static 2>/dev/null; then
 	same "a static program" "$VICTIMS/threads_static"

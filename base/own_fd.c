@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "base/own_fd.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/base.h"
+#include "base/sys.h"
+
+/*
+ * Increasing this keeps out of the way of programs with more descriptors, and makes each fork copy
+ * a longer table.
+ */
+#define HIGH_FD     512
+#define LESS_HIGH   128
+#define INFO_BYTES  512
+#define EVENTFD_KEY "eventfd-id:"
+
+/* A limit on open files may allow no high number; then any will do. */
+static long fd_raise(long fd, int preferred)
+{
+	const int at_least[] = {preferred, HIGH_FD, LESS_HIGH};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(at_least); i++) {
+		long raised = at_least[i] < LESS_HIGH
+				      ? -1
+				      : sys(SYS_fcntl, fd, F_DUPFD_CLOEXEC, at_least[i]);
+
+		if (raised < 0)
+			continue;
+		sys(SYS_close, fd);
+		return raised;
+	}
+	return fd;
+}
+
+/* 0: no eventfd, a kernel before 5.2, or no /proc. */
+static uint64_t fd_eventfd_id(int fd)
+{
+	char path[64], info[INFO_BYTES];
+	const char *at;
+	long file, len;
+
+	snprintf(path, sizeof(path), "/proc/thread-self/fdinfo/%d", fd);
+	file = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return 0;
+	len = sys(SYS_read, file, info, sizeof(info) - 1);
+	sys(SYS_close, file);
+	info[len > 0 ? len : 0] = '\0';
+	at = strstr(info, EVENTFD_KEY);
+	return at ? 1 + strtoull(at + sizeof(EVENTFD_KEY) - 1, NULL, 10) : 0;
+}
+
+int own_fd_take(struct own_fd *own, long fd)
+{
+	int preferred = own->fd;
+	struct stat st;
+
+	*own = OWN_FD_NONE;
+	if (fd < 0)
+		return (int)fd;
+	own->fd = (int)fd_raise(fd, preferred);
+	if (!sys(SYS_fstat, own->fd, &st)) {
+		own->dev = st.st_dev;
+		own->ino = st.st_ino;
+	}
+	own->eventfd_id = fd_eventfd_id(own->fd);
+	return 0;
+}
+
+bool own_fd_holds(const struct own_fd *own)
+{
+	struct stat st;
+
+	if (own->fd < 0 || sys(SYS_fstat, own->fd, &st) || st.st_dev != own->dev ||
+	    st.st_ino != own->ino)
+		return false;
+	return !own->eventfd_id || fd_eventfd_id(own->fd) == own->eventfd_id;
+}
+
+void own_fd_drop(struct own_fd *own)
+{
+	if (own_fd_holds(own))
+		sys(SYS_close, own->fd);
+	own->fd = -1;
+}
+
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
+#define FERRY_PIDFD_THREAD O_EXCL
+
+long own_fd_fetch(int tid, int fd)
+{
+	long pidfd = sys(SYS_pidfd_open, tid, FERRY_PIDFD_THREAD);
+	long copy;
+
+	if (pidfd < 0)
+		return pidfd;
+	copy = sys(SYS_pidfd_getfd, pidfd, fd, 0);
+	sys(SYS_close, pidfd);
+	return copy;
+}
