@@ -216,6 +216,85 @@ Test(fault, strays_are_written_before_it_is_quiet)
 	close_all();
 }
 
+/* --- behind an engine that takes nothing --- */
+
+extern const struct engine_ops fault_engine_ops;
+
+static bool stub_is_quiet;
+
+static int stub_channel_open(struct engine *inner, int near_node __maybe_unused,
+			     struct engine_channel **out)
+{
+	static struct engine_channel only;
+
+	only.engine = inner;
+	*out = &only;
+	return 0;
+}
+
+static void stub_channel_close(struct engine_channel *only __maybe_unused)
+{
+}
+
+static enum engine_verdict stub_submit(struct engine_channel *only __maybe_unused,
+				       struct engine_batch *batch __maybe_unused)
+{
+	return ENGINE_BUSY;
+}
+
+static bool stub_quiet(struct engine_channel *only __maybe_unused)
+{
+	return stub_is_quiet;
+}
+
+static void stub_close(struct engine *inner __maybe_unused)
+{
+}
+
+static int stub_open(const char *spec __maybe_unused, const struct engine_env *env __maybe_unused,
+		     struct engine **out, char *why __maybe_unused, size_t why_bytes __maybe_unused)
+{
+	static const struct engine_ops ops = {.channel_open = stub_channel_open,
+					      .channel_close = stub_channel_close,
+					      .submit = stub_submit,
+					      .quiet = stub_quiet,
+					      .close = stub_close};
+	static struct engine inner = {.ops = &ops, .depth = 1, .batch_items = 1};
+
+	*out = &inner;
+	return 0;
+}
+
+static void open_behind_stub(void)
+{
+	const struct engine_env env = {.open_inner = stub_open};
+	char why[256];
+
+	cr_assert_eq(fault_engine_ops.open(&env, "every=1000000,inner=stub", &engine, why,
+					   sizeof(why)),
+		     0, "%s", why);
+	cr_assert_eq(engine->ops->channel_open(engine, -1, &channel), 0);
+}
+
+Test(fault, what_the_inner_engine_does_not_take_is_not_attempted)
+{
+	struct engine_batch batch = fresh_batch(0, NR_ITEMS);
+
+	open_behind_stub();
+	cr_assert_eq(engine->ops->submit(channel, &batch), ENGINE_DONE);
+	cr_expect_eq(count_state(ENGINE_NOT_ATTEMPTED), NR_ITEMS);
+	close_all();
+}
+
+Test(fault, quiet_only_if_the_inner_engine_is)
+{
+	open_behind_stub();
+	cr_expect_not(engine->ops->quiet(channel));
+	stub_is_quiet = true;
+	cr_expect(engine->ops->quiet(channel));
+	close_all();
+}
+
 Test(fault, closing_a_channel_waits_for_strays)
 {
 	struct engine_batch batch = fresh_batch(0, NR_ITEMS);

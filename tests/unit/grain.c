@@ -115,3 +115,34 @@ Test(grain, every_part_once)
 		expect_copied("grains", round);
 	}
 }
+
+/* A batch that comes while others are being returned would be returned without having been copied.
+ */
+Test(grain, nothing_is_held_while_others_return)
+{
+	const struct engine_env env = {0};
+	struct engine_channel *channel;
+	struct engine_batch batches[3], *done[3];
+	struct engine *engine;
+	char why[256];
+
+	cr_assert_eq(engine_open("cpu", &env, &engine, why, sizeof(why)), 0, "%s", why);
+	cr_assert_eq(engine->ops->channel_open(engine, -1, &channel), 0);
+	set_source();
+	memset(dst, 0, sizeof(dst));
+	for (uint32_t i = 0; i < 3; i++) {
+		items[i] = (struct engine_item){
+			.dst = dst + 4096 * i, .src = src + 4096 * i, .len_bytes = 4096};
+		batches[i] = (struct engine_batch){
+			.items = &items[i], .nr_items = 1, .bytes = 4096, .more = true};
+	}
+	for (uint32_t i = 0; i < 2; i++)
+		cr_assert_eq(engine->ops->submit(channel, &batches[i]), ENGINE_QUEUED);
+	cr_assert_eq(engine->ops->poll(channel, 0, done, 1), 1);
+	cr_expect_eq(engine->ops->submit(channel, &batches[2]), ENGINE_DONE);
+	cr_assert_eq(engine->ops->poll(channel, 0, done, 3), 1);
+	cr_expect_eq(done[0], &batches[1]);
+	cr_expect_eq(memcmp(dst, src, 3 * 4096), 0);
+	engine->ops->channel_close(channel);
+	engine_close(engine);
+}

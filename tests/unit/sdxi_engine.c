@@ -307,6 +307,96 @@ Test(sdxi_engine, refuses_while_strayed)
 	}
 }
 
+/* --- a function that confirms no stop --- */
+
+static struct sdxi_backend_ops deaf_ops;
+
+static void never_stop(struct sdxi_context *cxt __maybe_unused)
+{
+}
+
+static struct sdxi_engine *sdxi_engine_of_test(void)
+{
+	return CONTAINER_OF(engine, struct sdxi_engine, engine);
+}
+
+static struct sdxi_channel *sdxi_channel_of_test(void)
+{
+	return CONTAINER_OF(channel, struct sdxi_channel, channel);
+}
+
+static void make_deaf(void)
+{
+	struct sdxi_backend *backend = sdxi_engine_of_test()->backend;
+
+	deaf_ops = *backend->ops;
+	deaf_ops.stop = never_stop;
+	backend->ops = &deaf_ops;
+}
+
+/* Its status blocks are part of the channel: the function may write to them for ever. */
+Test(sdxi_engine, a_channel_outlives_a_function_that_hangs)
+{
+	struct sdxi_channel *ch;
+
+	open_engine("sdxi:model,inline,timeout_ms=5");
+	make_deaf();
+	ch = sdxi_channel_of_test();
+	engine->ops->channel_close(channel);
+	channel = NULL;
+	cr_expect_eq(atomic_load(&sdxi_engine_of_test()->unstopped), ch);
+}
+
+Test(sdxi_engine, only_what_was_in_the_ring_is_stray)
+{
+	static uint8_t from[LONG_RUN], to[LONG_RUN];
+
+	open_engine("sdxi:model,inline,timeout_ms=5,faults=lost:1000000");
+	make_deaf();
+	for (unsigned int i = 0; i < LONG_RUN; i++)
+		items[i] = (struct engine_item){.dst = &to[i], .src = &from[i], .len_bytes = 1};
+	batch = (struct engine_batch){.items = items, .nr_items = LONG_RUN, .bytes = LONG_RUN};
+	run_batch();
+	cr_expect_eq(nr_in(ENGINE_STRAY), SDXI_RING_ENTRIES);
+	cr_expect_eq(nr_in(ENGINE_NOT_ATTEMPTED), LONG_RUN - SDXI_RING_ENTRIES);
+	cr_expect_not(engine->ops->quiet(channel));
+}
+
+Test(sdxi_engine, status_blocks_are_cleared)
+{
+	open_engine("sdxi:model,inline");
+	for (unsigned int i = 0; i < SDXI_RING_ENTRIES; i++)
+		sdxi_channel_of_test()->cxt.shared->csbs[i].flags = SDXI_CST_BLK_ER;
+	make_batch();
+	run_batch();
+	cr_expect_eq(nr_in(ENGINE_COPIED), NR);
+}
+
+/* Batches end in any order, and more follow. */
+Test(sdxi_engine, the_last_batch_ends_first)
+{
+	struct engine_batch one = {.items = &items[0], .nr_items = 1, .bytes = LEN}, two = one;
+	struct engine_batch three = one, *done[3];
+	struct sdxi_shared *shared;
+
+	open_engine("sdxi:model,inline,timeout_ms=10000,faults=lost:1000000");
+	make_batch();
+	two.items = &items[1];
+	three.items = &items[2];
+	shared = sdxi_channel_of_test()->cxt.shared;
+	cr_assert_eq(engine->ops->submit(channel, &one), ENGINE_QUEUED);
+	cr_assert_eq(engine->ops->submit(channel, &two), ENGINE_QUEUED);
+	shared->csbs[1].signal = 0;
+	cr_assert_eq(engine->ops->poll(channel, 0, done, 3), 1);
+	cr_expect_eq(done[0], &two);
+	cr_assert_eq(engine->ops->submit(channel, &three), ENGINE_QUEUED);
+	shared->csbs[0].signal = 0;
+	shared->csbs[2].signal = 0;
+	cr_assert_eq(engine->ops->poll(channel, 0, done, 3), 2);
+	cr_expect_eq(done[0], &one);
+	cr_expect_eq(done[1], &three);
+}
+
 static void expect_refused(const char *spec, const char *expected)
 {
 	const struct engine_env env = {0};

@@ -71,23 +71,49 @@ static void batch_prepare(const void *list, uint32_t nr)
 	fill_desc(batch, &batch_record, BATCH, list, NULL, nr);
 }
 
+#ifdef __x86_64__
+
+static void submit_posted(void *to, const uint8_t desc[64])
+{
+	__asm__ volatile("movdir64b (%1), %0" : : "r"(to), "r"(desc) : "memory");
+}
+
+/* Returns whether the queue accepted it. */
+static bool submit_once(const uint8_t desc[64])
+{
+	bool retry;
+
+	__asm__ volatile("enqcmd (%2), %1" : "=@ccz"(retry) : "r"(portal), "r"(desc) : "memory");
+	return !retry;
+}
+
+#else
+
+static void submit_posted(void *to, const uint8_t desc[64])
+{
+	(void)to;
+	(void)desc;
+	abort();
+}
+
+static bool submit_once(const uint8_t desc[64])
+{
+	submit_posted(portal, desc);
+	return false;
+}
+
+#endif
+
 static void submit(const uint8_t desc[64])
 {
 	static unsigned int slot;
-	char *to = portal + slot++ % 64 * 64;
-	bool retry = false;
 
-	__asm__ volatile("sfence" ::: "memory");
-	if (dedicated) {
-		__asm__ volatile("movdir64b (%1), %0" : : "r"(to), "r"(desc) : "memory");
-		return;
-	}
-	do {
-		__asm__ volatile("enqcmd (%2), %1"
-				 : "=@ccz"(retry)
-				 : "r"(portal), "r"(desc)
-				 : "memory");
-	} while (retry);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (dedicated)
+		submit_posted(portal + slot++ % 64 * 64, desc);
+	else
+		while (!submit_once(desc))
+			;
 }
 
 /* The status, once it is there; 0 after a minute. */
