@@ -404,7 +404,7 @@ static bool hook_write(long nr, const long args[6] __maybe_unused, long *ret)
 Test(dsa_answers, what_write_returns)
 {
 	const struct dsa_portal_ops *by_write = dsa_hardware_modes[2];
-	struct dsa_portal portal = {.fd = -1};
+	struct dsa_portal portal = {.file = OWN_FD_NONE};
 	struct dsa_hw_desc descs[4];
 
 	memset(descs, 0, sizeof(descs));
