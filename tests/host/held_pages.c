@@ -33,6 +33,7 @@ static atomic_uint nr_taken_out;
 static atomic_uint nr_zero_failures; /* of the hole's zero page that are still to come */
 static atomic_uint nr_beside_out;    /* taken out of the rest of the mapping */
 static _Atomic int64_t slow_since_s; /* from then on the library's clock is slow; 0: it is not */
+static atomic_uint nr_queries;       /* calls of move_pages(2) that have returned */
 static atomic_int own_uffd = -1;
 /* Whether the mapping is to be replaced when it is scanned after its registration. */
 enum { REPLACE_NOT, REPLACE_ONCE_REGISTERED, REPLACE_AT_SCAN };
@@ -95,6 +96,11 @@ static bool hook(long nr, const long args[6], long *ret)
 
 	if (nr == SYS_clock_gettime)
 		return slow_clock(nr, args, ret);
+	if (nr == SYS_move_pages) {
+		*ret = sys_raw(nr, args[0], args[1], args[2], args[3], args[4], args[5]);
+		atomic_fetch_add(&nr_queries, 1);
+		return true;
+	}
 	if (nr != SYS_ioctl)
 		return false;
 	switch ((unsigned long)args[1]) {
@@ -313,6 +319,39 @@ static bool has_read_zero(void)
 	return !atomic_load(&read_word) && is_discarded();
 }
 
+static int where[NR_PAGES];
+
+static void *query_run(void *arg)
+{
+	void *pages[NR_PAGES];
+
+	for (unsigned int i = 0; i < NR_PAGES; i++)
+		pages[i] = mem + i * PAGE_BYTES;
+	ferry_move_pages(ferry, 0, NR_PAGES, pages, NULL, where, 0);
+	return arg;
+}
+
+/* The kernel takes the pages for absent. The library asks again once they are back. */
+static bool queries(void)
+{
+	atomic_store(&nr_queries, 0);
+	memset(where, 0xff, sizeof(where));
+	if (pthread_create(&reader, NULL, query_run, NULL))
+		return false;
+	while (!atomic_load(&nr_queries))
+		sched_yield();
+	return true;
+}
+
+static bool has_found(void)
+{
+	pthread_join(reader, NULL);
+	for (unsigned int i = 0; i < NR_PAGES; i++)
+		if (where[i] < 0)
+			return false;
+	return stays();
+}
+
 /* The thread ends while the pages are held, so the watcher alone must have served it. */
 static bool reads_hole(void)
 {
@@ -374,6 +413,7 @@ static const struct test_case {
 	{"reads a page", reads, has_read},
 	{"reads a page that another thread discards", reads_and_discards, has_read_zero},
 	{"reads a hole", reads_hole, stays},
+	{"asks where the pages are", queries, has_found},
 	{"discards pages beside", discards_beside, was_left_alone},
 	{"reads a hole for which there is no memory", reads_hole_badly, stays},
 };
