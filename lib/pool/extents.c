@@ -173,7 +173,10 @@ static uint32_t extent_rank(const struct pool *pool, uint32_t extent, unsigned i
 	if (pool->extents[extent] != EXTENT_ACTIVE)
 		return RANK_NEVER;
 	sum = extent_sum(pool, extent);
-	if (sum.nr_reserved || (nr_bays && sum.nr_usable >= nr_bays * PAGES_PER_HUGE))
+	if (sum.nr_reserved)
+		return RANK_NEVER;
+	/* Nothing would be gained: as many bays of frames or of holes are there already. */
+	if (nr_bays ? sum.nr_usable >= nr_bays * PAGES_PER_HUGE : !sum.nr_resident && !sum.broken)
 		return RANK_NEVER;
 	return sum.nr_usable ? 1 + sum.nr_usable : 0;
 }
@@ -229,7 +232,8 @@ static int extent_find(struct pool *pool, unsigned int nr_bays, struct extent_cl
 	held -= extent_sum(pool, out->extent).nr_resident;
 	room = pool->cap_pages - MIN(held, pool->cap_pages);
 	out->nr_bays = (unsigned int)MIN((uint64_t)nr_bays, room / PAGES_PER_HUGE);
-	if (nr_bays && !out->nr_bays)
+	if (nr_bays &&
+	    (!out->nr_bays || extent_rank(pool, out->extent, out->nr_bays, false) == RANK_NEVER))
 		goto out;
 	pool->nr_filling += out->nr_bays * PAGES_PER_HUGE;
 	extent_claim(pool, out->extent);
@@ -343,6 +347,13 @@ int extent_add_frames(struct pool *pool, uint64_t nr_bays, uint64_t stamp, uint6
 
 /* ---- trimming ---- */
 
+static uint32_t extent_rank_to_free(const struct pool *pool, uint32_t extent)
+{
+	struct extent_sum sum = extent_sum(pool, extent);
+
+	return sum.nr_reserved ? RANK_NEVER : sum.nr_usable;
+}
+
 /* Claims the extent that is missed least; RANK_NEVER: nothing can or need be freed. */
 static uint32_t extent_find_to_free(struct pool *pool, uint64_t keep_bytes)
 {
@@ -353,7 +364,7 @@ static uint32_t extent_find_to_free(struct pool *pool, uint64_t keep_bytes)
 	if (!keep_bytes || pool->nr_resident > keep_bytes / PAGE_BYTES) {
 		for (uint32_t i = 0; i < pool->nr_used_extents; i++) {
 			uint32_t rank = pool->extents[i] == EXTENT_ACTIVE
-						? extent_rank(pool, i, 0, false)
+						? extent_rank_to_free(pool, i)
 						: RANK_NEVER;
 
 			if (rank < lowest) {

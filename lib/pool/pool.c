@@ -143,6 +143,9 @@ static unsigned int pool_count_bays(struct pool *pool, enum bay_list list, unsig
 	return nr;
 }
 
+/* How many extents are added at once, at most. Other lanes may take bays meanwhile. */
+#define GROW_TRIES 64
+
 /* How many bays of new frames are wanted besides those that are full or being filled. */
 static uint64_t pool_missing_bays(struct pool *pool, uint64_t nr_wanted, unsigned int nr_full)
 {
@@ -160,7 +163,7 @@ int pool_make_frames_ready(struct pool *pool, unsigned int nr_bays, uint64_t nr_
 	unsigned int nr_full = pool_count_bays(pool, BAYS_FULL, nr_bays);
 	int err = 0;
 
-	while (!err && nr_full < nr_bays) {
+	for (unsigned int tries = 0; !err && nr_full < nr_bays && tries < GROW_TRIES; tries++) {
 		uint64_t missing = pool_missing_bays(pool, nr_wanted_bays, nr_full);
 
 		err = extent_add_frames(pool, missing, stamp, nr_made);
@@ -174,7 +177,7 @@ int pool_make_slots_ready(struct pool *pool, unsigned int nr_bays)
 	unsigned int nr_empty = pool_count_bays(pool, BAYS_EMPTY, nr_bays);
 	int err = 0;
 
-	while (!err && nr_empty < nr_bays) {
+	for (unsigned int tries = 0; !err && nr_empty < nr_bays && tries < GROW_TRIES; tries++) {
 		err = extent_add_slots(pool);
 		nr_empty = pool_count_bays(pool, BAYS_EMPTY, nr_bays);
 	}

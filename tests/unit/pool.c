@@ -200,6 +200,27 @@ Test(pool, only_making_ready_allocates, .init = pool_setup, .fini = pool_teardow
 	cr_assert_eq(made * PAGE_BYTES, pool_held_bytes(&pool), "the pool holds enough already");
 }
 
+/* More than an extent of slots, or of frames at the cap: extents that gain nothing are left alone.
+ */
+Test(pool, many_are_made_ready, .init = pool_setup, .fini = pool_teardown, .timeout = 60)
+{
+	struct page_map some = {0}, all;
+	uint64_t made = 0;
+	struct span span, slots[3 * EXTENT_BAYS];
+
+	memset(&all, 0xff, sizeof(all));
+	map_set_range(&some, 0, 300);
+	cr_assert_eq(pool_make_slots_ready(&pool, 1), 0);
+	cr_assert_eq(pool_make_slots_ready(&pool, ARRAY_SIZE(slots)), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(slots); i++)
+		cr_assert_eq(pool_take_slot(&pool, PAGES_PER_HUGE, &slots[i]), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(slots); i++)
+		pool_put(&pool, &slots[i], i % EXTENT_BAYS ? &all : &some, 1);
+	cr_assert_eq(pool_make_frames_ready(&pool, 1000, 1000, 1, &made), 0);
+	cr_assert_leq(pool_held_bytes(&pool), CAP_BYTES);
+	cr_assert_eq(pool_take_frames(&pool, PAGES_PER_HUGE, 1, &span), 0);
+}
+
 Test(pool, made_ready_within_the_cap, .init = pool_setup, .fini = pool_teardown)
 {
 	uint64_t made = 0;

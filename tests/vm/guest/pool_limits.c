@@ -70,14 +70,25 @@ static uint64_t move_to(struct ferry *ferry, char *mem, size_t len, int node,
 	struct ferry_range range = {mem, len, node};
 	struct ferry_request request = FERRY_REQUEST_INIT;
 	struct ferry_result result = FERRY_RESULT_INIT;
+	struct ferry_progress progress = {0};
 	struct ferry_job *job;
+	int err;
 
 	request.ranges = &range;
 	request.nr_ranges = 1;
 	request.mover = mover;
-	if (ferry_submit(ferry, &request, &job) || ferry_job_wait(job, WAIT_NS) ||
-	    ferry_job_result(job, &result))
+	err = ferry_submit(ferry, &request, &job);
+	if (!err)
+		err = ferry_job_wait(job, WAIT_NS);
+	if (!err || err == -ETIMEDOUT)
+		ferry_job_progress(job, &progress);
+	if (!err)
+		err = ferry_job_result(job, &result);
+	if (err) {
+		tap_note("job: %s, %lu pages done", strerror(-err), progress.nr_done);
+		fflush(stdout);
 		_exit(3);
+	}
 	ferry_job_close(job);
 	if (!adds_up(&result) || !is_intact(mem, len, 3) || !all_on(mem, len, node))
 		_exit(4);
