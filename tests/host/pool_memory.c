@@ -153,7 +153,7 @@ static int locked_between(void)
 	move_all(ferry, mem, SMALL, FERRY_MOVER_EXCHANGE);
 	if (!at_most("resident besides frames",
 		     process_bytes("RssAnon") - resident - pools_held_bytes(&ferry->pools),
-		     8 * MIB))
+		     13 * MIB))
 		return 2;
 	munlockall();
 	ferry_trim(ferry);
