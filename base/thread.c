@@ -10,7 +10,7 @@
 /*
  * Static TLS lies on the stack too. Its size is known only to pthread_create, which fails with
  * EINVAL if the stack is too small: then it is doubled. Increasing the minimum saves such attempts
- * in programs with much static TLS; decreasing it saves populated memory per thread.
+ * in programs with much static TLS; decreasing it saves address space.
  */
 #ifdef __SANITIZE_THREAD__
 #define STACK_MIN_BYTES (2UL << 20)

@@ -15,6 +15,11 @@ bool vault_overlaps(const void *addr, size_t len_bytes)
 	return vault_table_overlaps((uintptr_t)addr, (uintptr_t)addr + len_bytes);
 }
 
+bool vault_find_reserved(uintptr_t addr, uintptr_t *start, uintptr_t *end)
+{
+	return vault_table_find_reserved(addr, start, end);
+}
+
 /* The lock is held from the system call that makes a mapping until the table has it. */
 bool vault_overlaps_settled(const void *addr, size_t len_bytes)
 {
@@ -28,9 +33,9 @@ bool vault_overlaps_settled(const void *addr, size_t len_bytes)
 
 /* ---- mappings of their own, under the lock ---- */
 
-static int vault_map_populated(size_t len_bytes, void **out)
+static int vault_map_recorded(size_t len_bytes, int flags, void **out)
 {
-	long addr = vault_map(len_bytes, PROT_READ | PROT_WRITE, MAP_POPULATE);
+	long addr = vault_map(len_bytes, PROT_READ | PROT_WRITE, flags);
 	int err;
 
 	if (sys_is_error(addr))
@@ -106,7 +111,7 @@ static void *vault_get(size_t len_bytes, bool *clear)
 	if (block)
 		return block;
 	*clear = false;
-	return vault_map_populated(len, &block) ? NULL : block;
+	return vault_map_recorded(len, MAP_POPULATE, &block) ? NULL : block;
 }
 
 static void vault_put(void *addr, size_t len_bytes)
@@ -148,13 +153,32 @@ void vault_free(void *addr, size_t len_bytes)
 	futex_unlock(&vault_lock);
 }
 
-int vault_alloc_guarded(size_t len_bytes, void **out)
+int vault_alloc_lazy(size_t len_bytes, void **out)
 {
 	int err;
 
+	len_bytes = ALIGN_UP(len_bytes, PAGE_BYTES);
 	futex_lock(&vault_lock);
-	err = vault_map_populated(len_bytes, out);
+	err = vault_map_recorded(len_bytes, 0, out);
 	futex_unlock(&vault_lock);
+	if (!err)
+		sys(SYS_madvise, *out, len_bytes, MADV_NOHUGEPAGE);
+	return err;
+}
+
+void vault_free_lazy(void *addr, size_t len_bytes)
+{
+	if (!addr)
+		return;
+	futex_lock(&vault_lock);
+	vault_unmap(addr, ALIGN_UP(len_bytes, PAGE_BYTES));
+	futex_unlock(&vault_lock);
+}
+
+int vault_alloc_guarded(size_t len_bytes, void **out)
+{
+	int err = vault_alloc_lazy(len_bytes, out);
+
 	if (err)
 		return err;
 	err = (int)sys(SYS_mprotect, *out, PAGE_BYTES, PROT_NONE);
@@ -167,11 +191,7 @@ int vault_alloc_guarded(size_t len_bytes, void **out)
 
 void vault_free_guarded(void *addr, size_t len_bytes)
 {
-	if (!addr)
-		return;
-	futex_lock(&vault_lock);
-	vault_unmap(addr, len_bytes);
-	futex_unlock(&vault_lock);
+	vault_free_lazy(addr, len_bytes);
 }
 
 int vault_reserve(size_t len_bytes, void **out)

@@ -134,6 +134,43 @@ bool vault_table_overlaps(uintptr_t start, uintptr_t end)
 	return table;
 }
 
+/* Narrows [*start, *end) to the range around addr in which no entry begins or ends. */
+static bool table_find_reserved(const struct vault_table *table, uintptr_t addr, uintptr_t *start,
+				uintptr_t *end)
+{
+	unsigned int nr_used = atomic_load_explicit(&table->nr_used, memory_order_acquire);
+
+	for (unsigned int i = 0; i < nr_used; i++) {
+		const struct vault_entry *entry = &table->entries[i];
+		uintptr_t last = atomic_load_explicit(&entry->end, memory_order_acquire);
+		uintptr_t first = atomic_load_explicit(&entry->start, memory_order_relaxed);
+
+		if (!last || !entry->reserved)
+			continue;
+		if (first <= addr && addr < last) {
+			*start = first;
+			*end = last;
+			return true;
+		}
+		if (last <= addr)
+			*start = MAX(*start, last);
+		else
+			*end = MIN(*end, first);
+	}
+	return false;
+}
+
+bool vault_table_find_reserved(uintptr_t addr, uintptr_t *start, uintptr_t *end)
+{
+	const struct vault_table *table = &first_table;
+
+	*start = 0;
+	*end = UINTPTR_MAX;
+	while (table && !table_find_reserved(table, addr, start, end))
+		table = table_next(table);
+	return table;
+}
+
 void vault_table_forget_reserved(void)
 {
 	for (struct vault_table *table = &first_table; table; table = table_next(table))
@@ -152,7 +189,7 @@ long vault_map(size_t len_bytes, int prot, int flags)
 void *vault_map_aligned(size_t len_bytes, int flags, bool reserved)
 {
 	size_t slack = len_bytes + HUGE_BYTES;
-	long addr = vault_map(slack, PROT_READ | PROT_WRITE, flags);
+	long addr = vault_map(slack, reserved ? PROT_NONE : PROT_READ | PROT_WRITE, flags);
 	uintptr_t start = (uintptr_t)addr, aligned = ALIGN_UP(start, HUGE_BYTES);
 
 	if (sys_is_error(addr))

@@ -88,7 +88,8 @@ enum ferry_reason {
 	FERRY_REASON_OWN,         /* the library's own memory, or the calling thread's stack */
 	FERRY_REASON_UFFD_BUSY,   /* registered with a userfaultfd of the program */
 	FERRY_REASON_REFUSED,     /* UFFDIO_MOVE cannot move it: pinned, shared, KSM, mTHP */
-	FERRY_REASON_NO_FRAMES,   /* no free frames on the destination, or the pool is at its cap */
+	FERRY_REASON_NO_FRAMES,   /* no free frames on the destination: no memory left to allocate,
+				   * on the node or below a limit of the process */
 	FERRY_REASON_CHANGED,     /* unmapped, remapped or discarded during the move */
 	FERRY_REASON_ENGINE,      /* the engine did not copy it: the CPU or the kernel mover did */
 	FERRY_REASON_FORK,        /* a fork was under way, and took long */
@@ -151,8 +152,11 @@ struct ferry_options {
 	uint64_t stall_bound_ns; /* the longest stall that chunks aim at; 0: 1 ms. A larger bound
 				  * allows for larger chunks, which are faster */
 	uint64_t pool_cap_bytes; /* the most memory in frames per node, for small and for huge pages
-				  * each; 0: an eighth of the node's free memory. Raised to 64 MiB
-				  * if it is less, lowered to the node's memory if it is more */
+				  * each, besides what a job has in flight; 0: an eighth of what is
+				  * available on the node. Raised to 64 MiB if it is less, lowered
+				  * to the node's memory if it is more. The library holds less
+				  * where jobs need less, or where limits of the process (cgroup,
+				  * setrlimit) or the machine leave less */
 	uint64_t pool_prefill_bytes; /* frames that ferry_open() allocates per node; 0: none */
 	const char *synthetic;       /* hwloc synthetic topology, for tests; NULL: this machine's */
 };
@@ -197,7 +201,7 @@ FERRY_API void ferry_close(struct ferry *ferry);
 
 /*
  * Frees all idle frames now, except pool_prefill_bytes of them per node. Not needed as a rule: the
- * library frees frames that are idle for some seconds, and at once if a node runs low on memory.
+ * library frees frames that are idle for some seconds, and within a second where memory is short.
  * NULL is ignored.
  */
 FERRY_API void ferry_trim(struct ferry *ferry);

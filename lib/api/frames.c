@@ -5,6 +5,7 @@
 #include "lib/api/fork.h"
 #include "lib/api/frames.h"
 #include "lib/api/preload.h"
+#include "lib/exchange/exchange.h"
 
 void ferry_trim(struct ferry *ferry)
 {
@@ -46,6 +47,7 @@ void frames_prefill(struct ferry *ferry)
 	};
 
 	crew_run(ferry->crew, &prefill.task, CREW_CALLER);
+	watcher_note_frames(ferry);
 }
 
 void ferry_fresh_frames(struct ferry *ferry)

@@ -168,6 +168,17 @@ static bool job_is_to_one_node(const struct ferry_job *job)
 	return true;
 }
 
+static bool job_names_frames(const struct ferry_job *job)
+{
+	uintptr_t start = 0, end = 0;
+
+	for (uint64_t i = 0; i < job->nr_usable; i++)
+		if ((job->pages[i] < start || job->pages[i] >= end) &&
+		    vault_find_reserved(job->pages[i], &start, &end))
+			return true;
+	return false;
+}
+
 /* Turns the call into a planned job. *array_error as by call_read_arrays(), or of a bad node. */
 static int call_plan(const struct call *call, struct ferry_job *job, int *array_error)
 {
@@ -186,6 +197,7 @@ static int call_plan(const struct call *call, struct ferry_job *job, int *array_
 		job->pages[i] = ALIGN_DOWN(job->pages[i], PAGE_BYTES);
 		job->status[i] = STATUS_UNSET;
 	}
+	job->frames = job->own_process && job_names_frames(job);
 	return job->nr_usable ? job_plan(job) : 0;
 }
 
@@ -193,7 +205,7 @@ static int call_plan(const struct call *call, struct ferry_job *job, int *array_
 static bool job_gains_nothing(const struct ferry_job *job)
 {
 	return job->nr_usable == job->nr_pages && job->exchange_low >= job->exchange_high &&
-	       job->split.nr_lanes <= 1;
+	       job->split.nr_lanes <= 1 && !job->frames;
 }
 
 static long call_result(const struct call *call, const struct ferry_job *job, int array_error)

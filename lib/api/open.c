@@ -99,19 +99,13 @@ static int context_open_lanes(struct ferry *ferry)
 
 	ferry->nr_lanes = crew_nr_workers(ferry->crew) + 1;
 	ferry->lanes_bytes = ferry->nr_lanes * sizeof(struct lane);
-	err = vault_alloc(ferry->lanes_bytes, &lanes);
+	err = vault_alloc_lazy(ferry->lanes_bytes, &lanes);
 	if (err)
 		return err;
 	ferry->lanes = lanes;
 	for (unsigned int l = 0; l < ferry->nr_lanes; l++) {
-		struct lane *lane = &ferry->lanes[l];
-
-		lane->ferry = ferry;
-		lane->door = l;
-		for (unsigned int p = 0; p < LANE_PARCELS; p++) {
-			lane->parcels[p].next = lane->free;
-			lane->free = &lane->parcels[p];
-		}
+		ferry->lanes[l].ferry = ferry;
+		ferry->lanes[l].door = l;
 	}
 	return 0;
 }
@@ -195,7 +189,7 @@ static void context_set_up(struct ferry *ferry, const struct ferry_options *opti
 	ferry->machine.stall_bound_ns =
 		options->stall_bound_ns ? options->stall_bound_ns : STALL_BOUND_NS;
 	pools_init(&ferry->pools, &ferry->nodes, &ferry->blocks, ferry->uffd,
-		   options->pool_cap_bytes);
+		   options->pool_cap_bytes, options->pool_prefill_bytes);
 	ferry->prefill_bytes = options->pool_prefill_bytes;
 	atomic_store(&ferry->fresh_frames, !!(options->flags & FERRY_OPEN_FRESH_FRAMES));
 }
@@ -354,7 +348,7 @@ static void context_close_copy(struct ferry *ferry)
 	crew_forget(ferry->crew);
 	kernel_file_close(&ferry->vmstat);
 	watcher_forget(ferry);
-	vault_free(ferry->lanes, ferry->lanes_bytes);
+	vault_free_lazy(ferry->lanes, ferry->lanes_bytes);
 	vault_free(ferry, sizeof(*ferry));
 }
 
@@ -369,7 +363,7 @@ static void context_close(struct ferry *ferry)
 	pools_close(&ferry->pools);
 	own_fd_drop(&ferry->uffd_keeper.here);
 	kernel_file_close(&ferry->vmstat);
-	vault_free(ferry->lanes, ferry->lanes_bytes);
+	vault_free_lazy(ferry->lanes, ferry->lanes_bytes);
 	vault_free(ferry, sizeof(*ferry));
 }
 

@@ -65,6 +65,7 @@ struct ferry_job {
 	bool own_process;
 	bool exact;     /* answers as the system call does: stops at the first failure */
 	bool one_node;  /* exact: one destination for all; the kernel does not stop between them */
+	bool frames;    /* exact: some pages are frames of pools, which the kernel must not move */
 	bool serial;    /* a page is named twice: one thread moves in the caller's order */
 	bool submitted; /* once it has ended, only its result is read */
 	unsigned int flags; /* FERRY_MOVE_* */

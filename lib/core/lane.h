@@ -33,11 +33,10 @@ struct parcel {
 	 * Shared with the watcher. A lane changes these only inside the `move_gate` of the
 	 * context, the watcher only while that gate is shut.
 	 */
-	bool live;                      /* pages may be in flight */
-	bool disturbed;                 /* the mapping has changed: home and dropped are valid */
-	uintptr_t at;                   /* the address of the first page */
-	struct page_map dropped;        /* pages that the program has discarded meanwhile */
-	uintptr_t home[PAGES_PER_HUGE]; /* the address of each page */
+	bool live;               /* pages may be in flight */
+	bool disturbed;          /* the mapping has changed: home and dropped are valid */
+	uintptr_t at;            /* the address of the first page */
+	struct page_map dropped; /* pages that the program has discarded meanwhile */
 
 	/* Read by the watcher, and constant while the parcel is live. */
 	unsigned int nr_pages;
@@ -67,6 +66,9 @@ struct parcel {
 	struct engine_channel *channel;
 	struct engine_batch batch;
 	struct engine_item items[PAGES_PER_HUGE];
+
+	/* Shared with the watcher as above; the last, because it is rarely used. */
+	uintptr_t home[PAGES_PER_HUGE]; /* the address of each page */
 };
 
 /* Pages that a lane has gathered for the kernel mover. */
@@ -87,7 +89,10 @@ struct thp_dedup {
 	uint16_t nr[SLICE_MAX_PAGES];
 };
 
-/* The state of one worker, or of a caller that helps. */
+/*
+ * The state of one worker, or of a caller that helps. The kernel provides its memory as it is used:
+ * few lanes need much of it.
+ */
 struct lane {
 	struct ferry *ferry;
 	unsigned int door;     /* of the context's gates */
@@ -103,6 +108,7 @@ struct lane {
 	struct engine_channel *channel;                  /* of the chunk being worked on */
 	struct parcel *quarantined; /* they hold frames that a device may still write */
 	struct parcel *free;
+	unsigned int nr_used_parcels; /* no parcel from there on was ever used */
 	struct parcel parcels[LANE_PARCELS];
 
 	/* cpu_pressure.c */
@@ -111,10 +117,14 @@ struct lane {
 	uint64_t fresh_since_ns; /* it has had its CPU since then, at the earliest */
 
 	/* the kernel mover */
+	unsigned int most_gathered; /* pages at once, since lane_release_memory() */
 	struct fallback fallback;
 	struct slice slice;
 	struct thp_dedup dedup;
 } __cacheline_aligned;
+
+/* Gives back what the kernel mover has used for many pages. Nothing is gathered. */
+void lane_release_memory(struct lane *lane);
 
 /* Counts pages of the job as settled, and notes the time if they are the first of this lane. */
 void lane_note_done(struct lane *lane, unsigned int nr_pages);

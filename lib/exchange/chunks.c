@@ -158,12 +158,19 @@ void lane_release_quarantine(struct lane *lane)
 
 /* ---- parcels that begin ---- */
 
+static void lane_use_more_parcels(struct lane *lane)
+{
+	if (!lane->free && lane->nr_used_parcels < LANE_PARCELS)
+		parcel_list_add(&lane->free, &lane->parcels[lane->nr_used_parcels++]);
+}
+
 /* NULL: all parcels of the lane are in quarantine. */
 static struct parcel *lane_get_parcel(struct lane *lane)
 {
 	unsigned int depth = MAX(lane->channel->engine->depth, lane->gather);
 	struct parcel *parcel;
 
+	lane_use_more_parcels(lane);
 	while (lane->nr_in_flight && (lane->nr_in_flight >= depth || !lane->free))
 		lane_collect(lane);
 	if (!lane->free)
@@ -182,14 +189,37 @@ static struct pool *lane_get_pool(struct lane *lane, int node, bool huge)
 	return pools_get(&lane->ferry->pools, node, huge);
 }
 
-/* Grows both pools for as many parcels as the lane may gather, so that no group is cut short. */
-static void lane_grow_pools(struct lane *lane, struct pool *source, struct pool *target)
+/* How many bays the job's pages fill that are not handed out yet, and one for those that are. */
+static uint64_t job_left_bays(const struct ferry_job *job)
 {
-	uint64_t *nr_made = &lane->tally.nr_frames_allocated;
-
-	pool_make_ready(target, lane->gather, 0, lane->job->stamp, nr_made);
-	pool_make_ready(source, 0, lane->gather, lane->job->stamp, nr_made);
+	return (job->nr_usable - atomic_load(&job->nr_handed_out)) / PAGES_PER_HUGE + 1;
 }
+
+/*
+ * Grows both pools for as many parcels as the lane may gather, so that no group is cut short. 0 or
+ * -ENOMEM.
+ */
+static int lane_grow_pools(struct lane *lane, struct pool *source, struct pool *target)
+{
+	struct pools_want want = {
+		.source = source,
+		.target = target,
+		.nr_left_bays = job_left_bays(lane->job),
+		.stamp = lane->job->stamp,
+	};
+	int err;
+
+	want.nr_bays = (unsigned int)MIN((uint64_t)MAX(lane->gather, 1U), want.nr_left_bays);
+	err = pools_make_ready(&lane->ferry->pools, &want);
+	lane->tally.nr_frames_allocated += want.nr_made_pages;
+	return err;
+}
+
+/*
+ * How often a lane grows pools for a parcel. Other lanes may take what it has made ready, each time
+ * for chunks of their own.
+ */
+#define GROW_TRIES 100
 
 /* Pools that are too small grow while the lane has nothing in flight. */
 static enum parcel_outcome lane_start_parcel(struct lane *lane, struct parcel *parcel, uintptr_t at,
@@ -201,11 +231,13 @@ static enum parcel_outcome lane_start_parcel(struct lane *lane, struct parcel *p
 	if (lane->nr_in_flight && gate_is_shut(&lane->ferry->in_flight_gate))
 		lane_collect_all(lane);
 	outcome = parcel_start(lane, parcel, at, nr_pages);
-	if (outcome != PARCEL_LATER)
-		return outcome;
-	lane_collect_all(lane);
-	lane_grow_pools(lane, parcel->source, parcel->target);
-	return parcel_start(lane, parcel, at, nr_pages);
+	for (unsigned int tries = 0; outcome == PARCEL_LATER && tries < GROW_TRIES; tries++) {
+		lane_collect_all(lane);
+		if (lane_grow_pools(lane, parcel->source, parcel->target))
+			break;
+		outcome = parcel_start(lane, parcel, at, nr_pages);
+	}
+	return outcome;
 }
 
 /* Why no page of the parcel is in flight; FERRY_REASON_NONE if it is on its way. */
@@ -216,7 +248,6 @@ static enum ferry_reason parcel_outcome_reason(enum parcel_outcome outcome)
 	case PARCEL_QUEUED:
 		return FERRY_REASON_NONE;
 	case PARCEL_LATER:
-	case PARCEL_NO_FRAMES:
 		return FERRY_REASON_NO_FRAMES;
 	case PARCEL_CHANGED:
 		return FERRY_REASON_CHANGED;

@@ -262,19 +262,14 @@ static void parcel_return_frames(struct lane *lane, struct parcel *parcel)
 
 /* ---- the whole way ---- */
 
-/*
- * A pool does not grow while the lane has pages in flight: threads that wait for those pages would
- * wait for that too. 0, -EAGAIN (a pool has to grow), -ENOMEM.
- */
+/* 0, or -EAGAIN: a pool has to grow. */
 static int parcel_take_spans(struct lane *lane, struct parcel *parcel, unsigned int nr_pages)
 {
-	bool may_grow = !lane->nr_in_flight;
-	int err = pool_take_frames(parcel->target, nr_pages, lane->job->stamp, may_grow,
-				   &parcel->frames, &lane->tally.nr_frames_allocated);
+	int err = pool_take_frames(parcel->target, nr_pages, lane->job->stamp, &parcel->frames);
 
 	if (err)
 		return err;
-	err = pool_take_slot(parcel->source, nr_pages, may_grow, &parcel->slot);
+	err = pool_take_slot(parcel->source, nr_pages, &parcel->slot);
 	if (!err)
 		return 0;
 	parcel_clear_maps(parcel);
@@ -353,10 +348,9 @@ enum parcel_outcome parcel_start(struct lane *lane, struct parcel *parcel, uintp
 				 unsigned int nr_pages)
 {
 	bool changed, all_taken;
-	int err = parcel_take_spans(lane, parcel, nr_pages);
 
-	if (err)
-		return err == -EAGAIN ? PARCEL_LATER : PARCEL_NO_FRAMES;
+	if (parcel_take_spans(lane, parcel, nr_pages))
+		return PARCEL_LATER;
 	if (!lane->nr_in_flight && !lane_enter_flight(lane)) {
 		parcel_return_untouched(lane, parcel);
 		return PARCEL_FORKING;

@@ -15,11 +15,10 @@ enum parcel_outcome {
 	PARCEL_READY,  /* in flight, and the engine has done with it: call parcel_finish() */
 	PARCEL_QUEUED, /* in flight: the engine's poll will return it */
 	/* nothing of the parcel is in flight: */
-	PARCEL_REFUSED,   /* the kernel refused to move the first page */
-	PARCEL_NO_FRAMES, /* a pool has no frames or no slot */
-	PARCEL_LATER,     /* a pool has to grow: first put in what this lane has in flight */
-	PARCEL_CHANGED,   /* the program has unmapped or discarded some of the pages */
-	PARCEL_FORKING,   /* the program forks, and no page may be in flight meanwhile */
+	PARCEL_REFUSED, /* the kernel refused to move the first page */
+	PARCEL_LATER,   /* a pool has to grow: first put in what this lane has in flight */
+	PARCEL_CHANGED, /* the program has unmapped or discarded some of the pages */
+	PARCEL_FORKING, /* the program forks, and no page may be in flight meanwhile */
 };
 
 /*

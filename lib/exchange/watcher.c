@@ -19,7 +19,7 @@
 
 /*
  * While pools hold idle frames, the watcher looks at them this often. Increasing this wakes it less
- * often; decreasing it frees frames sooner on a node that is low on memory.
+ * often; decreasing it frees frames sooner where memory is short.
  */
 #define IDLE_CHECK_NS (1 * NS_PER_SEC)
 /*
@@ -38,18 +38,14 @@
 /* Frees idle frames where it is time. Returns how long the watcher may sleep. */
 static uint64_t watcher_trim_pools(struct ferry *ferry)
 {
-	uint64_t held;
+	bool busy = atomic_load(&ferry->nr_active_jobs);
 
-	if (atomic_load(&ferry->nr_active_jobs))
-		return IDLE_CHECK_NS;
-	held = pools_held_bytes(&ferry->pools);
-	if (held > ferry->prefill_bytes &&
+	if (!busy && pools_held_bytes(&ferry->pools) > ferry->prefill_bytes &&
 	    now_ns() - atomic_load(&ferry->idle_since_ns) > IDLE_TRIM_NS)
 		pools_trim(&ferry->pools, ferry->prefill_bytes);
-	else if (held)
+	else
 		pools_trim_low(&ferry->pools);
-	return pools_held_bytes(&ferry->pools) > ferry->prefill_bytes ? IDLE_CHECK_NS
-								      : FUTEX_FOREVER;
+	return busy || pools_held_bytes(&ferry->pools) ? IDLE_CHECK_NS : FUTEX_FOREVER;
 }
 
 /* ---- a table of its own ---- */

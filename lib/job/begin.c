@@ -24,6 +24,7 @@ static void job_prepare_exchange(struct ferry_job *job)
 	if (job->ferry->nodes.nr_memory > 1)
 		job->stamp = nodes_migration_stamp(atomic_load(&job->ferry->vmstat.fd));
 	context_refresh_mthp(job->ferry);
+	pools_job_begins(&job->ferry->pools, job->nr_usable);
 }
 
 /*

@@ -77,8 +77,10 @@ static void job_free_plan(struct ferry_job *job)
 
 static void job_finish(struct ferry_job *job)
 {
-	if (job->claim.granted && job_exchanges(job))
+	if (job->claim.granted && job_exchanges(job)) {
 		windows_rest(job);
+		pools_job_ends(&job->ferry->pools, job->nr_usable);
+	}
 	claim_release(job);
 	job->tally.nr_failed += job->nr_usable - job->nr_handed_out;
 	job->tally.pages_by_reason[FERRY_REASON_STOPPED] += job->nr_usable - job->nr_handed_out;

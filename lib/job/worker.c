@@ -95,6 +95,7 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 	}
 	lane_drain(lane);
 	lane_release_quarantine(lane);
+	lane_release_memory(lane);
 	lane->tally.worker_cpu_ns = thread_cpu_ns() - cpu_ns;
 	job_add_tally(job, &lane->tally);
 	atomic_store(&job->chunk_bytes, lane->chunk_bytes);

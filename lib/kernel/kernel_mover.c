@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/vault.h"
 #include "lib/kernel/kernel_mover.h"
 #include "lib/kernel/thp_dedup.h"
 #include "lib/nodes/pagemap.h"
@@ -133,6 +134,7 @@ void fallback_move(struct lane *lane)
 
 	if (!left->nr)
 		return;
+	lane->most_gathered = MAX(lane->most_gathered, left->nr);
 	lane->slice.pid = job->pid;
 	lane->slice.flags = slice_mpol_flags(job->flags);
 	start_ns = now_ns();
@@ -159,13 +161,31 @@ void fallback_add(struct lane *lane, uint64_t position, uintptr_t page, int node
 	left->nr++;
 }
 
+/* A frame of a pool counts as absent: it is idle memory that the library may free at any time. */
+static void lane_settle_frame(struct lane *lane, uint64_t position)
+{
+	lane_settle(lane, position, -ENOENT);
+	lane->tally.nr_failed++;
+	lane->tally.pages_by_reason[FERRY_REASON_FAILED]++;
+	lane_note_done(lane, 1);
+}
+
 void fallback_add_unit(struct lane *lane, const struct unit *unit)
 {
+	uintptr_t start = 0, end = 0;
+	bool reserved = false;
+
 	for (unsigned int i = 0; i < unit->nr_pages; i++) {
 		uint64_t position = unit->first_position + i;
+		uintptr_t page = job_page(lane->job, unit->segment, position);
 
-		fallback_add(lane, position, job_page(lane->job, unit->segment, position),
-			     job_node(lane->job, unit->segment, position),
-			     (enum ferry_reason)unit->reason);
+		if (lane->job->own_process && (page < start || page >= end))
+			reserved = vault_find_reserved(page, &start, &end);
+		if (reserved)
+			lane_settle_frame(lane, position);
+		else
+			fallback_add(lane, position, page,
+				     job_node(lane->job, unit->segment, position),
+				     (enum ferry_reason)unit->reason);
 	}
 }

@@ -37,30 +37,40 @@ void nodes_read(struct nodes *nodes)
 	}
 }
 
-static int meminfo_read_field(const char *text, const char *name, uint64_t *out_bytes)
+static uint64_t meminfo_bytes(const char *text, const char *name)
 {
 	const char *at = strstr(text, name);
 
-	if (!at)
-		return -ENOENT;
-	*out_bytes = strtoull(at + strlen(name), NULL, 10) << 10;
-	return 0;
+	return at ? strtoull(at + strlen(name), NULL, 10) << 10 : 0;
 }
 
-int nodes_memory(int node, uint64_t *total_bytes, uint64_t *free_bytes)
+/*
+ * What new frames can be made of: free memory, and page cache that need not be written first. As
+ * for MemAvailable, some of the page cache is taken to be in use.
+ */
+static uint64_t meminfo_available(const char *text, uint64_t total_bytes)
+{
+	uint64_t cache =
+		meminfo_bytes(text, " Active(file):") + meminfo_bytes(text, " Inactive(file):");
+	uint64_t busy = meminfo_bytes(text, " Dirty:") + meminfo_bytes(text, " Writeback:");
+
+	cache -= MIN(cache, busy);
+	cache -= MIN(cache / 2, total_bytes / 64);
+	return meminfo_bytes(text, " MemFree:") + cache;
+}
+
+int nodes_memory(int node, uint64_t *total_bytes, uint64_t *available_bytes)
 {
 	char path[64], text[4096];
 	long len;
-	int err;
 
 	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo", node);
 	len = kernel_file_read(path, text, sizeof(text));
 	if (len < 0)
 		return (int)len;
-	err = meminfo_read_field(text, "MemTotal:", total_bytes);
-	if (!err)
-		err = meminfo_read_field(text, "MemFree:", free_bytes);
-	return err;
+	*total_bytes = meminfo_bytes(text, " MemTotal:");
+	*available_bytes = meminfo_available(text, *total_bytes);
+	return *total_bytes ? 0 : -ENOENT;
 }
 
 uint64_t nodes_migration_stamp(int vmstat_fd)

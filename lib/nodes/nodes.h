@@ -19,8 +19,11 @@ static inline bool nodes_has(const struct nodes *nodes, int node)
 	return node >= 0 && node < MAX_NODES && (nodes->memory[node / 64] >> (node % 64) & 1);
 }
 
-/* MemTotal and MemFree of a node in bytes. 0, or -errno if sysfs does not give them. */
-int nodes_memory(int node, uint64_t *total_bytes, uint64_t *free_bytes);
+/*
+ * A node's memory, and how much of it is free or page cache that the kernel can drop. 0, or -errno
+ * if sysfs does not tell.
+ */
+int nodes_memory(int node, uint64_t *total_bytes, uint64_t *available_bytes);
 
 /*
  * How many pages have migrated on this machine since boot, whatever the cause: pgmigrate_success in

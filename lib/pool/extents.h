@@ -5,15 +5,16 @@
 
 #include "lib/pool/pool.h"
 
-/* Applies the pool's madvise and mbind settings to a subrange. 0, or mbind's -errno. */
+/* Applies the pool's settings to a subrange that has just been mapped. 0, or mbind's -errno. */
 int extent_advise(const struct pool *pool, uintptr_t addr, size_t len_bytes);
 
+/* Brings one more extent into use, of holes for slots. 0 or -errno. */
+int __must_check extent_add_slots(struct pool *pool);
 /*
- * Brings one more extent into use, with nr_bays of it filled (0: all holes, for slots). stamp is
- * the current nodes_migration_stamp(). 0 or -errno.
+ * The same with up to nr_bays of it filled, at most EXTENT_BAYS. stamp is the current
+ * nodes_migration_stamp(). Adds the number of new frames to *nr_made.
  */
-int __must_check extent_add(struct pool *pool, unsigned int nr_bays, uint64_t stamp);
-/* The same with as many filled as the cap allows; adds the number of new frames to *nr_made. */
-int __must_check extent_add_filled(struct pool *pool, uint64_t stamp, uint64_t *nr_made);
+int __must_check extent_add_frames(struct pool *pool, uint64_t nr_bays, uint64_t stamp,
+				   uint64_t *nr_made);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "base/vault.h"
 #include "copy/kernels.h"
+#include "lib/nodes/memory_room.h"
 #include "lib/nodes/page_nodes.h"
 #include "lib/pool/bays.h"
 #include "lib/pool/extents.h"
@@ -22,10 +23,13 @@
 #define SKEWS      16
 
 /*
- * Extents of address space beyond twice the cap. Increasing this costs address space and books;
- * with too few, none may be left for slots while others are being filled or emptied.
+ * Extents of address space beyond twice the cap. Increasing this costs address space; with too few,
+ * none may be left for the slots of all lanes.
  */
-#define SPARE_EXTENTS 32
+#define SPARE_EXTENTS 96
+/* A pool takes at most this share of the address space that RLIMIT_AS leaves. */
+#define ADDRESS_SHARE 16
+#define MIN_EXTENTS   4
 
 /* ---- handing out and taking back ---- */
 
@@ -95,15 +99,9 @@ static bool pool_take_locked(struct pool *pool, unsigned int nr_pages, bool resi
 	return took;
 }
 
-int pool_take_slot(struct pool *pool, unsigned int nr_pages, bool may_grow, struct span *out)
+int pool_take_slot(struct pool *pool, unsigned int nr_pages, struct span *out)
 {
-	while (!pool_take_locked(pool, nr_pages, false, out)) {
-		int err = may_grow ? extent_add(pool, 0, 0) : -EAGAIN;
-
-		if (err)
-			return err;
-	}
-	return 0;
+	return pool_take_locked(pool, nr_pages, false, out) ? 0 : -EAGAIN;
 }
 
 /* True if the span's frames are still on the pool's node. */
@@ -120,24 +118,18 @@ static bool span_in_place(struct pool *pool, const struct span *span, uint64_t s
 	return map_count(&here) == nr_pages;
 }
 
-int pool_take_frames(struct pool *pool, unsigned int nr_pages, uint64_t stamp, bool may_grow,
-		     struct span *out, uint64_t *nr_made)
+int pool_take_frames(struct pool *pool, unsigned int nr_pages, uint64_t stamp, struct span *out)
 {
 	struct page_map all;
-	int err;
 
-	for (;;) {
-		while (!pool_take_locked(pool, nr_pages, true, out)) {
-			err = may_grow ? extent_add_filled(pool, stamp, nr_made) : -EAGAIN;
-			if (err)
-				return err;
-		}
+	while (pool_take_locked(pool, nr_pages, true, out)) {
 		if (span_in_place(pool, out, stamp))
 			return 0;
 		memset(&all, 0xff, sizeof(all));
 		pool_distrust(pool, out);
 		pool_put(pool, out, &all, stamp);
 	}
+	return -EAGAIN;
 }
 
 static unsigned int pool_count_bays(struct pool *pool, enum bay_list list, unsigned int most)
@@ -151,16 +143,78 @@ static unsigned int pool_count_bays(struct pool *pool, enum bay_list list, unsig
 	return nr;
 }
 
-void pool_make_ready(struct pool *pool, unsigned int nr_frame_bays, unsigned int nr_hole_bays,
-		     uint64_t stamp, uint64_t *nr_made)
+/* How many extents are added at once, at most. Other lanes may take bays meanwhile. */
+#define GROW_TRIES 64
+
+/* How many bays of new frames are wanted besides those that are full or being filled. */
+static uint64_t pool_missing_bays(struct pool *pool, uint64_t nr_wanted, unsigned int nr_full)
 {
+	uint64_t filling;
+
+	futex_lock(&pool->lock);
+	filling = pool->nr_filling / PAGES_PER_HUGE;
+	futex_unlock(&pool->lock);
+	return nr_wanted > nr_full + filling ? nr_wanted - nr_full - filling : 1;
+}
+
+int pool_make_frames_ready(struct pool *pool, unsigned int nr_bays, uint64_t nr_wanted_bays,
+			   uint64_t stamp, uint64_t *nr_made)
+{
+	unsigned int nr_full = pool_count_bays(pool, BAYS_FULL, nr_bays);
 	int err = 0;
 
-	while (!err && pool_count_bays(pool, BAYS_FULL, nr_frame_bays) < nr_frame_bays)
-		err = extent_add_filled(pool, stamp, nr_made);
-	err = 0;
-	while (!err && pool_count_bays(pool, BAYS_EMPTY, nr_hole_bays) < nr_hole_bays)
-		err = extent_add(pool, 0, 0);
+	for (unsigned int tries = 0; !err && nr_full < nr_bays && tries < GROW_TRIES; tries++) {
+		uint64_t missing = pool_missing_bays(pool, nr_wanted_bays, nr_full);
+
+		err = extent_add_frames(pool, missing, stamp, nr_made);
+		nr_full = pool_count_bays(pool, BAYS_FULL, nr_bays);
+	}
+	return nr_full ? 0 : -ENOMEM;
+}
+
+int pool_make_slots_ready(struct pool *pool, unsigned int nr_bays)
+{
+	unsigned int nr_empty = pool_count_bays(pool, BAYS_EMPTY, nr_bays);
+	int err = 0;
+
+	for (unsigned int tries = 0; !err && nr_empty < nr_bays && tries < GROW_TRIES; tries++) {
+		err = extent_add_slots(pool);
+		nr_empty = pool_count_bays(pool, BAYS_EMPTY, nr_bays);
+	}
+	return nr_empty ? 0 : -ENOMEM;
+}
+
+static uint64_t pool_held_pages(struct pool *pool)
+{
+	uint64_t held;
+
+	futex_lock(&pool->lock);
+	held = pool->nr_resident + pool->nr_filling;
+	futex_unlock(&pool->lock);
+	return held;
+}
+
+int pool_fill(struct pool *pool, uint64_t bytes, uint64_t stamp)
+{
+	uint64_t nr_made = 0, nr_pages = bytes / PAGE_BYTES, held;
+	int err = 0;
+
+	while (!err && (held = pool_held_pages(pool)) < nr_pages)
+		err = extent_add_frames(pool, DIV_ROUND_UP(nr_pages - held, PAGES_PER_HUGE), stamp,
+					&nr_made);
+	return err;
+}
+
+uint64_t pool_held_bytes(struct pool *pool)
+{
+	uint64_t held = 0;
+
+	if (pool) {
+		futex_lock(&pool->lock);
+		held = pool->nr_resident;
+		futex_unlock(&pool->lock);
+	}
+	return held * PAGE_BYTES;
 }
 
 void pool_put(struct pool *pool, const struct span *span, const struct page_map *resident,
@@ -211,11 +265,48 @@ static size_t pool_books_bytes(const struct pool *pool)
 	return (size_t)pool->nr_extents * (EXTENT_BAYS * sizeof(struct bay) + sizeof(uint8_t));
 }
 
+/* Room for the cap in frames, for as many holes, and some to spare. */
+static uint32_t pool_nr_extents(uint64_t cap_bytes)
+{
+	uint64_t room = memory_room_address_space();
+	uint64_t nr = 2 * cap_bytes / EXTENT_BYTES + SPARE_EXTENTS;
+
+	return (uint32_t)MIN(nr, room / ADDRESS_SHARE / EXTENT_BYTES);
+}
+
+/* The kernel fills a page of the books in when it is first used. */
+static int pool_open_books(struct pool *pool)
+{
+	void *books;
+	int err = vault_reserve(pool_books_bytes(pool), &books);
+
+	if (err)
+		return err;
+	pool->bays = books;
+	pool->extents = (uint8_t *)(pool->bays + (size_t)pool->nr_extents * EXTENT_BAYS);
+	return (int)sys(SYS_mprotect, books, ALIGN_UP(pool_books_bytes(pool), PAGE_BYTES),
+			PROT_READ | PROT_WRITE);
+}
+
+static int pool_open_space(struct pool *pool)
+{
+	size_t len = (size_t)pool->nr_extents * EXTENT_BYTES;
+	size_t skew =
+		!pool->huge && cpu_is_emulated() ? (size_t)pool->node % SKEWS * SKEW_BYTES : 0;
+	void *space;
+	int err = vault_reserve(len + skew, &space);
+
+	if (err)
+		return err;
+	pool->space = space;
+	pool->space_bytes = len + skew;
+	pool->base = (uintptr_t)space + skew;
+	return extent_advise(pool, pool->base, len);
+}
+
 int pool_open(struct pool *pool, int node, bool huge, const struct memory_blocks *blocks, int uffd,
 	      uint64_t cap_bytes)
 {
-	void *space, *books;
-	size_t len, skew;
 	int err;
 
 	*pool = (struct pool){
@@ -224,39 +315,35 @@ int pool_open(struct pool *pool, int node, bool huge, const struct memory_blocks
 		.blocks = blocks,
 		.uffd = uffd,
 		.cap_pages = cap_bytes / PAGE_BYTES,
-		/* Room for the cap in frames, for as many holes, and some to spare. */
-		.nr_extents = (uint32_t)(2 * cap_bytes / EXTENT_BYTES) + SPARE_EXTENTS,
-		.heads = {NO_BAY, NO_BAY, NO_BAY},
+		.nr_extents = pool_nr_extents(cap_bytes),
+		.heads = {NO_BAY, NO_BAY, NO_BAY, NO_BAY},
 	};
-	len = (size_t)pool->nr_extents * EXTENT_BYTES;
-	skew = !huge && cpu_is_emulated() ? (size_t)node % SKEWS * SKEW_BYTES : 0;
-	err = vault_reserve(pool_books_bytes(pool), &books);
-	if (err)
-		return err;
-	pool->bays = books;
-	pool->extents = (uint8_t *)(pool->bays + (size_t)pool->nr_extents * EXTENT_BAYS);
-	for (uint32_t i = 0; i < pool->nr_extents * EXTENT_BAYS; i++)
-		pool->bays[i].list = BAYS_NONE;
-	err = vault_reserve(len + skew, &space);
-	if (err) {
-		pool_close(pool);
-		return err;
-	}
-	pool->space = space;
-	pool->base = (uintptr_t)space + skew;
-	err = extent_advise(pool, pool->base, len);
+	if (pool->nr_extents < MIN_EXTENTS)
+		return -ENOMEM;
+	err = pool_open_books(pool);
+	if (!err)
+		err = pool_open_space(pool);
 	if (err)
 		pool_close(pool);
 	return err;
 }
 
+/* Where a mapping of the pool was lost, other memory of the program may be. */
+static bool pool_lost_extents(const struct pool *pool)
+{
+	for (uint32_t i = 0; i < pool->nr_used_extents; i++)
+		if (pool->extents[i] == EXTENT_LOST)
+			return true;
+	return false;
+}
+
 void pool_close(struct pool *pool)
 {
-	size_t len = (size_t)pool->nr_extents * EXTENT_BYTES;
-
 	/* If this fails, leak the range: munmap would wait for an event that is never read. */
-	if (pool->space && !uffd_unregister(pool->uffd, pool->base, len))
-		vault_unreserve(pool->space, len + (pool->base - (uintptr_t)pool->space));
-	vault_unreserve(pool->bays, pool_books_bytes(pool));
+	if (pool->space && !pool_lost_extents(pool) &&
+	    !uffd_unregister(pool->uffd, pool->base, (size_t)pool->nr_extents * EXTENT_BYTES))
+		vault_unreserve(pool->space, pool->space_bytes);
+	if (pool->bays)
+		vault_unreserve(pool->bays, pool_books_bytes(pool));
 	*pool = (struct pool){0};
 }
