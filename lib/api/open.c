@@ -138,7 +138,8 @@ static int context_open_exchange(struct ferry *ferry, const struct ferry_options
 
 	if (options->flags & FERRY_OPEN_KERNEL_ONLY)
 		return 0;
-	if (pagemap_own() < 0 || uffd_open(&ferry->uffd, &ferry->caps)) {
+	if (pagemap_own() < 0 || threads_open(&ferry->threads) ||
+	    uffd_open(&ferry->uffd, &ferry->caps)) {
 		ferry->uffd = -1;
 		log_info("no exchange mover: `migbench doctor` says why");
 		return 0;
@@ -282,6 +283,7 @@ static void context_close_copy(struct ferry *ferry)
 {
 	crew_forget(ferry->crew);
 	sys(SYS_close, ferry->vmstat_fd);
+	threads_close(ferry->threads);
 	watcher_forget(ferry);
 	vault_free(ferry->lanes, ferry->lanes_bytes);
 	vault_free(ferry, sizeof(*ferry));
@@ -295,6 +297,7 @@ static void context_close(struct ferry *ferry)
 	engine_close(ferry->engine);
 	crew_close(ferry->crew);
 	watcher_stop(ferry);
+	threads_close(ferry->threads);
 	pools_close(&ferry->pools);
 	if (ferry->uffd >= 0)
 		sys(SYS_close, ferry->uffd);

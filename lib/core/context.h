@@ -27,6 +27,7 @@
 
 #define MAX_WORKERS (GATE_DOORS - 1)
 
+struct threads;
 struct watcher;
 
 struct ferry {
@@ -44,6 +45,7 @@ struct ferry {
 	int uffd; /* -1: the exchange mover is off */
 	struct uffd_caps caps;
 	struct watcher *watcher;
+	struct threads *threads;
 	struct pools pools;
 	atomic_bool fresh_frames; /* FERRY_OPEN_FRESH_FRAMES */
 	atomic_bool mthp;         /* the machine may have folios between 4 KiB and 2 MiB */

@@ -222,6 +222,8 @@ static enum ferry_reason parcel_outcome_reason(enum parcel_outcome outcome)
 		return FERRY_REASON_CHANGED;
 	case PARCEL_FORKING:
 		return FERRY_REASON_FORK;
+	case PARCEL_THREAD:
+		return FERRY_REASON_THREAD;
 	case PARCEL_REFUSED:
 		break;
 	}
@@ -230,7 +232,13 @@ static enum ferry_reason parcel_outcome_reason(enum parcel_outcome outcome)
 
 /* ---- stretches ---- */
 
-enum page_action { ACTION_EXCHANGE, ACTION_KERNEL, ACTION_ABSENT, ACTION_IN_PLACE };
+enum page_action {
+	ACTION_EXCHANGE,
+	ACTION_KERNEL,
+	ACTION_THREAD, /* by the kernel mover too */
+	ACTION_ABSENT,
+	ACTION_IN_PLACE,
+};
 
 /* Pages in a row that are on one node and need the same action. */
 struct stretch {
@@ -252,7 +260,7 @@ static enum page_action page_action(const struct lane *lane, const struct chunk_
 		return ACTION_KERNEL;
 	if (scan->node_of[page] == node && !(lane->job->flags & FERRY_MOVE_ALWAYS))
 		return ACTION_IN_PLACE;
-	return ACTION_EXCHANGE;
+	return map_test(&scan->of_threads, page) ? ACTION_THREAD : ACTION_EXCHANGE;
 }
 
 /* The stretch that begins with the unit's page `first`. */
@@ -352,6 +360,9 @@ static void stretch_move(struct lane *lane, const struct stretch *stretch)
 		break;
 	case ACTION_KERNEL:
 		stretch_leave_to_kernel(lane, stretch, FERRY_REASON_REFUSED);
+		break;
+	case ACTION_THREAD:
+		stretch_leave_to_kernel(lane, stretch, FERRY_REASON_THREAD);
 		break;
 	}
 }

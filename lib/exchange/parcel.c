@@ -14,6 +14,7 @@
 #include "copy/kernels.h"
 #include "lib/core/context.h"
 #include "lib/core/job.h"
+#include "lib/exchange/deaths.h"
 #include "lib/exchange/move_gate.h"
 #include "lib/exchange/put_in.h"
 #include "lib/exchange/watcher.h"
@@ -307,17 +308,21 @@ static void lane_leave_flight(struct lane *lane)
 
 static void parcel_return_untouched(struct lane *lane, struct parcel *parcel)
 {
-	parcel_clear_maps(parcel);
 	parcel_return_slot(lane, parcel);
 	parcel_return_frames(lane, parcel);
 }
 
-/* From here on the watcher sees the parcel. Called inside `move_gate`. */
-static void parcel_go_live(struct lane *lane, struct parcel *parcel, uintptr_t at,
-			   unsigned int nr_pages)
+/* Not live yet, so the watcher does not look at it. */
+static void parcel_set(struct parcel *parcel, uintptr_t at, unsigned int nr_pages)
 {
 	parcel->at = at;
 	parcel->nr_pages = nr_pages;
+	parcel_clear_maps(parcel);
+}
+
+/* From here on the watcher sees the parcel. Called inside `move_gate`. */
+static void parcel_go_live(struct lane *lane, struct parcel *parcel)
+{
 	parcel->disturbed = false;
 	memset(&parcel->dropped, 0, sizeof(parcel->dropped));
 	parcel->live = true;
@@ -339,14 +344,22 @@ static bool parcel_has_changed(struct lane *lane, const struct parcel *parcel)
 	       discards_overlap(discards, parcel->at, len_bytes);
 }
 
+/* Do exiting threads need some of the pages? Threads that start later make parcel->look differ. */
+static bool parcel_is_of_threads(struct lane *lane, struct parcel *parcel)
+{
+	struct page_map of_threads = {0};
+
+	threads_update(lane->ferry->threads, &parcel->look);
+	return threads_need(lane->ferry->threads, parcel->at, parcel->nr_pages, &of_threads);
+}
+
 /* Nothing was taken out. A thread may have faulted on the pages meanwhile. */
 static void parcel_abandon(struct lane *lane, struct parcel *parcel)
 {
 	if (!lane->nr_in_flight)
 		lane_leave_flight(lane);
 	uffd_wake(lane->ferry->uffd, parcel->at, (size_t)parcel->nr_pages * PAGE_BYTES);
-	parcel_return_slot(lane, parcel);
-	parcel_return_frames(lane, parcel);
+	parcel_return_untouched(lane, parcel);
 }
 
 enum parcel_outcome parcel_start(struct lane *lane, struct parcel *parcel, uintptr_t at,
@@ -357,12 +370,17 @@ enum parcel_outcome parcel_start(struct lane *lane, struct parcel *parcel, uintp
 
 	if (err)
 		return err == -EAGAIN ? PARCEL_LATER : PARCEL_NO_FRAMES;
+	parcel_set(parcel, at, nr_pages);
 	if (!lane->nr_in_flight && !lane_enter_flight(lane)) {
 		parcel_return_untouched(lane, parcel);
 		return PARCEL_FORKING;
 	}
+	if (parcel_is_of_threads(lane, parcel)) {
+		parcel_abandon(lane, parcel);
+		return PARCEL_THREAD;
+	}
 	move_gate_enter(lane);
-	parcel_go_live(lane, parcel, at, nr_pages);
+	parcel_go_live(lane, parcel);
 	changed = parcel_has_changed(lane, parcel);
 	all_taken = !changed && parcel_take_out(lane, parcel);
 	parcel->live = parcel_inspect_slot(parcel, all_taken);
@@ -402,6 +420,7 @@ bool parcel_finish(struct lane *lane, struct parcel *parcel)
 	parcel->stall_ns = now_ns() - parcel->taken_out_ns;
 	if (!--lane->nr_in_flight)
 		lane_leave_flight(lane);
+	parcel_serve_deaths(lane, parcel);
 
 	lane->tally.nr_chunks++;
 	lane->tally.max_stall_ns = MAX(lane->tally.max_stall_ns, parcel->stall_ns);

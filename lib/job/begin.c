@@ -4,6 +4,7 @@
 #include "lib/core/claims.h"
 #include "lib/job/begin.h"
 #include "lib/nodes/mthp.h"
+#include "lib/nodes/threads.h"
 
 /*
  * An administrator may enable mTHP at any time. The check costs some fifty system calls, so it is
@@ -24,6 +25,7 @@ static void job_prepare_exchange(struct ferry_job *job)
 	if (job->ferry->nodes.nr_memory > 1)
 		job->stamp = nodes_migration_stamp(job->ferry->vmstat_fd);
 	context_refresh_mthp(job->ferry);
+	threads_refresh(job->ferry->threads);
 }
 
 /*
