@@ -395,9 +395,10 @@ struct exiting {
 	threads_tid_fn fn;
 	void *arg;
 	unsigned int nr;
+	int tids[64];
 };
 
-static void thread_count_exiting(struct threads *threads, int tid, void *arg)
+static void thread_note_exiting(struct threads *threads, int tid, void *arg)
 {
 	struct exiting *exiting = arg;
 	uintptr_t head = thread_head(tid);
@@ -407,22 +408,25 @@ static void thread_count_exiting(struct threads *threads, int tid, void *arg)
 	if (head && threads->tid_known &&
 	    !exiting->fn(exiting->arg, head + (uintptr_t)threads->tid_distance))
 		return;
-	exiting->nr += thread_is_exiting(threads, tid);
+	if (exiting->nr < ARRAY_SIZE(exiting->tids) && thread_is_exiting(threads, tid))
+		exiting->tids[exiting->nr++] = tid;
 }
 
 /* Nothing that is in flight keeps an exiting thread from going on. */
 void threads_wait_exiting(struct threads *threads, threads_tid_fn fn, void *arg)
 {
-	struct exiting exiting = {.fn = fn, .arg = arg, .nr = 1};
+	struct exiting exiting = {.fn = fn, .arg = arg};
 
-	for (unsigned int tries = 0; exiting.nr; tries++) {
+	do {
 		exiting.nr = 0;
 		futex_lock(&threads->lock);
-		threads_for_each(threads, thread_count_exiting, &exiting);
+		threads_for_each(threads, thread_note_exiting, &exiting);
 		futex_unlock(&threads->lock);
-		if (exiting.nr)
-			step_aside(tries);
-	}
+		for (unsigned int i = 0; i < exiting.nr; i++)
+			for (unsigned int tries = 0; thread_is_exiting(threads, exiting.tids[i]);
+			     tries++)
+				step_aside(tries);
+	} while (exiting.nr == ARRAY_SIZE(exiting.tids));
 }
 
 /* More births than this at a time are not looked at one by one. */
