@@ -96,6 +96,9 @@ enum ferry_reason {
 	FERRY_REASON_REQUESTED,   /* the request demands the kernel mover */
 	FERRY_REASON_STOPPED,     /* not attempted: cancelled, deadline, or FERRY_MOVE_STOP */
 	FERRY_REASON_FAILED,      /* the kernel could not move it: see the page's status */
+	FERRY_REASON_THREAD,      /* the kernel needs it when a thread exits: control block, robust
+				   * mutex
+				   */
 	FERRY_NR_REASONS,
 };
 

@@ -5,6 +5,7 @@
 #include "lib/api/contexts.h"
 #include "lib/nodes/mappings.h"
 #include "lib/nodes/pagemap.h"
+#include "lib/nodes/threads.h"
 
 static struct futex_lock contexts_lock;
 static struct ferry *contexts;
@@ -80,6 +81,8 @@ void contexts_keep_files(struct ferry *ferry)
 		pagemap_open();
 		mappings_open();
 	}
+	if (ferry->threads)
+		threads_keep_open(ferry->threads);
 	kernel_file_keep_open(&ferry->vmstat, "/proc/vmstat");
 }
 

@@ -18,7 +18,7 @@ static const char *const reason_names[FERRY_NR_REASONS] = {
 	[FERRY_REASON_NO_FRAMES] = "no-frames", [FERRY_REASON_CHANGED] = "changed",
 	[FERRY_REASON_ENGINE] = "engine",       [FERRY_REASON_FORK] = "fork",
 	[FERRY_REASON_REQUESTED] = "requested", [FERRY_REASON_STOPPED] = "stopped",
-	[FERRY_REASON_FAILED] = "failed",
+	[FERRY_REASON_FAILED] = "failed",       [FERRY_REASON_THREAD] = "thread",
 };
 
 const char *ferry_mover_name(enum ferry_mover mover)

@@ -147,7 +147,7 @@ static int context_open_exchange(struct ferry *ferry, const struct ferry_options
 
 	if (options->flags & FERRY_OPEN_KERNEL_ONLY)
 		return 0;
-	if (pagemap_own() < 0 || context_open_uffd(ferry)) {
+	if (pagemap_own() < 0 || threads_open(&ferry->threads) || context_open_uffd(ferry)) {
 		log_info("no exchange mover: `migbench doctor` says why");
 		return 0;
 	}
@@ -347,6 +347,7 @@ static void context_close_copy(struct ferry *ferry)
 {
 	crew_forget(ferry->crew);
 	kernel_file_close(&ferry->vmstat);
+	threads_close(ferry->threads);
 	watcher_forget(ferry);
 	vault_free_lazy(ferry->lanes, ferry->lanes_bytes);
 	vault_free(ferry, sizeof(*ferry));
@@ -360,6 +361,7 @@ static void context_close(struct ferry *ferry)
 	engine_close(ferry->engine);
 	crew_close(ferry->crew);
 	watcher_stop(ferry);
+	threads_close(ferry->threads);
 	pools_close(&ferry->pools);
 	own_fd_drop(&ferry->uffd_keeper.here);
 	kernel_file_close(&ferry->vmstat);

@@ -29,6 +29,7 @@
 
 #define MAX_WORKERS (GATE_DOORS - 1)
 
+struct threads;
 struct watcher;
 
 struct ferry {
@@ -47,6 +48,7 @@ struct ferry {
 	struct uffd_keeper uffd_keeper;
 	struct uffd_caps caps;
 	struct watcher *watcher;
+	struct threads *threads;
 	struct pools pools;
 	atomic_bool fresh_frames; /* FERRY_OPEN_FRESH_FRAMES */
 	atomic_bool mthp;         /* the machine may have folios between 4 KiB and 2 MiB */

@@ -12,6 +12,7 @@
 #include "include/pageferry.h"
 #include "lib/core/slice.h"
 #include "lib/core/tally.h"
+#include "lib/nodes/threads.h"
 #include "lib/pool/pools.h"
 
 /*
@@ -47,8 +48,9 @@ struct parcel {
 	struct window *window; /* that it keeps open */
 	int node;              /* the destination */
 	struct pool *source, *target;
-	bool huge;          /* one huge page, in the pools for huge frames */
-	struct span frames; /* of the target pool: the copies */
+	bool huge;                /* one huge page, in the pools for huge frames */
+	struct span frames;       /* of the target pool: the copies */
+	struct threads_look look; /* the threads that were looked at before the take-out */
 	struct parcel *next;
 
 	/* what happened to the pages so far */

@@ -69,6 +69,15 @@ static void kinds_exclude_mthp(uintptr_t addr, unsigned int nr_pages, struct pag
 		kinds->movable.word[i] &= ~map.large.word[i];
 }
 
+/* A huge page moves whole. */
+static void scan_mark_threads(const struct ferry *ferry, uintptr_t addr, unsigned int nr_pages,
+			      struct chunk_scan *out)
+{
+	memset(&out->of_threads, 0, sizeof(out->of_threads));
+	if (threads_need(ferry->threads, addr, nr_pages, &out->of_threads) && out->kinds.huge)
+		map_set_range(&out->of_threads, 0, nr_pages);
+}
+
 int chunk_scan(const struct ferry *ferry, uintptr_t addr, unsigned int nr_pages,
 	       struct chunk_scan *out)
 {
@@ -78,5 +87,6 @@ int chunk_scan(const struct ferry *ferry, uintptr_t addr, unsigned int nr_pages,
 
 	if (!err && !out->kinds.huge && atomic_load_explicit(&ferry->mthp, memory_order_relaxed))
 		kinds_exclude_mthp(addr, nr_pages, &out->kinds);
+	scan_mark_threads(ferry, addr, nr_pages, out);
 	return err;
 }

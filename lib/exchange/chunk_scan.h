@@ -8,6 +8,7 @@
 
 struct chunk_scan {
 	struct page_kinds kinds;     /* movable: the exchange mover can move it */
+	struct page_map of_threads;  /* threads need it when they exit */
 	int node_of[PAGES_PER_HUGE]; /* the page's node, or the kernel's -errno for it */
 };
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "lib/exchange/chunk_scan.h"
 #include "lib/exchange/cpu_pressure.h"
+#include "lib/exchange/deaths.h"
 #include "lib/exchange/exchange.h"
 #include "lib/exchange/parcel.h"
 #include "lib/kernel/kernel_mover.h"
@@ -118,6 +119,9 @@ static void lane_collect(struct lane *lane)
 		if (!together)
 			lane_note_stall(lane, parcel->huge, parcel->nr_pages, parcel->stall_ns);
 	}
+	/* Only now, because pages of the later ones were in flight before. */
+	for (uint32_t i = 0; i < nr; i++)
+		parcel_serve_deaths(lane, done[i]->owner);
 	/* Gathered parcels count as one exchange, because each of them waited for the others. */
 	if (nr && together)
 		lane_note_stall(lane, ((const struct parcel *)done[0]->owner)->huge, nr_pages,
@@ -253,6 +257,10 @@ static enum ferry_reason parcel_outcome_reason(enum parcel_outcome outcome)
 		return FERRY_REASON_CHANGED;
 	case PARCEL_FORKING:
 		return FERRY_REASON_FORK;
+	case PARCEL_FOREIGN:
+		return FERRY_REASON_UFFD_BUSY;
+	case PARCEL_THREAD:
+		return FERRY_REASON_THREAD;
 	case PARCEL_REFUSED:
 		break;
 	}
@@ -261,7 +269,13 @@ static enum ferry_reason parcel_outcome_reason(enum parcel_outcome outcome)
 
 /* ---- stretches ---- */
 
-enum page_action { ACTION_EXCHANGE, ACTION_KERNEL, ACTION_ABSENT, ACTION_IN_PLACE };
+enum page_action {
+	ACTION_EXCHANGE,
+	ACTION_KERNEL,
+	ACTION_THREAD, /* by the kernel mover too */
+	ACTION_ABSENT,
+	ACTION_IN_PLACE,
+};
 
 /* Pages in a row that are on one node and need the same action. */
 struct stretch {
@@ -283,7 +297,7 @@ static enum page_action page_action(const struct lane *lane, const struct chunk_
 		return ACTION_KERNEL;
 	if (scan->node_of[page] == node && !(lane->job->flags & FERRY_MOVE_ALWAYS))
 		return ACTION_IN_PLACE;
-	return ACTION_EXCHANGE;
+	return map_test(&scan->of_threads, page) ? ACTION_THREAD : ACTION_EXCHANGE;
 }
 
 /* The stretch that begins with the unit's page `first`. */
@@ -332,6 +346,7 @@ static enum ferry_reason stretch_send(struct lane *lane, const struct stretch *s
 	outcome = lane_start_parcel(lane, parcel, at, stretch->nr_pages);
 	if (outcome == PARCEL_READY) {
 		lane_finish_parcel(lane, parcel);
+		parcel_serve_deaths(lane, parcel);
 		lane_note_stall(lane, parcel->huge, parcel->nr_pages, parcel->stall_ns);
 	} else if (outcome != PARCEL_QUEUED) {
 		window_put(parcel->window);
@@ -383,6 +398,9 @@ static void stretch_move(struct lane *lane, const struct stretch *stretch)
 		break;
 	case ACTION_KERNEL:
 		stretch_leave_to_kernel(lane, stretch, FERRY_REASON_REFUSED);
+		break;
+	case ACTION_THREAD:
+		stretch_leave_to_kernel(lane, stretch, FERRY_REASON_THREAD);
 		break;
 	}
 }

@@ -115,7 +115,8 @@ static void event_remap(struct ferry *ferry, uintptr_t from, uintptr_t to, size_
 	struct range_event event = {.start = from, .end = from + len_bytes, .to = to};
 
 	parcels_for_each_live(ferry, parcel_remap_pages, &event);
-	moved_ranges_add(&ferry->watcher->moved, to, len_bytes);
+	moved_ranges_add(&ferry->watcher->moved, to, to + len_bytes);
+	changes_note(&ferry->watcher->changes, from, from + len_bytes);
 }
 
 static void event_drop(struct ferry *ferry, uintptr_t start, uintptr_t end)
@@ -123,6 +124,12 @@ static void event_drop(struct ferry *ferry, uintptr_t start, uintptr_t end)
 	struct range_event event = {.start = start, .end = end};
 
 	parcels_for_each_live(ferry, parcel_drop_pages, &event);
+}
+
+static void event_unmap(struct ferry *ferry, uintptr_t start, uintptr_t end)
+{
+	changes_note(&ferry->watcher->changes, start, end);
+	event_drop(ferry, start, end);
 }
 
 static void event_discard(struct ferry *ferry, uintptr_t start, uintptr_t end)
@@ -145,7 +152,7 @@ static void event_handle(struct ferry *ferry, const struct uffd_msg *msg)
 		event_discard(ferry, msg->arg.remove.start, msg->arg.remove.end);
 		break;
 	case UFFD_EVENT_UNMAP:
-		event_drop(ferry, msg->arg.remove.start, msg->arg.remove.end);
+		event_unmap(ferry, msg->arg.remove.start, msg->arg.remove.end);
 		break;
 	case UFFD_EVENT_FORK:
 		child_serve(ferry, (int)msg->arg.fork.ufd);

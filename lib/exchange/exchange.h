@@ -34,17 +34,23 @@ void watcher_forget(struct ferry *ferry);
 /* Pools may hold frames that no job uses: the watcher begins to look after them. */
 void watcher_note_frames(struct ferry *ferry);
 
-/* moved_ranges.c: ranges that mremap(2) registers. */
+/* moved_ranges.c: windows, and ranges that get registered beside them. */
 
 /*
- * Call this before a window [start, end) is unregistered, unless one begins at its end. If
- * mremap(2) has made its mapping longer, the added part is registered too, and
- * watcher_unregister_moved() will unregister it.
+ * Unregisters a range. What the program has registered there with a userfaultfd of its own
+ * meanwhile stays registered.
  */
-void watcher_note_grown(struct ferry *ferry, uintptr_t start, uintptr_t end);
+void watcher_unregister(struct ferry *ferry, uintptr_t start, uintptr_t end);
 /*
- * Unregisters ranges that mremap(2) has carried elsewhere or made longer. No window is open, and
- * none is opened during the call.
+ * Call these before a window [start, end) is unregistered, unless another window begins where it
+ * ends, or ends where it begins. If the mapping has grown there, by mremap(2) or downwards as a
+ * stack does, the added part is registered too, and watcher_unregister_moved() will unregister it.
+ */
+void watcher_note_grown_up(struct ferry *ferry, uintptr_t end);
+void watcher_note_grown_down(struct ferry *ferry, uintptr_t start);
+/*
+ * Unregisters ranges that mremap(2) has carried elsewhere, and those that were added to windows. No
+ * window is open, and none is opened during the call.
  */
 void watcher_unregister_moved(struct ferry *ferry);
 

@@ -1,81 +1,117 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Unregisters memory that mremap(2) has moved or made longer while it was registered. */
+/*
+ * Unregisters windows, and what mremap(2) or a growing stack has registered beside them.
+ *
+ * Before 6.17 the kernel unregisters memory from whatever userfaultfd watches it, also from one of
+ * the program's own. Where the program may have mapped other memory, memory is therefore registered
+ * once more before it is unregistered: this changes nothing where it is ours, and fails with EBUSY
+ * where it is another's.
+ */
 #include <errno.h>
 
+#include "base/vault.h"
 #include "lib/exchange/exchange.h"
 #include "lib/exchange/moved_ranges.h"
 #include "lib/exchange/watcher.h"
 #include "lib/nodes/mappings.h"
-#include "lib/nodes/pagemap.h"
 
-void moved_ranges_add(struct moved_ranges *moved, uintptr_t start, size_t len_bytes)
+/* A range that touches another one is added to it. */
+void moved_ranges_add(struct moved_ranges *moved, uintptr_t start, uintptr_t end)
 {
 	unsigned int nr = atomic_load(&moved->nr);
 
-	if (nr == ARRAY_SIZE(moved->range))
+	for (unsigned int i = 0; i < nr; i++) {
+		if (start > moved->range[i].end || moved->range[i].start > end)
+			continue;
+		moved->range[i].start = MIN(start, moved->range[i].start);
+		moved->range[i].end = MAX(end, moved->range[i].end);
 		return;
+	}
+	if (nr == ARRAY_SIZE(moved->range)) {
+		moved->full = true;
+		return;
+	}
 	moved->range[nr].start = start;
-	moved->range[nr].len_bytes = len_bytes;
+	moved->range[nr].end = end;
 	atomic_store(&moved->nr, nr + 1);
 }
 
-/* The last movable page of [start, end), at most 2 MiB before its end; 0: none. */
-static uintptr_t range_last_movable(uintptr_t start, uintptr_t end)
-{
-	uintptr_t from = MAX(start, end - MIN(end, HUGE_BYTES));
-	unsigned int nr = (unsigned int)((end - from) / PAGE_BYTES);
-	struct page_kinds kinds;
-
-	if (pagemap_kinds(from, nr, &kinds))
-		return 0;
-	while (nr && !map_test(&kinds.movable, nr - 1))
-		nr--;
-	return nr ? from + (nr - 1) * PAGE_BYTES : 0;
-}
-
-/*
- * How many bytes mremap(2) has added to the mapping behind end, where a registered range ended.
- * What it adds is registered too. The mapping is ours if EEXIST is the answer to a zero page that
- * is offered to a page that is present, because a mapping has only one userfaultfd.
- */
-static size_t range_grown_bytes(const struct ferry *ferry, uintptr_t start, uintptr_t end)
+/* Unregisters what is ours, mapping by mapping. */
+static void range_unregister_ours(struct ferry *ferry, uintptr_t start, uintptr_t end,
+				  bool spare_vault)
 {
 	struct mapping mapping;
-	uintptr_t page;
 
-	if (mapping_find(end - PAGE_BYTES, &mapping) || mapping.start >= end || mapping.end <= end)
-		return 0;
-	page = range_last_movable(MAX(start, mapping.start), end);
-	if (!page || uffd_zero_page(ferry->uffd, page) != -EEXIST)
-		return 0;
-	return mapping.end - end;
+	while (start < end && !mapping_find(start, &mapping) && mapping.start < end) {
+		uintptr_t from = MAX(start, mapping.start), to = MIN(end, mapping.end);
+
+		if (!(spare_vault && vault_overlaps((void *)from, to - from)) &&
+		    !uffd_register(ferry->uffd, from, to - from))
+			uffd_unregister(ferry->uffd, from, to - from);
+		start = mapping.end;
+	}
 }
 
-void watcher_note_grown(struct ferry *ferry, uintptr_t start, uintptr_t end)
+void watcher_unregister(struct ferry *ferry, uintptr_t start, uintptr_t end)
 {
-	size_t len_bytes = range_grown_bytes(ferry, start, end);
+	/* The kernel may also refuse to unregister other mappings, and does nothing then. */
+	if (changes_overlap(&ferry->watcher->changes, start, end) ||
+	    uffd_unregister(ferry->uffd, start, end - start))
+		range_unregister_ours(ferry, start, end, false);
+}
 
-	if (!len_bytes)
-		return;
+/* ---- beside the windows ---- */
+
+static void watcher_add_moved(struct ferry *ferry, uintptr_t start, uintptr_t end)
+{
 	gate_shut(&ferry->move_gate);
-	moved_ranges_add(&ferry->watcher->moved, end, len_bytes);
+	moved_ranges_add(&ferry->watcher->moved, start, end);
 	gate_open(&ferry->move_gate);
+}
+
+/* A mapping is registered as a whole or not at all, so what it has beyond the window is too. */
+void watcher_note_grown_up(struct ferry *ferry, uintptr_t end)
+{
+	struct mapping last;
+
+	if (!mapping_find(end - PAGE_BYTES, &last) && last.start < end && last.end > end)
+		watcher_add_moved(ferry, end, last.end);
+}
+
+void watcher_note_grown_down(struct ferry *ferry, uintptr_t start)
+{
+	struct mapping first;
+
+	if (!mapping_find(start, &first) && first.start < start)
+		watcher_add_moved(ferry, first.start, start);
+}
+
+/* A range may itself have grown since. */
+static void range_unregister_grown(struct ferry *ferry, uintptr_t start, uintptr_t end)
+{
+	struct mapping mapping;
+
+	if (!mapping_find(start, &mapping) && mapping.start < start)
+		start = mapping.start;
+	if (!mapping_find(end - PAGE_BYTES, &mapping) && mapping.start < end)
+		end = MAX(end, mapping.end);
+	range_unregister_ours(ferry, start, end, true);
 }
 
 void watcher_unregister_moved(struct ferry *ferry)
 {
 	struct moved_ranges *moved = &ferry->watcher->moved;
+	unsigned int nr = atomic_load(&moved->nr);
 
-	if (!atomic_load(&moved->nr))
-		return;
-	gate_shut(&ferry->move_gate);
-	for (unsigned int i = 0; i < atomic_load(&moved->nr); i++) {
-		uintptr_t start = moved->range[i].start;
-		size_t len_bytes = moved->range[i].len_bytes;
-
-		len_bytes += range_grown_bytes(ferry, start, start + len_bytes);
-		uffd_unregister(ferry->uffd, start, len_bytes);
+	if (nr) {
+		gate_shut(&ferry->move_gate);
+		if (moved->full)
+			range_unregister_ours(ferry, 0, UINTPTR_MAX, true);
+		for (unsigned int i = 0; i < nr && !moved->full; i++)
+			range_unregister_grown(ferry, moved->range[i].start, moved->range[i].end);
+		moved->full = false;
+		atomic_store(&moved->nr, 0);
+		gate_open(&ferry->move_gate);
 	}
-	atomic_store(&moved->nr, 0);
-	gate_open(&ferry->move_gate);
+	changes_clear(&ferry->watcher->changes);
 }

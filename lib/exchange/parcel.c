@@ -32,16 +32,30 @@
 /* ---- step 2: take out ---- */
 
 /*
- * Is `at` registered with the context's userfaultfd? MOVE takes pages out of any mapping, but only
- * where it is registered do threads that touch them wait. The program may have mapped other memory
- * here since the run was registered. So this offers the zero page to a page that is present: EEXIST
- * means that the place is registered. From then on an unmapping has an event, which must be read
- * before other memory can be mapped here, and MOVE answers EAGAIN until then.
+ * Is all of the parcel registered with the context's userfaultfd? It was when the window was
+ * registered. To register memory once more changes nothing where it is ours, and fails with EBUSY
+ * where another userfaultfd watches it. 0 or -errno.
  */
-static bool parcel_is_watched(struct lane *lane, uintptr_t at)
+static int parcel_prove_ours(struct lane *lane, const struct parcel *parcel)
 {
-	for (unsigned int tries = 0; tries < TAKE_OUT_TRIES; tries++) {
-		int err = uffd_zero_page(lane->ferry->uffd, at);
+	size_t len = (size_t)parcel->nr_pages * PAGE_BYTES;
+
+	if (!changes_overlap(&lane->ferry->watcher->changes, parcel->at, parcel->at + len))
+		return 0;
+	return uffd_register(lane->ferry->uffd, parcel->at, len);
+}
+
+/*
+ * Is the parcel still registered? MOVE takes pages out of any mapping, but only where it is
+ * registered do threads that touch them wait. The program may have mapped other memory here since
+ * the window was registered. So this offers the zero page to a page that is present: EEXIST means
+ * that the place is registered. From then on an unmapping has an event, which must be read before
+ * other memory can be mapped here, and MOVE answers EAGAIN until then.
+ */
+static bool parcel_is_watched(struct lane *lane, const struct parcel *parcel)
+{
+	for (unsigned int tries = 0; tries < TAKE_OUT_TRIES && !parcel->disturbed; tries++) {
+		int err = uffd_zero_page(lane->ferry->uffd, parcel->at);
 
 		if (err != -EAGAIN)
 			return !err || err == -EEXIST;
@@ -302,17 +316,21 @@ static void lane_leave_flight(struct lane *lane)
 
 static void parcel_return_untouched(struct lane *lane, struct parcel *parcel)
 {
-	parcel_clear_maps(parcel);
 	parcel_return_slot(lane, parcel);
 	parcel_return_frames(lane, parcel);
 }
 
-/* From here on the watcher sees the parcel. Called inside `move_gate`. */
-static void parcel_go_live(struct lane *lane, struct parcel *parcel, uintptr_t at,
-			   unsigned int nr_pages)
+/* Not live yet, so the watcher does not look at it. */
+static void parcel_set(struct parcel *parcel, uintptr_t at, unsigned int nr_pages)
 {
 	parcel->at = at;
 	parcel->nr_pages = nr_pages;
+	parcel_clear_maps(parcel);
+}
+
+/* From here on the watcher sees the parcel. Called inside `move_gate`. */
+static void parcel_go_live(struct lane *lane, struct parcel *parcel)
+{
 	parcel->disturbed = false;
 	memset(&parcel->dropped, 0, sizeof(parcel->dropped));
 	parcel->live = true;
@@ -321,17 +339,36 @@ static void parcel_go_live(struct lane *lane, struct parcel *parcel, uintptr_t a
 }
 
 /*
- * Has the program unmapped or discarded some of the pages since the window was registered? A pool
+ * PARCEL_READY: the pages may be taken out. Otherwise the program has unmapped or discarded some of
+ * them since the window was registered, and may watch what it has mapped instead. Proof comes
+ * first, because where another userfaultfd watches, a zero page would take a fault from it. A pool
  * may have been mapped there meanwhile. Pools are registered, too, but after the vault knows them.
  */
-static bool parcel_has_changed(struct lane *lane, const struct parcel *parcel)
+static enum parcel_outcome parcel_check(struct lane *lane, const struct parcel *parcel)
 {
-	const struct discards *discards = &lane->ferry->watcher->discards;
-	size_t len_bytes = (size_t)parcel->nr_pages * PAGE_BYTES;
+	struct watcher *watcher = lane->ferry->watcher;
+	size_t len = (size_t)parcel->nr_pages * PAGE_BYTES;
+	int err = parcel_prove_ours(lane, parcel);
 
-	return !parcel_is_watched(lane, parcel->at) ||
-	       vault_overlaps((void *)parcel->at, len_bytes) ||
-	       discards_overlap(discards, parcel->at, len_bytes);
+	if (err)
+		return err == -EBUSY ? PARCEL_FOREIGN : PARCEL_CHANGED;
+	if (!parcel_is_watched(lane, parcel)) {
+		changes_note(&watcher->changes, parcel->at, parcel->at + len);
+		return PARCEL_CHANGED;
+	}
+	if (vault_overlaps((void *)parcel->at, len) ||
+	    discards_overlap(&watcher->discards, parcel->at, len))
+		return PARCEL_CHANGED;
+	return PARCEL_READY;
+}
+
+/* Do exiting threads need some of the pages? Threads that start later make parcel->look differ. */
+static bool parcel_is_of_threads(struct lane *lane, struct parcel *parcel)
+{
+	struct page_map of_threads = {0};
+
+	threads_update(lane->ferry->threads, &parcel->look);
+	return threads_need(lane->ferry->threads, parcel->at, parcel->nr_pages, &of_threads);
 }
 
 /* Nothing was taken out. A thread may have faulted on the pages meanwhile. */
@@ -340,32 +377,37 @@ static void parcel_abandon(struct lane *lane, struct parcel *parcel)
 	if (!lane->nr_in_flight)
 		lane_leave_flight(lane);
 	uffd_wake(lane->ferry->uffd, parcel->at, (size_t)parcel->nr_pages * PAGE_BYTES);
-	parcel_return_slot(lane, parcel);
-	parcel_return_frames(lane, parcel);
+	parcel_return_untouched(lane, parcel);
 }
 
 enum parcel_outcome parcel_start(struct lane *lane, struct parcel *parcel, uintptr_t at,
 				 unsigned int nr_pages)
 {
-	bool changed, all_taken;
+	enum parcel_outcome outcome;
+	bool all_taken;
 
 	if (parcel_take_spans(lane, parcel, nr_pages))
 		return PARCEL_LATER;
+	parcel_set(parcel, at, nr_pages);
 	if (!lane->nr_in_flight && !lane_enter_flight(lane)) {
 		parcel_return_untouched(lane, parcel);
 		return PARCEL_FORKING;
 	}
+	if (parcel_is_of_threads(lane, parcel)) {
+		parcel_abandon(lane, parcel);
+		return PARCEL_THREAD;
+	}
 	move_gate_enter(lane);
-	parcel_go_live(lane, parcel, at, nr_pages);
-	changed = parcel_has_changed(lane, parcel);
-	all_taken = !changed && parcel_take_out(lane, parcel);
+	parcel_go_live(lane, parcel);
+	outcome = parcel_check(lane, parcel);
+	all_taken = outcome == PARCEL_READY && parcel_take_out(lane, parcel);
 	parcel->live = parcel_inspect_slot(parcel, all_taken);
 	lane->nr_live -= !parcel->live;
 	move_gate_leave(lane);
 
 	if (!parcel->live) {
 		parcel_abandon(lane, parcel);
-		return changed ? PARCEL_CHANGED : PARCEL_REFUSED;
+		return outcome == PARCEL_READY ? PARCEL_REFUSED : outcome;
 	}
 	lane->nr_in_flight++;
 	return parcel_submit(lane, parcel);

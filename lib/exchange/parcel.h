@@ -19,6 +19,8 @@ enum parcel_outcome {
 	PARCEL_LATER,   /* a pool has to grow: first put in what this lane has in flight */
 	PARCEL_CHANGED, /* the program has unmapped or discarded some of the pages */
 	PARCEL_FORKING, /* the program forks, and no page may be in flight meanwhile */
+	PARCEL_FOREIGN, /* another userfaultfd watches some of the pages */
+	PARCEL_THREAD,  /* threads need some of the pages when they exit */
 };
 
 /*

@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "base/thread.h"
 #include "lib/core/context.h"
+#include "lib/exchange/changes.h"
 #include "lib/exchange/discards.h"
 #include "lib/exchange/moved_ranges.h"
 
@@ -27,6 +28,7 @@ struct watcher {
 	int spare_fd;        /* given up where a fork event needs a descriptor and none is free */
 	struct moved_ranges moved;
 	struct discards discards; /* (gate) */
+	struct changes changes;
 };
 
 /* Keeps a descriptor in reserve, if one is free. */

@@ -4,6 +4,7 @@
 #include "lib/core/claims.h"
 #include "lib/job/begin.h"
 #include "lib/nodes/mthp.h"
+#include "lib/nodes/threads.h"
 
 /*
  * An administrator may enable mTHP at any time. The check costs some fifty system calls, so it is
@@ -25,6 +26,7 @@ static void job_prepare_exchange(struct ferry_job *job)
 		job->stamp = nodes_migration_stamp(atomic_load(&job->ferry->vmstat.fd));
 	context_refresh_mthp(job->ferry);
 	pools_job_begins(&job->ferry->pools, job->nr_usable);
+	threads_refresh(job->ferry->threads);
 }
 
 /*

@@ -5,8 +5,8 @@
  */
 #include <errno.h>
 
+#include "lib/exchange/exchange.h"
 #include "lib/job/runs.h"
-#include "lib/nodes/mappings.h"
 
 /*
  * EBUSY and EINVAL tell that the kernel has registered nothing. ENOMEM, for want of mappings or
@@ -21,20 +21,7 @@ int run_register(struct ferry *ferry, uintptr_t start, uintptr_t end)
 	return err;
 }
 
-/*
- * If the program has mapped something else into the range, the kernel may refuse to unregister it
- * as a whole. Then this unregisters mapping by mapping.
- */
 void run_unregister(struct ferry *ferry, uintptr_t start, uintptr_t end)
 {
-	struct mapping mapping;
-
-	if (!uffd_unregister(ferry->uffd, start, end - start))
-		return;
-	while (start < end && !mapping_find(start, &mapping) && mapping.start < end) {
-		uintptr_t from = MAX(start, mapping.start), to = MIN(end, mapping.end);
-
-		uffd_unregister(ferry->uffd, from, to - from);
-		start = mapping.end;
-	}
+	watcher_unregister(ferry, start, end);
 }

@@ -21,19 +21,24 @@ static struct window *window_find_free(struct ferry *ferry)
 	return NULL;
 }
 
-static bool window_begins_at(const struct ferry *ferry, uintptr_t addr)
+/* Does another window begin or end here? */
+static bool window_borders_at(const struct ferry *ferry, const struct window *window,
+			      uintptr_t addr)
 {
 	for (unsigned int i = 0; i < NR_WINDOWS; i++)
-		if (ferry->windows[i].job && ferry->windows[i].start == addr)
+		if (&ferry->windows[i] != window && ferry->windows[i].job &&
+		    (ferry->windows[i].start == addr || ferry->windows[i].end == addr))
 			return true;
 	return false;
 }
 
 static void window_close(struct ferry *ferry, struct window *window)
 {
-	/* What follows is registered for another window, not because the mapping has grown. */
-	if (!window_begins_at(ferry, window->end))
-		watcher_note_grown(ferry, window->start, window->end);
+	/* What follows may be registered for another window, not because the mapping has grown. */
+	if (!window_borders_at(ferry, window, window->end))
+		watcher_note_grown_up(ferry, window->end);
+	if (!window_borders_at(ferry, window, window->start))
+		watcher_note_grown_down(ferry, window->start);
 	run_unregister(ferry, window->start, window->end);
 	window->job = NULL;
 	/* Pages in flight in moved ranges belong to windows that are open. */

@@ -46,6 +46,9 @@ enum call {
 	CALL_VMSTAT,
 	CALL_EVENTFD,
 	CALL_OPENAT,
+	CALL_GETDENTS,
+	CALL_ROBUST_LIST,
+	CALL_FSTAT,
 	NR_CALLS,
 };
 
@@ -74,9 +77,12 @@ static const struct {
 	[CALL_MOVE_PAGES] = {"move_pages", {ENOMEM, EACCES, EFAULT, EPERM}},
 	[CALL_VM_READV] = {"process_vm_readv", {EPERM, EFAULT, ENOMEM}},
 	[CALL_VM_WRITEV] = {"process_vm_writev", {EPERM, EFAULT, ENOMEM}},
-	[CALL_VMSTAT] = {"pread of vmstat", {EIO, EINVAL}},
+	[CALL_VMSTAT] = {"pread of vmstat or loadavg", {EIO, EINVAL}},
 	[CALL_EVENTFD] = {"eventfd", {EMFILE, ENOMEM}},
 	[CALL_OPENAT] = {"openat", {EMFILE, ENOENT}},
+	[CALL_GETDENTS] = {"getdents64", {ENOENT, ENOMEM}},
+	[CALL_ROBUST_LIST] = {"get_robust_list", {ESRCH, EPERM, ENOSYS}},
+	[CALL_FSTAT] = {"fstat", {ESTALE, ENOMEM}},
 };
 
 static const struct when {
@@ -149,6 +155,12 @@ static int call_of(long nr, const long args[6])
 		return CALL_EVENTFD;
 	case SYS_openat:
 		return CALL_OPENAT;
+	case SYS_getdents64:
+		return CALL_GETDENTS;
+	case SYS_get_robust_list:
+		return CALL_ROBUST_LIST;
+	case SYS_fstat:
+		return CALL_FSTAT;
 	}
 	return -1;
 }

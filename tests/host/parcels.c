@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The program does something at the one moment that matters: while certain pages are in flight, or
+ * right before they are taken out. Hooks hold the library there, so no luck is needed.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "base/sys.h"
+#include "base/uapi.h"
+#include "tests/testlib/moving.h"
+#include "tests/testlib/tap.h"
+
+#define LEN  (4UL << 20)
+#define HALF (LEN / 2)
+#define SEED 12
+
+static struct ferry *ferry;
+static char *mem;
+
+/* ---- the library is held between take-out and put-in, outside its gates ---- */
+
+enum { HOLD_OFF, HOLD_ARMED, HOLD_REFUSED, HOLD_HELD, HOLD_RELEASED };
+
+static atomic_uint hold;
+static atomic_bool hold_second; /* the second half waits until this is false again */
+static void (*before_take_out)(void);
+static atomic_uintptr_t zero_fails;   /* this page's first zero page fails */
+static atomic_uintptr_t put_in_fails; /* this page can be put in by mremap only */
+
+static void yield(void)
+{
+	sys_raw(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
+static bool hook_move(struct uffdio_move *move, long *ret)
+{
+	if (move->src == (uintptr_t)mem && before_take_out) {
+		before_take_out();
+		before_take_out = NULL;
+	}
+	/* EAGAIN makes the lane leave the gate and yield. */
+	if (move->dst == (uintptr_t)mem && atomic_load(&hold) == HOLD_ARMED) {
+		atomic_store(&hold, HOLD_REFUSED);
+		*ret = -EAGAIN;
+		return true;
+	}
+	if (put_in_fails >= move->dst && put_in_fails < move->dst + move->len) {
+		*ret = -ENOMEM;
+		return true;
+	}
+	return false;
+}
+
+static bool hook_ioctl(unsigned int request, void *arg, long *ret)
+{
+	if (request == UFFDIO_MOVE)
+		return hook_move(arg, ret);
+	if (request == UFFDIO_COPY && ((struct uffdio_copy *)arg)->dst == put_in_fails) {
+		*ret = -ENOMEM;
+		return true;
+	}
+	if (request == UFFDIO_ZEROPAGE && atomic_load(&zero_fails) &&
+	    ((struct uffdio_zeropage *)arg)->range.start == atomic_load(&zero_fails)) {
+		atomic_store(&zero_fails, 0);
+		*ret = -ENOMEM;
+		return true;
+	}
+	return false;
+}
+
+static bool is_second_half(uintptr_t at)
+{
+	return at >= (uintptr_t)mem + HALF && at < (uintptr_t)mem + LEN;
+}
+
+static bool flight_hook(long nr, const long args[6], long *ret)
+{
+	/* The lane's look at the second half. The plan, in the main thread, looks too. */
+	if (((nr == SYS_ioctl && (unsigned long)args[1] == PAGEMAP_SCAN &&
+	      is_second_half(((const struct pm_scan_arg *)args[2])->start)) ||
+	     (nr == SYS_pread64 && is_second_half((uintptr_t)args[3] / 8 * PAGE_BYTES))) &&
+	    sys_raw(SYS_gettid, 0, 0, 0, 0, 0, 0) != sys_raw(SYS_getpid, 0, 0, 0, 0, 0, 0))
+		while (atomic_load(&hold_second))
+			yield();
+	if (nr == SYS_ioctl)
+		return hook_ioctl((unsigned int)args[1], (void *)args[2], ret);
+	if (nr == SYS_sched_yield && atomic_load(&hold) == HOLD_REFUSED) {
+		atomic_store(&hold, HOLD_HELD);
+		while (atomic_load(&hold) == HOLD_HELD)
+			yield();
+	}
+	return false;
+}
+
+/* Moves the memory. The first half is in flight when this returns. */
+static struct ferry_job *start_and_hold(void)
+{
+	struct move move = {.ferry = ferry,
+			    .addr = mem,
+			    .len = LEN,
+			    .mover = FERRY_MOVER_EXCHANGE,
+			    .chunk_bytes = HUGE_BYTES,
+			    .nr_workers = 1};
+	struct ferry_job *job;
+
+	atomic_store(&hold, HOLD_ARMED);
+	if (move_submit(&move, &job))
+		return NULL;
+	while (atomic_load(&hold) != HOLD_HELD)
+		sched_yield();
+	return job;
+}
+
+static bool job_ends(struct ferry_job *job)
+{
+	bool ok;
+
+	atomic_store(&hold, HOLD_RELEASED);
+	ok = !ferry_job_wait(job, WAIT_NS);
+	ferry_job_close(job);
+	return ok;
+}
+
+/*
+ * Each test has memory of its own: for a while nothing is taken out where the program has discarded
+ * pages.
+ */
+static void new_memory(bool huge)
+{
+	mem = memory_new(LEN, huge);
+	fill(mem, LEN, SEED);
+}
+
+/* ---- the tests ---- */
+
+#define PAGE_AT(n) (mem + (n)*PAGE_BYTES)
+
+static bool page_is_zero(const char *page)
+{
+	for (size_t i = 0; i < PAGE_BYTES; i++)
+		if (page[i])
+			return false;
+	return true;
+}
+
+/* Everything but page 7. */
+static bool others_are_intact(void)
+{
+	static char whole[LEN];
+
+	memcpy(whole, mem, LEN);
+	fill(mem, LEN, SEED);
+	memcpy(whole + 7 * PAGE_BYTES, mem + 7 * PAGE_BYTES, PAGE_BYTES);
+	return is_intact(whole, LEN, SEED);
+}
+
+static bool test_discard(void)
+{
+	struct ferry_job *job;
+	bool ok;
+
+	new_memory(false);
+	job = start_and_hold();
+	ok = job && !madvise(PAGE_AT(7), PAGE_BYTES, MADV_DONTNEED) && job_ends(job);
+
+	return ok && page_is_zero(PAGE_AT(7)) && others_are_intact();
+}
+
+static bool test_zero_page_fails(void)
+{
+	char *hole;
+	struct ferry_job *job;
+	bool ok;
+
+	new_memory(false);
+	/* A hole that is registered, and in no parcel. */
+	madvise(mem + HALF, HALF, MADV_DONTNEED);
+	hole = mem + HALF + 5 * PAGE_BYTES;
+	job = start_and_hold();
+	atomic_store(&zero_fails, (uintptr_t)hole);
+	ok = job && !*(volatile char *)hole && !atomic_load(&zero_fails);
+	return job && job_ends(job) && ok;
+}
+
+static bool child_reads(const char *page)
+{
+	int status;
+	pid_t child = fork();
+
+	if (!child) {
+		volatile char byte = *(const volatile char *)page;
+
+		_exit(byte != *page);
+	}
+	return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+	       !WEXITSTATUS(status);
+}
+
+static bool test_carried(void)
+{
+	struct move move = {.ferry = ferry, .len = LEN, .mover = FERRY_MOVER_EXCHANGE};
+	bool ok;
+
+	new_memory(false);
+	move.addr = mem;
+	put_in_fails = (uintptr_t)PAGE_AT(7);
+	ok = !move_run(&move);
+	put_in_fails = 0;
+	return ok && is_intact(mem, LEN, SEED) && child_reads(PAGE_AT(7));
+}
+
+/* ---- a thread waits for a page that does not come back ---- */
+
+static atomic_int reader_tid;
+static atomic_bool reader_done;
+
+static void *read_page(void *page)
+{
+	atomic_store(&reader_tid, (int)syscall(SYS_gettid));
+	(void)*(volatile char *)page;
+	atomic_store(&reader_done, true);
+	return NULL;
+}
+
+static char thread_state(int tid)
+{
+	char path[64], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	file = fopen(path, "re");
+	if (!file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (file)
+		fclose(file);
+	return state;
+}
+
+static bool test_waiter(void)
+{
+	struct ferry_job *job;
+	pthread_t reader;
+	bool ok;
+
+	atomic_store(&reader_tid, 0);
+	atomic_store(&reader_done, false);
+	new_memory(false);
+	atomic_store(&hold_second, true);
+	job = start_and_hold();
+	ok = job && !pthread_create(&reader, NULL, read_page, PAGE_AT(7));
+	while (ok && (!atomic_load(&reader_tid) || thread_state(atomic_load(&reader_tid)) == 'R'))
+		sched_yield();
+	ok = ok && !madvise(PAGE_AT(7), PAGE_BYTES, MADV_DONTNEED);
+	atomic_store(&hold, HOLD_RELEASED);
+	/* The end of the job would wake all. */
+	while (ok && !atomic_load(&reader_done))
+		sched_yield();
+	atomic_store(&hold_second, false);
+	ok = ok && job_ends(job);
+	pthread_join(reader, NULL);
+	return ok && page_is_zero(PAGE_AT(7)) && others_are_intact();
+}
+
+/* ---- huge pages ---- */
+
+/* The huge page becomes small ones, without an event. */
+static void split_first(void)
+{
+	sys_raw(SYS_mprotect, (long)mem, PAGE_BYTES, PROT_READ, 0, 0, 0);
+	sys_raw(SYS_mprotect, (long)mem, PAGE_BYTES, PROT_READ | PROT_WRITE, 0, 0, 0);
+}
+
+static void test_split(void)
+{
+	static const char what[] = "a huge page that is split before it is taken out";
+	struct move move = {
+		.ferry = ferry, .len = LEN, .mover = FERRY_MOVER_EXCHANGE, .nr_workers = 1};
+	bool ok;
+
+	new_memory(true);
+	move.addr = mem;
+	if (move_run(&move) || exchanged(&move) != LEN / PAGE_BYTES ||
+	    move.result.nr_chunks != LEN / HUGE_BYTES) {
+		tap_skip("the kernel gives no huge pages here", "%s", what);
+	} else {
+		before_take_out = split_first;
+		ok = !move_run(&move) && !before_take_out && adds_up(&move.result) &&
+		     exchanged(&move) == HALF / PAGE_BYTES && is_intact(mem, LEN, SEED);
+		if (!ok)
+			print_result(&move.result);
+		tap_ok(ok, "%s", what);
+	}
+}
+
+/* ---- frames that are lent ---- */
+
+/* The pipe refers to the frame itself. The frame must not hold another page while it does. */
+static bool test_fresh_frames(void)
+{
+	struct ferry_options options = FERRY_OPTIONS_INIT;
+	struct ferry *fresh;
+	char *lent = memory_new(LEN, false), *other = memory_new(4 * LEN, false);
+	struct move move = {.addr = lent, .len = LEN, .mover = FERRY_MOVER_EXCHANGE};
+	struct move reuse = {.addr = other, .len = 4 * LEN, .mover = FERRY_MOVER_EXCHANGE};
+	struct iovec page = {lent, PAGE_BYTES};
+	static uint64_t got[PAGE_BYTES / sizeof(uint64_t)];
+	int ends[2];
+	bool ok;
+
+	options.flags = FERRY_OPEN_FRESH_FRAMES;
+	fresh = move.ferry = reuse.ferry = open_context(&options);
+	fill(lent, LEN, SEED);
+	fill(other, 4 * LEN, SEED + 1);
+	ok = !pipe(ends) && vmsplice(ends[1], &page, 1, 0) == (ssize_t)PAGE_BYTES;
+	ok = ok && !move_run(&move) && exchanged(&move) == LEN / PAGE_BYTES;
+	for (int i = 0; i < 4 && ok; i++)
+		ok = !move_run(&reuse) && exchanged(&reuse) == 4 * LEN / PAGE_BYTES;
+	ok = ok && read(ends[0], got, sizeof(got)) == (ssize_t)sizeof(got) &&
+	     is_intact(got, sizeof(got), SEED) && is_intact(lent, LEN, SEED) &&
+	     is_intact(other, 4 * LEN, SEED + 1);
+	close(ends[0]);
+	close(ends[1]);
+	ferry_close(fresh);
+	munmap(lent, LEN);
+	munmap(other, 4 * LEN);
+	return ok;
+}
+
+int main(void)
+{
+	ferry = open_exchanging_context(NULL);
+	watchdog(240, "something that happens while pages are in flight");
+	__atomic_store_n(&sys_hook, flight_hook, __ATOMIC_RELEASE);
+	tap_plan(6);
+	tap_ok(test_discard(), "a page that is discarded does not come back");
+	tap_ok(test_waiter(), "a thread that waits for such a page goes on");
+	tap_ok(test_zero_page_fails(), "a fault whose zero page fails is served the next time");
+	tap_ok(test_carried(), "a page that mremap had to put in is there in a child");
+	test_split();
+	tap_ok(test_fresh_frames(), "FERRY_OPEN_FRESH_FRAMES: frames that are lent are not reused");
+	ferry_close(ferry);
+	return tap_done();
+}
