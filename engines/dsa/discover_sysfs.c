@@ -117,6 +117,13 @@ static unsigned int device_read_queues(uint32_t id, struct dsa_queue *queues, un
 	return nr;
 }
 
+/* The device is part of x86 processors. */
+#ifdef __x86_64__
+#define DSA_DRIVER_MISSING "the idxd driver is not loaded" ENGINE_REMEDY "modprobe idxd"
+#else
+#define DSA_DRIVER_MISSING "only x86-64 has this device" ENGINE_REMEDY "use dsa:model"
+#endif
+
 int dsa_discover_sysfs(struct dsa_queue *queues, unsigned int max, char *why, size_t why_bytes)
 {
 	unsigned int nr = 0, nr_devices = 0;
@@ -127,8 +134,7 @@ int dsa_discover_sysfs(struct dsa_queue *queues, unsigned int max, char *why, si
 	snprintf(path, sizeof(path), "%s/" DSA_SYSFS_DEVICES, device_sysfs_root());
 	dir = opendir(path);
 	if (!dir) {
-		snprintf(why, why_bytes,
-			 "%s: the idxd driver is not loaded" ENGINE_REMEDY "modprobe idxd", path);
+		snprintf(why, why_bytes, "%s: " DSA_DRIVER_MISSING, path);
 		return -ENOENT;
 	}
 	while ((entry = readdir(dir))) {

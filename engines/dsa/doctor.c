@@ -55,8 +55,12 @@ static int check_module(const struct doctor *d)
 
 	snprintf(path, sizeof(path), "%s/bus/dsa/drivers/idxd", device_sysfs_root());
 	loaded = access(path, F_OK) == 0;
+#ifdef __x86_64__
 	return report_link(d, "driver idxd", loaded, loaded ? "loaded" : "not loaded",
 			   "modprobe idxd");
+#else
+	return report_link(d, "driver idxd", loaded, loaded ? "loaded" : "only on x86-64", NULL);
+#endif
 }
 
 static int check_devices(struct doctor *d)
