@@ -337,12 +337,28 @@ int extent_add_slots(struct pool *pool)
 	return extent_add(pool, 0, 0, &nr_made);
 }
 
+/*
+ * With less than this left, pools grow one after the other: several lanes that find the same room
+ * would use it up together. Each of at most 63 lanes allocates an extent at a time.
+ */
+#define TIGHT_BYTES (64 * EXTENT_BYTES)
+
 int extent_add_frames(struct pool *pool, uint64_t nr_bays, uint64_t stamp, uint64_t *nr_made)
 {
-	uint64_t room = memory_room_bytes(pool->node) / HUGE_BYTES;
+	uint64_t room = memory_room_bytes(pool->node);
+	bool tight = pool->tight_lock && room < TIGHT_BYTES;
+	int err = -ENOMEM;
 
-	nr_bays = MIN(MIN(nr_bays, (uint64_t)EXTENT_BAYS), room);
-	return nr_bays ? extent_add(pool, (unsigned int)nr_bays, stamp, nr_made) : -ENOMEM;
+	if (tight) {
+		futex_lock(pool->tight_lock);
+		room = memory_room_bytes(pool->node);
+	}
+	nr_bays = MIN(MIN(nr_bays, (uint64_t)EXTENT_BAYS), room / HUGE_BYTES);
+	if (nr_bays)
+		err = extent_add(pool, (unsigned int)nr_bays, stamp, nr_made);
+	if (tight)
+		futex_unlock(pool->tight_lock);
+	return err;
 }
 
 /* ---- trimming ---- */

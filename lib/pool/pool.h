@@ -72,6 +72,7 @@ struct pool {
 	uint64_t nr_filling;  /* frames that are being allocated and are not counted yet */
 	uint64_t cap_pages;
 	const _Atomic uint64_t *need_pages; /* what jobs need at once; NULL: as much as the cap */
+	struct futex_lock *tight_lock;      /* of all pools; NULL: no other pool grows */
 	uint64_t nr_made, nr_freed;
 };
 

@@ -47,6 +47,7 @@ static struct pool *pools_open_one(struct pools *pools, int node, bool huge)
 		return NULL;
 	}
 	pool->need_pages = &pools->need_pages;
+	pool->tight_lock = &pools->tight_lock;
 	atomic_store(&pools->at[node][huge], pool);
 	return pool;
 }

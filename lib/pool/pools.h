@@ -22,6 +22,7 @@ struct pools {
 	_Atomic uint64_t active_pages; /* of jobs that exchange now */
 	_Atomic uint64_t need_pages;   /* the most of them since the pools were trimmed */
 	struct futex_lock lock;
+	struct futex_lock tight_lock; /* held while a pool grows with little memory left */
 	_Atomic(struct pool *) at[MAX_POOL_NODES][2]; /* by node, then small and huge */
 };
 

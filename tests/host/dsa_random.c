@@ -281,7 +281,8 @@ static void life_turn(struct life *life)
 	channel_settle(life->channel);
 }
 
-static bool run_once(const char *spec, uint64_t seed, uint64_t nr_items, struct totals *t)
+static bool run_once(const char *spec, uint64_t seed, uint64_t nr_items, bool deadly,
+		     struct totals *t)
 {
 	struct life life = {.prng = {seed * 31}, .t = t, .nr_left = nr_items};
 	struct engine_env env = {0};
@@ -297,8 +298,8 @@ static bool run_once(const char *spec, uint64_t seed, uint64_t nr_items, struct 
 		abort();
 	while ((life.nr_left && !life.over) || life.in_flight)
 		life_turn(&life);
-	/* A limit only ends a hang. */
-	for (int i = 0; i < 600000 && !engine->ops->quiet(life.channel); i++)
+	/* A device that has died may never be quiet. For the others a limit only ends a hang. */
+	for (int i = 0; i < (deadly ? 1000 : 600000) && !engine->ops->quiet(life.channel); i++)
 		usleep(100);
 	channel_settle(life.channel);
 	engine->ops->channel_close(life.channel);
@@ -318,7 +319,7 @@ static void run_case(const char *name, const char *spec, bool deadly, bool corru
 	uint64_t seed = base_seed;
 
 	while (t.copied + t.left + t.stray < nr_wanted)
-		if (!run_once(spec, seed++, deadly ? 4000 : nr_wanted, &t))
+		if (!run_once(spec, seed++, deadly ? 4000 : nr_wanted, deadly, &t))
 			break;
 	tap_note("%s: seeds %lu…%lu: %lu descriptors; items: %lu copied, "
 		 "%lu left to the CPU, %lu stray; %lu fallbacks",

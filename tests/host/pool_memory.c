@@ -322,6 +322,7 @@ static int shrinks(void)
 	struct ferry_stats stats = FERRY_STATS_INIT;
 	struct ferry_options options = FERRY_OPTIONS_INIT;
 	struct ferry *ferry;
+	uint64_t held;
 	char *mem;
 
 	if (!put_word(group, "cgroup.procs", "0"))
@@ -334,9 +335,13 @@ static int shrinks(void)
 	if (stats.pool_bytes < 48 * MIB)
 		return 4;
 	move_all(ferry, mem, SMALL, FERRY_MOVER_EXCHANGE);
-	/* Memory of the program's own leaves too little for the frames. */
-	filled(GROUP_LIMIT - 48 * MIB - SMALL - 8 * MIB);
-	while (stats.pool_bytes) {
+	/* Memory of the program's own leaves less and less for the frames. */
+	ferry_get_stats(ferry, &stats);
+	held = stats.pool_bytes;
+	filled(GROUP_LIMIT - held - SMALL - 10 * MIB);
+	for (unsigned int turn = 1; stats.pool_bytes == held; turn++) {
+		if (turn % 200 == 0 && turn <= 1000)
+			filled(MIB);
 		usleep(10000);
 		ferry_get_stats(ferry, &stats);
 	}

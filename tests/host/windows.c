@@ -331,7 +331,8 @@ static void map_pool_into_hole(void)
 {
 	munmap(mem + VAULT_AT, 2 * VAULT_LEN);
 	atomic_store(&map_here, (unsigned long)mem + VAULT_AT);
-	if (vault_reserve(VAULT_LEN, &in_hole) || in_hole != mem + VAULT_AT)
+	if (vault_reserve(VAULT_LEN, &in_hole) || in_hole != mem + VAULT_AT ||
+	    mprotect(in_hole, VAULT_LEN, PROT_READ | PROT_WRITE))
 		abort();
 	fill(in_hole, VAULT_LEN, SEED + 1);
 	if (uffd_register(ferry->uffd, (uintptr_t)in_hole, VAULT_LEN))

@@ -5,6 +5,7 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -408,6 +409,7 @@ Test(dsa_answers, what_write_returns)
 	struct dsa_hw_desc descs[4];
 
 	memset(descs, 0, sizeof(descs));
+	cr_assert_eq(own_fd_take(&portal.file, open("/dev/null", O_WRONLY | O_CLOEXEC)), 0);
 	cr_assert_eq(strcmp(by_write->name, "write"), 0);
 	sys_hook = hook_write;
 	write_result = -EAGAIN;
@@ -419,6 +421,7 @@ Test(dsa_answers, what_write_returns)
 	write_result = -EPERM;
 	cr_expect_eq(by_write->submit(&portal, descs, 4), -EPERM);
 	sys_hook = NULL;
+	own_fd_drop(&portal.file);
 }
 
 /* A device that works does not keep a lost answer alive for ever. */
