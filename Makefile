@@ -146,7 +146,7 @@ STATIC_LDFLAGS := $(filter -fuse-ld=%,$(LDFLAGS)) $(if $(findstring -flto,$(CFLA
 # One object that has no global symbols but the public ones, so that none meets a program's own.
 $(STATICLIB): $(LIB_OBJS)
 	$(call say,AR,$@)
-	$(Q)mkdir -p $(@D)
+	$(Q)mkdir -p $(BUILD)/internal
 	$(Q)$(CC) $(ALL_CFLAGS) -r -nostdlib $(STATIC_LDFLAGS) -o $(BUILD)/internal/pageferry.o $^
 	$(Q)$(OBJCOPY) --localize-hidden $(BUILD)/internal/pageferry.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $(BUILD)/internal/pageferry.o

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "base/own_fd.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +38,9 @@ static long fd_raise(long fd, int preferred)
 	return fd;
 }
 
-/* 0: no eventfd, a kernel before 5.2, or no /proc. */
+#define ID_UNKNOWN UINT64_MAX
+
+/* 0: no eventfd, a kernel before 5.2, or no /proc. ID_UNKNOWN: no descriptor is free to look. */
 static uint64_t fd_eventfd_id(int fd)
 {
 	char path[64], info[INFO_BYTES];
@@ -46,6 +49,8 @@ static uint64_t fd_eventfd_id(int fd)
 
 	snprintf(path, sizeof(path), "/proc/thread-self/fdinfo/%d", fd);
 	file = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	if (file == -EMFILE || file == -ENFILE)
+		return ID_UNKNOWN;
 	if (file < 0)
 		return 0;
 	len = sys(SYS_read, file, info, sizeof(info) - 1);
@@ -69,17 +74,22 @@ int own_fd_take(struct own_fd *own, long fd)
 		own->ino = st.st_ino;
 	}
 	own->eventfd_id = fd_eventfd_id(own->fd);
+	if (own->eventfd_id == ID_UNKNOWN)
+		own->eventfd_id = 0;
 	return 0;
 }
 
 bool own_fd_holds(const struct own_fd *own)
 {
 	struct stat st;
+	uint64_t id;
 
 	if (own->fd < 0 || sys(SYS_fstat, own->fd, &st) || st.st_dev != own->dev ||
 	    st.st_ino != own->ino)
 		return false;
-	return !own->eventfd_id || fd_eventfd_id(own->fd) == own->eventfd_id;
+	id = own->eventfd_id ? fd_eventfd_id(own->fd) : 0;
+	/* A program that has closed it has a free descriptor, most likely. */
+	return id == own->eventfd_id || id == ID_UNKNOWN;
 }
 
 void own_fd_drop(struct own_fd *own)

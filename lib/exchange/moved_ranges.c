@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "base/vault.h"
+#include "base/wait.h"
 #include "lib/exchange/exchange.h"
 #include "lib/exchange/moved_ranges.h"
 #include "lib/exchange/watcher.h"
@@ -36,6 +37,15 @@ void moved_ranges_add(struct moved_ranges *moved, uintptr_t start, uintptr_t end
 	atomic_store(&moved->nr, nr + 1);
 }
 
+static bool moved_ranges_overlap(const struct moved_ranges *moved, uintptr_t start, uintptr_t end)
+{
+	bool found = moved->full;
+
+	for (unsigned int i = 0; i < atomic_load(&moved->nr) && !found; i++)
+		found = start < moved->range[i].end && moved->range[i].start < end;
+	return found;
+}
+
 /* Unregisters what is ours, mapping by mapping. */
 static void range_unregister_ours(struct ferry *ferry, uintptr_t start, uintptr_t end,
 				  bool spare_vault)
@@ -52,12 +62,41 @@ static void range_unregister_ours(struct ferry *ferry, uintptr_t start, uintptr_
 	}
 }
 
-void watcher_unregister(struct ferry *ferry, uintptr_t start, uintptr_t end)
+static void range_unregister(struct ferry *ferry, uintptr_t start, uintptr_t end)
 {
 	/* The kernel may also refuse to unregister other mappings, and does nothing then. */
 	if (changes_overlap(&ferry->watcher->changes, start, end) ||
 	    uffd_unregister(ferry->uffd, start, end - start))
 		range_unregister_ours(ferry, start, end, false);
+}
+
+/*
+ * mremap(2) may have carried pages of other windows here while they are in flight, and threads must
+ * go on waiting for them. Then the range stays registered until no window is open. An event that is
+ * unread may be such a mremap(2). Its caller waits for the watcher, which waits for the gate: so
+ * the range is registered again before the caller goes on.
+ */
+void watcher_unregister(struct ferry *ferry, uintptr_t start, uintptr_t end)
+{
+	struct moved_ranges *moved = &ferry->watcher->moved;
+	bool again = true;
+
+	for (unsigned int tries = 0; again; tries++) {
+		gate_shut(&ferry->move_gate);
+		again = false;
+		if (moved_ranges_overlap(moved, start, end)) {
+			moved_ranges_add(moved, start, end);
+		} else {
+			range_unregister(ferry, start, end);
+			again = uffd_has_unread_event(ferry->uffd);
+		}
+		/* What is not the library's any more cannot be registered, and need not be. */
+		if (again && uffd_register(ferry->uffd, start, end - start))
+			again = false;
+		gate_open(&ferry->move_gate);
+		if (again)
+			step_aside(tries);
+	}
 }
 
 /* ---- beside the windows ---- */

@@ -196,6 +196,12 @@ int uffd_zero_page(int fd, uintptr_t dst)
 	return (int)uffd_ioctl(fd, UFFDIO_ZEROPAGE, &zero);
 }
 
+/* The kernel looks for unread events before it looks at the range, which is an impossible one. */
+bool uffd_has_unread_event(int fd)
+{
+	return uffd_zero_page(fd, 0) == -EAGAIN;
+}
+
 int uffd_wake(int fd, uintptr_t start, size_t len_bytes)
 {
 	struct uffdio_range range = {.start = start, .len = len_bytes};

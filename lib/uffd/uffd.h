@@ -44,6 +44,8 @@ int __must_check uffd_copy_page(int fd, uintptr_t dst, uintptr_t src);
 int __must_check uffd_poison_page(int fd, uintptr_t dst);
 /* Maps the zero page into a hole. -EEXIST: a page is there already. */
 int uffd_zero_page(int fd, uintptr_t dst);
+/* True if a thread that has changed a registered mapping waits until its event is read. */
+bool uffd_has_unread_event(int fd);
 /* Wakes the threads that wait for pages of the range. */
 int uffd_wake(int fd, uintptr_t start, size_t len_bytes);
 

@@ -20,7 +20,7 @@
 #define SEED 8
 
 static struct ferry *ferry;
-static char *mem;
+static char *_Atomic mem;
 static int own_fd;
 static atomic_uint step;
 

@@ -318,6 +318,10 @@ static bool test_churn(void)
 
 int main(void)
 {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	printf("1..0 # SKIP a sanitizer must see a thread end, and these end by a system call\n");
+	return 0;
+#endif
 	ferry = open_exchanging_context(NULL);
 	tap_plan(5);
 	mem = memory_new(LEN, false);

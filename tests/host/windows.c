@@ -41,11 +41,11 @@ static atomic_uint nr_absent; /* pages in flight when their window was unregiste
 static atomic_ulong nr_taken_from_vault;
 static atomic_uint failing_nth; /* register call that fails; 0: none */
 static int failing_error;
-static atomic_uint nr_waits;          /* steps aside while all windows are in use */
-static void (*before_register)(void); /* called once before the first window is registered */
-static void (*after_scan)(void);      /* called once after the first scan by a worker */
-static atomic_bool mmap_is_slow;      /* it returns long after it has mapped */
-static atomic_ulong slow_start;       /* what it maps */
+static atomic_uint nr_waits;                    /* steps aside while all windows are in use */
+static _Atomic(void (*)(void)) before_register; /* once, before the first window is registered */
+static _Atomic(void (*)(void)) after_scan;      /* once, after the first scan by a worker */
+static atomic_bool mmap_is_slow;                /* it returns long after it has mapped */
+static atomic_ulong slow_start;                 /* what it maps */
 static atomic_uint nr_taken_from_slow;
 static atomic_ulong map_here; /* where the next mmap of the library goes; 0: anywhere */
 
@@ -54,11 +54,10 @@ static bool in_mem(uintptr_t addr)
 	return addr >= (uintptr_t)mem && addr < (uintptr_t)mem + mem_len;
 }
 
-static void call_once(void (**fn)(void))
+static void call_once(_Atomic(void (*)(void)) *fn)
 {
-	void (*once)(void) = *fn;
+	void (*once)(void) = atomic_exchange(fn, NULL);
 
-	*fn = NULL;
 	if (once)
 		once();
 }
@@ -144,8 +143,10 @@ static bool hook_ioctl(long nr, const long args[6], long *ret)
 
 static void windows_release_all(void)
 {
+	futex_lock(&ferry->runs_lock);
 	for (unsigned int i = 0; i < NR_WINDOWS; i++)
 		ferry->windows[i].job = NULL;
+	futex_unlock(&ferry->runs_lock);
 }
 
 static bool hook(long nr, const long args[6], long *ret)
