@@ -10,7 +10,6 @@
 #include <errno.h>
 
 #include "base/vault.h"
-#include "base/wait.h"
 #include "lib/exchange/exchange.h"
 #include "lib/exchange/moved_ranges.h"
 #include "lib/exchange/watcher.h"
@@ -79,24 +78,19 @@ static void range_unregister(struct ferry *ferry, uintptr_t start, uintptr_t end
 void watcher_unregister(struct ferry *ferry, uintptr_t start, uintptr_t end)
 {
 	struct moved_ranges *moved = &ferry->watcher->moved;
-	bool again = true;
+	bool stays;
 
-	for (unsigned int tries = 0; again; tries++) {
-		gate_shut(&ferry->move_gate);
-		again = false;
-		if (moved_ranges_overlap(moved, start, end)) {
-			moved_ranges_add(moved, start, end);
-		} else {
-			range_unregister(ferry, start, end);
-			again = uffd_has_unread_event(ferry->uffd);
-		}
+	gate_shut(&ferry->move_gate);
+	stays = moved_ranges_overlap(moved, start, end);
+	if (!stays) {
+		range_unregister(ferry, start, end);
 		/* What is not the library's any more cannot be registered, and need not be. */
-		if (again && uffd_register(ferry->uffd, start, end - start))
-			again = false;
-		gate_open(&ferry->move_gate);
-		if (again)
-			step_aside(tries);
+		stays = uffd_has_unread_event(ferry->uffd) &&
+			!uffd_register(ferry->uffd, start, end - start);
 	}
+	if (stays)
+		moved_ranges_add(moved, start, end);
+	gate_open(&ferry->move_gate);
 }
 
 /* ---- beside the windows ---- */

@@ -124,7 +124,7 @@ static bool hook_ioctl(long nr, const long args[6], long *ret)
 		atomic_fetch_sub(&nr_open, 1);
 		return false;
 	case UFFDIO_ZEROPAGE:
-		if (range->start == atomic_load(&hole))
+		if (range->start && range->start == atomic_load(&hole))
 			atomic_fetch_add(&nr_served, 1);
 		return false;
 	case UFFDIO_MOVE:
