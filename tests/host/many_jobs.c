@@ -12,7 +12,12 @@
 #include "tests/testlib/moving.h"
 #include "tests/testlib/tap.h"
 
+/* A sanitizer makes each of them slow. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define NR_JOBS 10000U
+#else
 #define NR_JOBS 100000U
+#endif
 
 static struct ferry *ferry;
 static struct ferry_job *jobs[NR_JOBS];

@@ -14,10 +14,11 @@
 #include "tests/testlib/tap.h"
 #include "tests/vm/guest/folios.h"
 
-#define NR_HUGE  24
-#define LEN      ((size_t)NR_HUGE * HUGE_BYTES)
-#define NR_PAGES ((unsigned int)(LEN / PAGE_BYTES))
-#define RACE_NS  (4 * 1000000000ULL)
+#define NR_HUGE    24
+#define LEN        ((size_t)NR_HUGE * HUGE_BYTES)
+#define NR_PAGES   ((unsigned int)(LEN / PAGE_BYTES))
+#define MIN_ROUNDS 4
+#define RACE_NS    (4 * 1000000000ULL)
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
@@ -153,7 +154,7 @@ static void check_race(const char *whose, int pid)
 	unsigned int nr_rounds = 0;
 	bool well = true;
 
-	while (well && test_now_ns() < end_ns) {
+	while (well && (test_now_ns() < end_ns || nr_rounds < MIN_ROUNDS)) {
 		struct ferry_result result = FERRY_RESULT_INIT;
 		int node = ++nr_rounds % 2;
 
