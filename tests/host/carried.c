@@ -95,7 +95,6 @@ int main(void)
 	void *intact;
 	char *space = mmap(NULL, 4 * STRIDE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	tap_plan(2);
 	for (int i = 0; i < 3; i++) {
 		part[i] = (char *)ALIGN_UP((uintptr_t)space, HUGE_BYTES) + (size_t)i * STRIDE;
 		if (mprotect(part[i], LEN, PROT_READ | PROT_WRITE))
@@ -114,12 +113,21 @@ int main(void)
 	__atomic_store_n(&sys_hook, hook, __ATOMIC_RELEASE);
 	if (ferry_submit(ferry, &request, &job))
 		abort();
-	while (!atomic_load(&tid_second))
+	/* Where CPUs are short, the library lets one worker have pages in flight. */
+	for (unsigned int i = 0; !atomic_load(&tid_second) && i < 200000; i++)
 		usleep(100);
+	if (!atomic_load(&tid_second)) {
+		atomic_store(&carried, true);
+		atomic_store(&released, true);
+		ferry_job_wait(job, UINT64_MAX);
+		printf("1..0 # SKIP one worker only had pages in flight\n");
+		return 0;
+	}
 	if (mremap(part[0], LEN, LEN, MREMAP_MAYMOVE | MREMAP_FIXED, part[1]) != part[1])
 		abort();
 	atomic_store(&carried, true);
 	await(&third_open);
+	tap_plan(2);
 	pthread_create(&thread, NULL, reader, NULL);
 	/* If this is too short, an error goes unseen. */
 	usleep(WAIT_US);
