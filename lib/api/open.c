@@ -190,7 +190,6 @@ static void context_set_up(struct ferry *ferry, const struct ferry_options *opti
 		options->stall_bound_ns ? options->stall_bound_ns : STALL_BOUND_NS;
 	pools_init(&ferry->pools, &ferry->nodes, &ferry->blocks, ferry->uffd,
 		   options->pool_cap_bytes, options->pool_prefill_bytes);
-	ferry->prefill_bytes = options->pool_prefill_bytes;
 	atomic_store(&ferry->fresh_frames, !!(options->flags & FERRY_OPEN_FRESH_FRAMES));
 }
 
@@ -228,6 +227,7 @@ static int context_new(struct ferry **out, const struct ferry_options *options)
 	if (err)
 		return err;
 	ferry->uffd = -1;
+	ferry->prefill_bytes = options->pool_prefill_bytes;
 	ferry->vmstat = KERNEL_FILE_NONE;
 	ferry->uffd_keeper.here = OWN_FD_NONE;
 	contexts_keep_files(ferry);

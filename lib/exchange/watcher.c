@@ -116,7 +116,7 @@ static void *watcher_run(void *arg)
 		thread_boost();
 	if (watcher->shares_table)
 		sleep_ns = SHARED_CHECK_NS;
-	while (!atomic_load(&watcher->stop)) {
+	for (;;) {
 		struct pollfd fds[] = {
 			{.fd = ferry->uffd, .events = POLLIN},
 			{.fd = watcher->wake_fd, .events = POLLIN},
@@ -133,6 +133,8 @@ static void *watcher_run(void *arg)
 			events_read(ferry);
 		if (ready > 0 && fds[1].revents)
 			sys(SYS_read, watcher->wake_fd, &count, sizeof(count));
+		if (atomic_load(&watcher->stop))
+			break;
 		if (ready == 0 || fds[1].revents)
 			sleep_ns = watcher_trim_pools(ferry);
 		if (watcher->shares_table)
