@@ -115,9 +115,8 @@ struct ferry_job {
 	/* the end */
 	struct tally tally;
 	uint64_t begin_ns, end_ns;
-	atomic_int event_fd; /* -1: nobody has asked for it */
-	atomic_bool event_claimed;
-	struct own_fd event; /* set before event_fd */
+	struct futex_lock event_lock;
+	struct own_fd event; /* (event_lock) none until the program asks for it */
 	atomic_bool result_ready;
 	atomic_uint ended; /* futex; once set, the job may be freed */
 };

@@ -33,29 +33,21 @@ static void job_tell_fd(const struct ferry_job *job)
 		sys(SYS_write, job->event.fd, &one, sizeof(one));
 }
 
-/* The end of a job and the call that makes its eventfd may each write: one of them sees the other.
- */
 int job_event_fd(struct ferry_job *job)
 {
-	struct own_fd event = OWN_FD_NONE;
-	int err;
+	int fd;
 
-	if (atomic_load(&job->event_fd) >= 0)
-		return atomic_load(&job->event_fd);
-	err = own_fd_take(&event, sys(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
-	if (err)
-		return err;
-	if (atomic_exchange(&job->event_claimed, true)) {
-		own_fd_drop(&event);
-		while (atomic_load(&job->event_fd) < 0)
-			sys(SYS_sched_yield);
-		return atomic_load(&job->event_fd);
+	futex_lock(&job->event_lock);
+	fd = job->event.fd;
+	if (fd < 0) {
+		fd = own_fd_take(&job->event, sys(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
+		if (!fd)
+			fd = job->event.fd;
+		if (fd >= 0 && atomic_load(&job->result_ready))
+			job_tell_fd(job);
 	}
-	job->event = event;
-	atomic_store(&job->event_fd, event.fd);
-	if (atomic_load(&job->result_ready))
-		job_tell_fd(job);
-	return event.fd;
+	futex_unlock(&job->event_lock);
+	return fd;
 }
 
 /* A job that has ended keeps its result only. */
@@ -94,9 +86,10 @@ static void job_finish(struct ferry_job *job)
 	atomic_store(&job->ferry->idle_since_ns, job->end_ns);
 	atomic_fetch_sub(&job->ferry->nr_active_jobs, 1);
 	watcher_note_frames(job->ferry);
+	futex_lock(&job->event_lock);
 	atomic_store(&job->result_ready, true);
-	if (atomic_load(&job->event_fd) >= 0)
-		job_tell_fd(job);
+	job_tell_fd(job);
+	futex_unlock(&job->event_lock);
 	/* From here on the job may be freed. */
 	atomic_store(&job->ended, 1);
 	futex_wake(&job->ended, UINT32_MAX);
@@ -119,7 +112,6 @@ int job_new(struct ferry *ferry, struct ferry_job **out)
 	(*out)->task.work = lane_work;
 	(*out)->task.done = job_task_done;
 	(*out)->task.bound = true; /* unbound, two workers may wake on one CPU and stay there */
-	(*out)->event_fd = -1;
 	(*out)->event = OWN_FD_NONE;
 	(*out)->submit_ns = now_ns();
 	return 0;
