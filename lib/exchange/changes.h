@@ -7,21 +7,37 @@
 #ifndef FERRY_CHANGES_H
 #define FERRY_CHANGES_H
 
-#include "base/base.h"
 #include "base/futex.h"
+#include "lib/exchange/range_list.h"
 
 struct changes {
 	struct futex_lock lock;
-	bool everywhere; /* more ranges than the list holds */
-	unsigned int nr;
-	struct {
-		uintptr_t start, end;
-	} range[64];
+	struct range_list ranges;
 };
 
-void changes_note(struct changes *changes, uintptr_t start, uintptr_t end);
-bool changes_overlap(struct changes *changes, uintptr_t start, uintptr_t end);
+static inline void changes_note(struct changes *changes, uintptr_t start, uintptr_t end)
+{
+	futex_lock(&changes->lock);
+	range_list_add(&changes->ranges, start, end);
+	futex_unlock(&changes->lock);
+}
+
+static inline bool changes_overlap(struct changes *changes, uintptr_t start, uintptr_t end)
+{
+	bool overlap;
+
+	futex_lock(&changes->lock);
+	overlap = range_list_overlaps(&changes->ranges, start, end);
+	futex_unlock(&changes->lock);
+	return overlap;
+}
+
 /* No window is open. */
-void changes_clear(struct changes *changes);
+static inline void changes_clear(struct changes *changes)
+{
+	futex_lock(&changes->lock);
+	range_list_clear(&changes->ranges);
+	futex_unlock(&changes->lock);
+}
 
 #endif

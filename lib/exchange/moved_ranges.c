@@ -11,39 +11,8 @@
 
 #include "base/vault.h"
 #include "lib/exchange/exchange.h"
-#include "lib/exchange/moved_ranges.h"
 #include "lib/exchange/watcher.h"
 #include "lib/nodes/mappings.h"
-
-/* A range that touches another one is added to it. */
-void moved_ranges_add(struct moved_ranges *moved, uintptr_t start, uintptr_t end)
-{
-	unsigned int nr = atomic_load(&moved->nr);
-
-	for (unsigned int i = 0; i < nr; i++) {
-		if (start > moved->range[i].end || moved->range[i].start > end)
-			continue;
-		moved->range[i].start = MIN(start, moved->range[i].start);
-		moved->range[i].end = MAX(end, moved->range[i].end);
-		return;
-	}
-	if (nr == ARRAY_SIZE(moved->range)) {
-		moved->full = true;
-		return;
-	}
-	moved->range[nr].start = start;
-	moved->range[nr].end = end;
-	atomic_store(&moved->nr, nr + 1);
-}
-
-static bool moved_ranges_overlap(const struct moved_ranges *moved, uintptr_t start, uintptr_t end)
-{
-	bool found = moved->full;
-
-	for (unsigned int i = 0; i < atomic_load(&moved->nr) && !found; i++)
-		found = start < moved->range[i].end && moved->range[i].start < end;
-	return found;
-}
 
 /* Unregisters what is ours, mapping by mapping. */
 static void range_unregister_ours(struct ferry *ferry, uintptr_t start, uintptr_t end,
@@ -77,11 +46,11 @@ static void range_unregister(struct ferry *ferry, uintptr_t start, uintptr_t end
  */
 void watcher_unregister(struct ferry *ferry, uintptr_t start, uintptr_t end)
 {
-	struct moved_ranges *moved = &ferry->watcher->moved;
+	struct range_list *moved = &ferry->watcher->moved;
 	bool stays;
 
 	gate_shut(&ferry->move_gate);
-	stays = moved_ranges_overlap(moved, start, end);
+	stays = range_list_overlaps(moved, start, end);
 	if (!stays) {
 		range_unregister(ferry, start, end);
 		/* What is not the library's any more cannot be registered, and need not be. */
@@ -89,7 +58,7 @@ void watcher_unregister(struct ferry *ferry, uintptr_t start, uintptr_t end)
 			!uffd_register(ferry->uffd, start, end - start);
 	}
 	if (stays)
-		moved_ranges_add(moved, start, end);
+		range_list_add(moved, start, end);
 	gate_open(&ferry->move_gate);
 }
 
@@ -98,7 +67,7 @@ void watcher_unregister(struct ferry *ferry, uintptr_t start, uintptr_t end)
 static void watcher_add_moved(struct ferry *ferry, uintptr_t start, uintptr_t end)
 {
 	gate_shut(&ferry->move_gate);
-	moved_ranges_add(&ferry->watcher->moved, start, end);
+	range_list_add(&ferry->watcher->moved, start, end);
 	gate_open(&ferry->move_gate);
 }
 
@@ -133,17 +102,15 @@ static void range_unregister_grown(struct ferry *ferry, uintptr_t start, uintptr
 
 void watcher_unregister_moved(struct ferry *ferry)
 {
-	struct moved_ranges *moved = &ferry->watcher->moved;
-	unsigned int nr = atomic_load(&moved->nr);
+	struct range_list *moved = &ferry->watcher->moved;
 
-	if (nr) {
+	if (atomic_load(&moved->nr)) {
 		gate_shut(&ferry->move_gate);
 		if (moved->full)
 			range_unregister_ours(ferry, 0, UINTPTR_MAX, true);
-		for (unsigned int i = 0; i < nr && !moved->full; i++)
+		for (unsigned int i = 0; i < atomic_load(&moved->nr) && !moved->full; i++)
 			range_unregister_grown(ferry, moved->range[i].start, moved->range[i].end);
-		moved->full = false;
-		atomic_store(&moved->nr, 0);
+		range_list_clear(moved);
 		gate_open(&ferry->move_gate);
 	}
 	changes_clear(&ferry->watcher->changes);

@@ -13,7 +13,7 @@
 #include "lib/core/context.h"
 #include "lib/exchange/changes.h"
 #include "lib/exchange/discards.h"
-#include "lib/exchange/moved_ranges.h"
+#include "lib/exchange/range_list.h"
 
 struct watcher {
 	struct thread thread;
@@ -26,7 +26,11 @@ struct watcher {
 	int opener_tid;
 	atomic_uint started; /* futex: enum in watcher.c */
 	int spare_fd;        /* given up where a fork event needs a descriptor and none is free */
-	struct moved_ranges moved;
+	/*
+	 * (gate) Registered ranges outside the windows: mremap(2) has carried them elsewhere, or a
+	 * mapping has grown beyond a window. They are kept until no window is open.
+	 */
+	struct range_list moved;
 	struct discards discards; /* (gate) */
 	struct changes changes;
 };

@@ -2,13 +2,13 @@
 /*
  * A window is open from before the first take-out in it until a later window is opened, or the job
  * rests or ends. It stays open as long as a lane uses it: if it were unregistered with pages in
- * flight, threads that access them would no longer wait.
+ * flight, threads that access them would no longer wait, because UFFDIO_MOVE takes pages out of any
+ * mapping, registered or not.
  */
 #include <errno.h>
 
 #include "base/vault.h"
 #include "lib/exchange/exchange.h"
-#include "lib/job/runs.h"
 #include "lib/job/windows.h"
 
 /* ---- under runs_lock ---- */
@@ -32,6 +32,14 @@ static bool window_borders_at(const struct ferry *ferry, const struct window *wi
 	return false;
 }
 
+static void window_unregister(struct ferry *ferry, uintptr_t start, uintptr_t end)
+{
+	watcher_unregister(ferry, start, end);
+	/* Pages in flight in moved ranges belong to windows that are open. */
+	if (!ferry->nr_windows)
+		watcher_unregister_moved(ferry);
+}
+
 static void window_close(struct ferry *ferry, struct window *window)
 {
 	/* What follows may be registered for another window, not because the mapping has grown. */
@@ -39,11 +47,9 @@ static void window_close(struct ferry *ferry, struct window *window)
 		watcher_note_grown_up(ferry, window->end);
 	if (!window_borders_at(ferry, window, window->start))
 		watcher_note_grown_down(ferry, window->start);
-	run_unregister(ferry, window->start, window->end);
 	window->job = NULL;
-	/* Pages in flight in moved ranges belong to windows that are open. */
-	if (!--ferry->nr_windows)
-		watcher_unregister_moved(ferry);
+	ferry->nr_windows--;
+	window_unregister(ferry, window->start, window->end);
 }
 
 static void windows_close_unused(struct ferry_job *job)
@@ -62,17 +68,20 @@ static void windows_close_unused(struct ferry_job *job)
  * What the kernel registers may be other memory than was planned: the program may have unmapped
  * part of the run, and the library may have mapped its own memory there. A mapping that is made
  * after this look is not registered, and parcel_start() leaves it alone.
+ *
+ * EBUSY and EINVAL tell that the kernel has registered nothing. ENOMEM, for want of mappings or
+ * memory, may come after it has registered some of several mappings.
  */
 static enum ferry_reason window_register(struct ferry *ferry, uintptr_t start, uintptr_t end)
 {
-	int err = run_register(ferry, start, end);
+	int err = uffd_register(ferry->uffd, start, end - start);
+	bool own = !err && vault_overlaps_settled((void *)start, end - start);
 
+	if (own || err == -ENOMEM)
+		window_unregister(ferry, start, end);
 	if (err)
 		return err == -EBUSY ? FERRY_REASON_UFFD_BUSY : FERRY_REASON_MAPPING;
-	if (!vault_overlaps_settled((void *)start, end - start))
-		return FERRY_REASON_NONE;
-	run_unregister(ferry, start, end);
-	return FERRY_REASON_OWN;
+	return own ? FERRY_REASON_OWN : FERRY_REASON_NONE;
 }
 
 static bool window_open(struct ferry_job *job, uintptr_t start, uintptr_t end)
