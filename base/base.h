@@ -28,6 +28,11 @@
 #define __cacheline_aligned __attribute__((aligned(CACHELINE)))
 #define __maybe_unused      __attribute__((unused))
 #define __must_check        __attribute__((warn_unused_result))
-#define __printf(f, a)      __attribute__((format(printf, f, a)))
+/*
+ * Puts a variable into .data, which is a mapping of a file, as .bss is not: its page is never in
+ * flight. For what a thread needs before pages in flight can come back.
+ */
+#define __never_in_flight __attribute__((section(".data")))
+#define __printf(f, a)    __attribute__((format(printf, f, a)))
 
 #endif

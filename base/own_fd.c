@@ -3,13 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/base.h"
 #include "base/sys.h"
+#include "base/text.h"
 
 /*
  * Increasing this keeps out of the way of programs with more descriptors, and makes each fork copy
@@ -43,36 +42,59 @@ static long fd_raise(long fd, int preferred)
 /* 0: no eventfd, a kernel before 5.2, or no /proc. ID_UNKNOWN: no descriptor is free to look. */
 static uint64_t fd_eventfd_id(int fd)
 {
-	char path[64], info[INFO_BYTES];
+	char path[64] = "/proc/thread-self/fdinfo/", info[INFO_BYTES];
+	struct own_fd file;
 	const char *at;
-	long file, len;
+	long len;
+	int err;
 
-	snprintf(path, sizeof(path), "/proc/thread-self/fdinfo/%d", fd);
-	file = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-	if (file == -EMFILE || file == -ENFILE)
-		return ID_UNKNOWN;
-	if (file < 0)
-		return 0;
-	len = sys(SYS_read, file, info, sizeof(info) - 1);
-	sys(SYS_close, file);
+	text_add_number(path, sizeof(path), (uint64_t)fd);
+	err = own_fd_open(&file, AT_FDCWD, path);
+	if (err)
+		return err == -EMFILE || err == -ENFILE ? ID_UNKNOWN : 0;
+	len = sys(SYS_read, file.fd, info, sizeof(info) - 1);
+	own_fd_drop(&file);
 	info[len > 0 ? len : 0] = '\0';
 	at = strstr(info, EVENTFD_KEY);
-	return at ? 1 + strtoull(at + sizeof(EVENTFD_KEY) - 1, NULL, 10) : 0;
+	if (!at)
+		return 0;
+	at += sizeof(EVENTFD_KEY) - 1;
+	while (*at == ' ' || *at == '\t')
+		at++;
+	return 1 + text_read_number(&at);
+}
+
+static void own_fd_identify(struct own_fd *own)
+{
+	struct stat st;
+
+	if (sys(SYS_fstat, own->fd, &st))
+		return;
+	own->dev = st.st_dev;
+	own->ino = st.st_ino;
+}
+
+int own_fd_open(struct own_fd *own, int dir_fd, const char *path)
+{
+	long fd = sys(SYS_openat, dir_fd, path, O_RDONLY | O_CLOEXEC);
+
+	*own = OWN_FD_NONE;
+	if (fd < 0)
+		return (int)fd;
+	own->fd = (int)fd;
+	own_fd_identify(own);
+	return 0;
 }
 
 int own_fd_take(struct own_fd *own, long fd)
 {
 	int preferred = own->fd;
-	struct stat st;
 
 	*own = OWN_FD_NONE;
 	if (fd < 0)
 		return (int)fd;
 	own->fd = (int)fd_raise(fd, preferred);
-	if (!sys(SYS_fstat, own->fd, &st)) {
-		own->dev = st.st_dev;
-		own->ino = st.st_ino;
-	}
+	own_fd_identify(own);
 	own->eventfd_id = fd_eventfd_id(own->fd);
 	if (own->eventfd_id == ID_UNKNOWN)
 		own->eventfd_id = 0;

@@ -28,6 +28,12 @@ struct own_fd {
  */
 int own_fd_take(struct own_fd *own, long fd);
 
+/*
+ * Opens a file for a quick look; own_fd_drop() closes it. It keeps the low number that it gets. The
+ * path is relative to dir_fd, or to AT_FDCWD. 0 or -errno.
+ */
+int own_fd_open(struct own_fd *own, int dir_fd, const char *path);
+
 /* True if the number still stands for the same file. */
 bool own_fd_holds(const struct own_fd *own);
 

@@ -212,7 +212,7 @@ int vault_reserve(size_t len_bytes, void **out)
 
 void vault_unreserve(void *addr, size_t len_bytes)
 {
-	vault_free_guarded(addr, ALIGN_UP(len_bytes, PAGE_BYTES));
+	vault_free_lazy(addr, len_bytes);
 }
 
 void vault_forget_parent(void)

@@ -6,13 +6,6 @@
 #include "base/base.h"
 #include "base/futex.h"
 
-/*
- * The vault's own state is in .data, which is a mapping of a file and is never in flight. In .bss
- * it might be: a thread that waits there for a page, with the lock held, would block the lane that
- * has to put the page in.
- */
-#define __never_in_flight __attribute__((section(".data")))
-
 extern struct futex_lock vault_lock;
 
 /* Records a mapping. reserved: it is absent in forked children. 0 or -ENOMEM. */

@@ -4,13 +4,14 @@
  * has pages in flight then, every thread that touches them waits for as long as the lane does. So
  * the lane gives up its CPU before a take-out and begins with a fresh time slice.
  */
-#include <fcntl.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "lib/exchange/cpu_pressure.h"
 #include "lib/exchange/exchange.h"
+#include "lib/nodes/kernel_file.h"
 
 /*
  * A lane may run for this long before it gives up its CPU: less than the scheduler's time slice,
@@ -42,21 +43,14 @@ long cpu_pressure_nr_preempted(void)
  */
 static uint64_t thread_waited_ns(void)
 {
-	char text[64] = "", *at = text;
-	uint64_t ns = 0;
-	long fd = sys(SYS_openat, AT_FDCWD, "/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+	char text[64];
+	const char *at = text;
 
-	if (fd < 0)
+	if (kernel_file_read("/proc/thread-self/schedstat", text, sizeof(text)) < 0)
 		return now_ns();
-	sys(SYS_read, fd, text, sizeof(text) - 1);
-	sys(SYS_close, fd);
 	while (*at && *at++ != ' ')
 		;
-	if (!*at)
-		return now_ns();
-	while (*at >= '0' && *at <= '9')
-		ns = ns * 10 + (uint64_t)(*at++ - '0');
-	return ns;
+	return *at ? text_read_number(&at) : now_ns();
 }
 
 static void contention_note(struct ferry *ferry, uint64_t now)

@@ -67,9 +67,11 @@ static void fallback_move_exact(struct lane *lane)
 static void fallback_move_all(struct lane *lane)
 {
 	struct slice *slice = &lane->slice;
-	bool own = lane->job->own_process;
+	struct own_fd file = OWN_FD_NONE;
 
-	lane->dedup.pagemap_fd = own ? pagemap_own() : pagemap_open_of(lane->job->pid);
+	if (!lane->job->own_process)
+		pagemap_open_of(lane->job->pid, &file);
+	lane->dedup.pagemap_fd = lane->job->own_process ? pagemap_own() : file.fd;
 	slice_fill_deduped(lane);
 	slice_find_nodes(lane);
 	slice_note_before(lane);
@@ -80,8 +82,7 @@ static void fallback_move_all(struct lane *lane)
 		slice_note_status(lane);
 	}
 	fallback_query_busy(lane);
-	if (!own && lane->dedup.pagemap_fd >= 0)
-		sys(SYS_close, lane->dedup.pagemap_fd);
+	own_fd_drop(&file);
 }
 
 /* Accounts for the pages and settles them. */

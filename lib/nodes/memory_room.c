@@ -5,12 +5,11 @@
  * mount is the namespace's own group, with limits like any other.
  */
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "base/sys.h"
+#include "base/text.h"
 #include "lib/nodes/kernel_file.h"
 #include "lib/nodes/memory_room.h"
 #include "lib/nodes/nodes.h"
@@ -38,17 +37,25 @@ static uint64_t room_below(uint64_t limit, uint64_t used)
 
 /* ---- cgroups ---- */
 
+static long group_file_read(const char *dir, const char *file, char *text, size_t text_bytes)
+{
+	char path[PATH_MAX + 64] = "";
+
+	text_add(path, sizeof(path), dir);
+	text_add(path, sizeof(path), "/");
+	text_add(path, sizeof(path), file);
+	return kernel_file_read(path, text, text_bytes);
+}
+
 /* The number in a file of the group; `otherwise` if the file is absent or says "max". */
 static uint64_t group_number(const char *dir, const char *file, uint64_t otherwise)
 {
-	char path[PATH_MAX + 64], text[64], *end;
-	uint64_t number;
+	char text[64];
+	const char *at = text;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	if (kernel_file_read(path, text, sizeof(text)) <= 0)
+	if (group_file_read(dir, file, text, sizeof(text)) <= 0 || *at < '0' || *at > '9')
 		return otherwise;
-	number = strtoull(text, &end, 10);
-	return end == text ? otherwise : number;
+	return text_read_number(&at);
 }
 
 /* The number behind a name at the start of a line; 0 if there is none. */
@@ -58,8 +65,11 @@ static uint64_t line_number(const char *text, const char *name)
 
 	for (const char *at = text; at; at = strchr(at, '\n')) {
 		at += *at == '\n';
-		if (!strncmp(at, name, len) && at[len] == ' ')
-			return strtoull(at + len, NULL, 10);
+		if (strncmp(at, name, len) || at[len] != ' ')
+			continue;
+		at += len;
+		at += strspn(at, " ");
+		return text_read_number(&at);
 	}
 	return 0;
 }
@@ -68,11 +78,10 @@ static uint64_t line_number(const char *text, const char *name)
 static uint64_t group_droppable(const char *dir, const char *inactive, const char *dirty,
 				const char *writeback)
 {
-	char path[PATH_MAX + 64], text[8192];
+	char text[8192];
 	uint64_t cache, busy;
 
-	snprintf(path, sizeof(path), "%s/memory.stat", dir);
-	if (kernel_file_read(path, text, sizeof(text)) <= 0)
+	if (group_file_read(dir, "memory.stat", text, sizeof(text)) <= 0)
 		return 0;
 	cache = line_number(text, inactive);
 	busy = line_number(text, dirty) + line_number(text, writeback);
@@ -122,11 +131,11 @@ static uint64_t group_room_v1(const char *dir)
 static uint64_t groups_room(const char *mount, const char *group,
 			    uint64_t (*group_room)(const char *dir))
 {
-	char dir[PATH_MAX];
+	char dir[PATH_MAX] = "";
 	size_t mount_len = strlen(mount);
 	uint64_t room = NO_LIMIT;
 
-	if ((size_t)snprintf(dir, sizeof(dir), "%s%s", mount, group) >= sizeof(dir))
+	if (!text_add(dir, sizeof(dir), mount) || !text_add(dir, sizeof(dir), group))
 		return NO_LIMIT;
 	for (;;) {
 		uint64_t here = group_room(dir);
@@ -180,13 +189,16 @@ enum statm_field { STATM_SIZE = 0, STATM_DATA = 5 };
 
 static uint64_t process_bytes(enum statm_field field)
 {
-	char text[256], *at = text;
+	char text[256];
+	const char *at = text;
 	uint64_t nr_pages = 0;
 
 	if (kernel_file_read("/proc/self/statm", text, sizeof(text)) <= 0)
 		return 0;
-	for (int i = 0; i <= (int)field; i++)
-		nr_pages = strtoull(at, &at, 10);
+	for (int i = 0; i <= (int)field; i++) {
+		at += *at == ' ';
+		nr_pages = text_read_number(&at);
+	}
 	return nr_pages * PAGE_BYTES;
 }
 

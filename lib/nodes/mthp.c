@@ -2,11 +2,10 @@
 /* Finds folios between 4 KiB and 2 MiB by their consecutive frames and /proc/kpageflags. */
 #include <errno.h>
 #include <linux/kernel-page-flags.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/sys.h"
+#include "base/text.h"
 #include "lib/nodes/kernel_file.h"
 #include "lib/nodes/mthp.h"
 #include "lib/nodes/pagemap.h"
@@ -17,9 +16,11 @@ static struct kernel_file flags_file = {.fd = -1, .own = {.fd = -1}};
 
 static bool mthp_read_text(unsigned int kib, const char *name, char *text, size_t text_bytes)
 {
-	char path[96];
+	char path[96] = THP_DIR "/hugepages-";
 
-	snprintf(path, sizeof(path), THP_DIR "/hugepages-%ukB/%s", kib, name);
+	text_add_number(path, sizeof(path), kib);
+	text_add(path, sizeof(path), "kB/");
+	text_add(path, sizeof(path), name);
 	return kernel_file_read(path, text, text_bytes) > 0;
 }
 
@@ -30,7 +31,7 @@ static bool mthp_size_is_present(unsigned int kib)
 
 	if (mthp_read_text(kib, "enabled", text, sizeof(text)) && !strstr(text, "[never]"))
 		return true;
-	return mthp_read_text(kib, "stats/nr_anon", text, sizeof(text)) && strtoull(text, NULL, 10);
+	return mthp_read_text(kib, "stats/nr_anon", text, sizeof(text)) && text[0] != '0';
 }
 
 bool mthp_enabled(void)

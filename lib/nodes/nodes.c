@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Reads from sysfs and /proc/vmstat what the machine says about its NUMA nodes. */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/sys.h"
+#include "base/text.h"
 #include "lib/nodes/kernel_file.h"
 #include "lib/nodes/nodes.h"
 
@@ -21,16 +20,17 @@ static void nodes_add(struct nodes *nodes, int node)
 void nodes_read(struct nodes *nodes)
 {
 	char text[512];
-	char *p = text;
+	const char *p = text;
 
 	memset(nodes, 0, sizeof(*nodes));
 	if (kernel_file_read("/sys/devices/system/node/has_memory", text, sizeof(text)) <= 0)
 		strcpy(text, "0");
 	while (*p >= '0' && *p <= '9') {
-		long first = strtol(p, &p, 10);
-		long last = *p == '-' ? strtol(p + 1, &p, 10) : first;
+		uint64_t first = text_read_number(&p), last = first;
 
-		for (long node = first; node <= last && node < MAX_NODES; node++)
+		if (*p == '-' && p++)
+			last = text_read_number(&p);
+		for (uint64_t node = first; node <= last && node < MAX_NODES; node++)
 			nodes_add(nodes, (int)node);
 		if (*p == ',')
 			p++;
@@ -41,7 +41,11 @@ static uint64_t meminfo_bytes(const char *text, const char *name)
 {
 	const char *at = strstr(text, name);
 
-	return at ? strtoull(at + strlen(name), NULL, 10) << 10 : 0;
+	if (!at)
+		return 0;
+	at += strlen(name);
+	at += strspn(at, " ");
+	return text_read_number(&at) << 10;
 }
 
 /*
@@ -61,10 +65,11 @@ static uint64_t meminfo_available(const char *text, uint64_t total_bytes)
 
 int nodes_memory(int node, uint64_t *total_bytes, uint64_t *available_bytes)
 {
-	char path[64], text[4096];
+	char path[64] = "/sys/devices/system/node/node", text[4096];
 	long len;
 
-	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo", node);
+	text_add_number(path, sizeof(path), (uint64_t)node);
+	text_add(path, sizeof(path), "/meminfo");
 	len = kernel_file_read(path, text, sizeof(text));
 	if (len < 0)
 		return (int)len;
@@ -85,5 +90,8 @@ uint64_t nodes_migration_stamp(int vmstat_fd)
 		return 0;
 	text[len] = '\0';
 	at = strstr(text, name);
-	return at ? strtoull(at + sizeof(name) - 1, NULL, 10) : 0;
+	if (!at)
+		return 0;
+	at += sizeof(name) - 1;
+	return text_read_number(&at);
 }

@@ -2,10 +2,10 @@
 /* Looks at pages by PAGEMAP_SCAN and by the entries of /proc/PID/pagemap. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/sys.h"
+#include "base/text.h"
 #include "base/uapi.h"
 #include "lib/nodes/kernel_file.h"
 #include "lib/nodes/pagemap.h"
@@ -122,12 +122,13 @@ bool pagemap_is_huge(uintptr_t addr)
 	return pagemap_look(addr) == PAGE_LOOKS_HUGE;
 }
 
-int pagemap_open_of(int pid)
+int pagemap_open_of(int pid, struct own_fd *out)
 {
-	char path[32];
+	char path[32] = "/proc/";
 
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
-	return (int)sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	text_add_number(path, sizeof(path), (uint64_t)pid);
+	text_add(path, sizeof(path), "/pagemap");
+	return own_fd_open(out, AT_FDCWD, path);
 }
 
 int pagemap_entries_of(int fd, uintptr_t addr, unsigned int nr_pages, uint64_t *out)
@@ -169,11 +170,10 @@ bool pagemap_seems_huge_of(int fd, uintptr_t addr)
 
 bool pagemap_seems_huge_in(int pid, uintptr_t addr)
 {
-	int fd = pagemap_open_of(pid);
-	bool seems = fd >= 0 && pagemap_seems_huge_of(fd, addr);
+	struct own_fd file;
+	bool seems = !pagemap_open_of(pid, &file) && pagemap_seems_huge_of(file.fd, addr);
 
-	if (fd >= 0)
-		sys(SYS_close, fd);
+	own_fd_drop(&file);
 	return seems;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "base/bits.h"
+#include "base/own_fd.h"
 
 /* ---- this process ---- */
 
@@ -52,13 +53,13 @@ static inline uint64_t pagemap_frame(uint64_t entry)
 
 /* ---- any process ---- */
 
-/* Opens the pagemap of a process. A file for the caller to close, or -errno. */
-int pagemap_open_of(int pid);
-/* As pagemap_entries(). fd may be the -errno of pagemap_open_of(): then the call fails. */
+/* Opens the pagemap of a process, to be closed by own_fd_drop(). 0 or -errno. */
+int pagemap_open_of(int pid, struct own_fd *out);
+/* As pagemap_entries(). fd may be that of a file which could not be opened: the call fails. */
 int __must_check pagemap_entries_of(int fd, uintptr_t addr, unsigned int nr_pages, uint64_t *out);
 /*
- * True if addr is in a huge page; false as well if fd is the -errno of pagemap_open_of(). A kernel
- * without PAGEMAP_SCAN cannot tell a huge page from small pages that lie in its place.
+ * True if addr is in a huge page; false as well if the file could not be opened. A kernel without
+ * PAGEMAP_SCAN cannot tell a huge page from small pages that lie in its place.
  */
 bool pagemap_seems_huge_of(int fd, uintptr_t addr);
 /* The same for a single question: opens and closes the pagemap. */

@@ -2,12 +2,14 @@
 /* Walks the mappings of a process (PROCMAP_QUERY) and the present pages in each (PAGEMAP_SCAN). */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 
+#include "base/own_fd.h"
 #include "base/sys.h"
-#include "base/vault.h"
-#include "lib/nodes/present_ranges.h"
+#include "base/text.h"
 #include "base/uapi.h"
+#include "base/vault.h"
+#include "lib/nodes/pagemap.h"
+#include "lib/nodes/present_ranges.h"
 
 /*
  * Regions that one PAGEMAP_SCAN returns at most. More need fewer system calls in memory full of
@@ -16,7 +18,7 @@
 #define REGIONS 256
 
 struct present_walk {
-	long pagemap, maps;
+	struct own_fd pagemap, maps;
 	present_range_fn fn;
 	void *arg;
 };
@@ -35,7 +37,7 @@ static int present_walk_mapping(struct present_walk *walk, uint64_t start, uint6
 			.category_mask = PAGE_IS_PRESENT,
 			.return_mask = PAGE_IS_PRESENT,
 		};
-		long nr = sys(SYS_ioctl, walk->pagemap, PAGEMAP_SCAN, &arg);
+		long nr = sys(SYS_ioctl, walk->pagemap.fd, PAGEMAP_SCAN, &arg);
 
 		if (nr < 0)
 			return (int)nr;
@@ -69,7 +71,7 @@ static int present_walk_all(struct present_walk *walk)
 			.query_flags = PROCMAP_QUERY_COVERING_OR_NEXT_VMA,
 			.query_addr = at,
 		};
-		long ret = sys(SYS_ioctl, walk->maps, PROCMAP_QUERY, &query);
+		long ret = sys(SYS_ioctl, walk->maps.fd, PROCMAP_QUERY, &query);
 
 		if (ret == -ENOENT)
 			break;
@@ -81,31 +83,28 @@ static int present_walk_all(struct present_walk *walk)
 	return err;
 }
 
-static long present_open_file(int pid, const char *name)
+static int maps_open_of(int pid, struct own_fd *out)
 {
-	char path[64];
+	char path[32] = "/proc/";
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid ? pid : (int)sys(SYS_getpid), name);
-	return sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	text_add_number(path, sizeof(path), (uint64_t)pid);
+	text_add(path, sizeof(path), "/maps");
+	return own_fd_open(out, AT_FDCWD, path);
 }
 
 int present_ranges_walk(int pid, present_range_fn fn, void *arg)
 {
-	struct present_walk walk = {
-		.pagemap = present_open_file(pid, "pagemap"),
-		.maps = present_open_file(pid, "maps"),
-		.fn = fn,
-		.arg = arg,
-	};
+	struct present_walk walk = {.maps = OWN_FD_NONE, .fn = fn, .arg = arg};
 	int err;
 
-	if (walk.pagemap < 0 || walk.maps < 0)
-		err = (int)MIN(walk.pagemap, walk.maps);
-	else
+	if (!pid)
+		pid = (int)sys(SYS_getpid);
+	err = pagemap_open_of(pid, &walk.pagemap);
+	if (!err)
+		err = maps_open_of(pid, &walk.maps);
+	if (!err)
 		err = present_walk_all(&walk);
-	if (walk.pagemap >= 0)
-		sys(SYS_close, walk.pagemap);
-	if (walk.maps >= 0)
-		sys(SYS_close, walk.maps);
+	own_fd_drop(&walk.pagemap);
+	own_fd_drop(&walk.maps);
 	return err;
 }

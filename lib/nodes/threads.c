@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "base/text.h"
 #include "base/usermem.h"
 #include "base/vault.h"
 #include "base/wait.h"
@@ -51,15 +52,6 @@ static bool file_is_of_proc(int fd)
 
 /* ---- what tells of changes ---- */
 
-static long number_at(const char **text)
-{
-	long number = 0;
-
-	while (**text >= '0' && **text <= '9')
-		number = number * 10 + *(*text)++ - '0';
-	return number;
-}
-
 /* "0.20 0.18 0.12 1/80 11206": threads of the machine, and the last id. False: unknown. */
 static bool threads_look_at(const struct threads *threads, struct threads_look *out)
 {
@@ -73,10 +65,10 @@ static bool threads_look_at(const struct threads *threads, struct threads_look *
 		at++;
 	if (!*at++)
 		return false;
-	out->nr_machine = number_at(&at);
+	out->nr_machine = (long)text_read_number(&at);
 	if (*at++ != ' ')
 		return false;
-	out->last_tid = number_at(&at);
+	out->last_tid = (long)text_read_number(&at);
 	return out->last_tid > 0;
 }
 
@@ -202,7 +194,7 @@ static bool threads_for_each(struct threads *threads, thread_fn fn, void *arg)
 		for (long at = 0; at < len;) {
 			const struct dirent64 *entry = (const void *)(threads->names + at);
 			const char *name = entry->name;
-			int tid = (int)number_at(&name);
+			int tid = (int)text_read_number(&name);
 
 			if (tid)
 				fn(threads, tid, arg);
@@ -351,18 +343,17 @@ struct thread_stat {
 
 static bool thread_read_stat(const struct threads *threads, int tid, struct thread_stat *out)
 {
-	char path[32] = "", text[512], *digit = path + sizeof(path) - 6;
+	char path[32] = "", text[512];
 	const char *at = text, *word;
-	long fd, len;
+	struct own_fd file;
+	long len;
 
-	memcpy(digit, "/stat", 6);
-	for (; tid; tid /= 10)
-		*--digit = (char)('0' + tid % 10);
-	fd = sys(SYS_openat, atomic_load(&threads->task.fd), digit, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	text_add_number(path, sizeof(path), (uint64_t)tid);
+	text_add(path, sizeof(path), "/stat");
+	if (own_fd_open(&file, atomic_load(&threads->task.fd), path))
 		return false;
-	len = sys(SYS_read, fd, text, sizeof(text) - 1);
-	sys(SYS_close, fd);
+	len = sys(SYS_read, file.fd, text, sizeof(text) - 1);
+	own_fd_drop(&file);
 	text[len > 0 ? len : 0] = '\0';
 	/* The name, which may hold anything, ends with the last parenthesis. */
 	for (word = text; *word; word++)
@@ -374,9 +365,9 @@ static bool thread_read_stat(const struct threads *threads, int tid, struct thre
 		if (field == 3)
 			out->state = *at;
 		else if (field == 9)
-			out->flags = number_at(&word);
+			out->flags = (long)text_read_number(&word);
 		else if (field == 23)
-			out->mapped_bytes = number_at(&word);
+			out->mapped_bytes = (long)text_read_number(&word);
 		while (*at && *at++ != ' ')
 			;
 	}

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/own_fd.h"
 #include "base/sys.h"
 #include "lib/nodes/vm_flags.h"
 
@@ -66,11 +67,12 @@ struct vm_flags vm_flags_at(uintptr_t addr)
 	struct smaps smaps = {.addr = addr};
 	char text[READ_BYTES], line[LINE_BYTES];
 	size_t line_len = 0;
-	long fd = sys(SYS_openat, AT_FDCWD, "/proc/self/smaps", O_RDONLY | O_CLOEXEC, 0), len;
+	struct own_fd file;
+	long len;
 
-	if (fd < 0)
+	if (own_fd_open(&file, AT_FDCWD, "/proc/self/smaps"))
 		return smaps.flags;
-	while (!smaps.done && (len = sys(SYS_read, fd, text, sizeof(text))) > 0) {
+	while (!smaps.done && (len = sys(SYS_read, file.fd, text, sizeof(text))) > 0) {
 		for (long i = 0; i < len && !smaps.done; i++) {
 			/* A name that is too long loses its end. */
 			if (text[i] != '\n' && line_len < sizeof(line) - 1)
@@ -82,6 +84,6 @@ struct vm_flags vm_flags_at(uintptr_t addr)
 			smaps_line(&smaps, line);
 		}
 	}
-	sys(SYS_close, fd);
+	own_fd_drop(&file);
 	return smaps.flags;
 }

@@ -5,11 +5,8 @@
 #include "base/sys.h"
 #include "lib/uffd/uffd_keeper.h"
 
-/* In .data, which is a mapping of a file: lanes look here while pages are in flight. */
-#define NEVER_IN_FLIGHT __attribute__((section(".data")))
-
-static struct futex_lock keepers_lock NEVER_IN_FLIGHT;
-static struct uffd_keeper *keepers NEVER_IN_FLIGHT;
+static struct futex_lock keepers_lock __never_in_flight;
+static struct uffd_keeper *keepers __never_in_flight;
 
 void uffd_keeper_add(struct uffd_keeper *keeper, int tid, int fd)
 {

@@ -120,13 +120,17 @@ static bool statuses_are_true(int pid, int node, const struct ferry_result *resu
 
 static bool all_huge(int pid)
 {
-	int fd = pid ? pagemap_open_of(pid) : pagemap_own();
+	struct own_fd file = OWN_FD_NONE;
 	unsigned int nr = 0;
+	int fd;
+
+	if (pid)
+		pagemap_open_of(pid, &file);
+	fd = pid ? file.fd : pagemap_own();
 
 	for (unsigned int i = 0; i < NR_HUGE; i++)
 		nr += pagemap_seems_huge_of(fd, (uintptr_t)mem + i * HUGE_BYTES);
-	if (pid)
-		close(fd);
+	own_fd_drop(&file);
 	return nr == NR_HUGE;
 }
 
