@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Maps memory of the library away from the program's. The kernel puts a new mapping into the first
- * gap that fits, which may be what the program has just unmapped and now names in a call, to be
- * told EFAULT.
+ * gap that fits, which the program may just have left by munmap(2). If the program names that
+ * address in a call, it must get EFAULT, not an answer about the library's memory.
  */
 #ifndef FERRY_APART_H
 #define FERRY_APART_H

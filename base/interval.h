@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A set of address ranges with a number each, as a treap. Whoever owns the nodes allocates them;
- * the caller holds a lock.
+ * A set of address ranges with a number each, as a treap. The caller allocates the nodes and holds
+ * a lock.
  */
 #ifndef FERRY_INTERVAL_H
 #define FERRY_INTERVAL_H

@@ -19,7 +19,7 @@ struct doctor {
 	int nr_queues;
 };
 
-/* Nobody waits for the doctor but a person, whom a refusal would mislead. */
+/* The doctor may take its time: a wrong refusal would mislead its reader. */
 #define DOCTOR_TIMEOUT_NS (3 * NS_PER_SEC)
 
 #define SETCAP "setcap cap_sys_rawio+ep PROGRAM, or run it as root"

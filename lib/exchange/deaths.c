@@ -2,7 +2,7 @@
 /*
  * Finds control blocks and robust mutexes of threads that exited while the parcel was in flight.
  * Only put-in ends the time in which the kernel can miss them, so this looks afterwards, at the
- * program's memory: nobody reuses a control block before its id is cleared, nor takes a robust
+ * program's memory: no thread reuses a control block before its id is cleared, nor takes a robust
  * mutex of a dead thread before it is marked. The program may unmap the memory at any time, so it
  * is read and written by process_vm_readv(2) and process_vm_writev(2), page by page of the parcel
  * and nowhere else, because other pages may be in flight.

@@ -324,7 +324,7 @@ static void *reader_run(void *arg __maybe_unused)
 		long wrong = first_wrong(s.mem, MEM_LEN, 1);
 
 		if (wrong >= 0)
-			fail("memory that nobody writes to, at", wrong);
+			fail("memory that no thread writes to, at", wrong);
 	}
 	return NULL;
 }

@@ -219,7 +219,7 @@ if has_exchange "migbench verify with faults"; then
 	verdict $? "migbench verify, and the device hangs: no update lost"
 	met_hangs
 	verdict $? "it did"
-	# Sources may change once a device is given up: what it reads then goes where nobody looks.
+	# Sources may change once a device is given up: what it reads then is not used.
 	verdict $(($(count breaches) + $(count drops))) "no rule was broken"
 
 	# Behind those with which the engine tries the queue.
