@@ -2,7 +2,7 @@
 #include "copy/race.h"
 
 /* Another kernel replaces the default only if it takes at most this much of its time. */
-#define CLEAR_WIN_PERCENT 97
+#define CLEAR_WIN_PERMILLE 970
 
 void copy_race_init(struct copy_race *race, const struct copy_kernel *const *runners,
 		    unsigned int nr_runners)
@@ -63,37 +63,54 @@ static void race_choose_finalists(struct copy_race *race)
 	atomic_store_explicit(&race->finals, true, memory_order_release);
 }
 
-/* The median: pieces that a cache held, or that were interrupted, do not count. */
-static uint32_t race_final_ns(const struct copy_race *race, unsigned int finalist)
+static uint32_t race_final_ns(const struct copy_race *race, unsigned int finalist,
+			      unsigned int final)
 {
-	uint32_t sorted[RACE_FINALS];
+	return atomic_load_explicit(&race->final_ns[final * race->nr_finalists + finalist],
+				    memory_order_relaxed);
+}
 
-	for (unsigned int i = 0; i < RACE_FINALS; i++) {
-		uint32_t ns = atomic_load_explicit(
-			&race->final_ns[i * race->nr_finalists + finalist], memory_order_relaxed);
+/* Pieces that a cache held, or that were interrupted, do not count. */
+static uint64_t median(uint64_t values[RACE_FINALS])
+{
+	for (unsigned int i = 1; i < RACE_FINALS; i++) {
+		uint64_t value = values[i];
 		unsigned int at = i;
 
-		for (; at && sorted[at - 1] > ns; at--)
-			sorted[at] = sorted[at - 1];
-		sorted[at] = ns;
+		for (; at && values[at - 1] > value; at--)
+			values[at] = values[at - 1];
+		values[at] = value;
 	}
-	return sorted[RACE_FINALS / 2];
+	return values[RACE_FINALS / 2];
+}
+
+/* Against the default's time in the same final, because what slows memory down lasts longer. */
+static uint64_t race_permille(const struct copy_race *race, unsigned int finalist)
+{
+	uint64_t ratios[RACE_FINALS];
+
+	for (unsigned int i = 0; i < RACE_FINALS; i++)
+		ratios[i] = 1000ULL * race_final_ns(race, finalist, i) /
+			    MAX(race_final_ns(race, 0, i), 1U);
+	return median(ratios);
 }
 
 static void race_end(struct copy_race *race)
 {
-	uint32_t default_ns = race_final_ns(race, 0), best_ns = default_ns;
+	uint64_t best_permille = CLEAR_WIN_PERMILLE, times[RACE_FINALS];
 	unsigned int best = 0;
 
 	for (unsigned int i = 1; i < race->nr_finalists; i++) {
-		uint32_t ns = race_final_ns(race, i);
+		uint64_t permille = race_permille(race, i);
 
-		if (ns < best_ns && (uint64_t)ns * 100 < (uint64_t)default_ns * CLEAR_WIN_PERCENT) {
+		if (permille < best_permille) {
 			best = i;
-			best_ns = ns;
+			best_permille = permille;
 		}
 	}
-	atomic_store_explicit(&race->ns_per_mib, best_ns, memory_order_relaxed);
+	for (unsigned int i = 0; i < RACE_FINALS; i++)
+		times[i] = race_final_ns(race, best, i);
+	atomic_store_explicit(&race->ns_per_mib, (uint32_t)median(times), memory_order_relaxed);
 	atomic_store_explicit(&race->winner, race->runners[race->finalists[best]],
 			      memory_order_release);
 }

@@ -2,7 +2,7 @@
 /*
  * Finds the fastest copy kernel for a kind of copy on this machine, from the time that real copies
  * take. Each kernel copies a few pieces in turn; the best few copy some more; then the choice
- * stands. That takes some 60 pieces, of which most are copied by a kernel that is nearly as fast as
+ * stands. That takes some 80 pieces, of which most are copied by a kernel that is nearly as fast as
  * the best. Pure arithmetic: the caller copies and measures.
  *
  * No locks: any number of threads take turns at a time. A turn that is never noted leaves the race
@@ -18,7 +18,7 @@
 #define RACE_RUNNERS_MAX 24
 #define RACE_FINALISTS   6
 #define RACE_HEATS       2 /* turns of each runner */
-#define RACE_FINALS      5 /* further turns of each finalist */
+#define RACE_FINALS      7 /* further turns of each finalist */
 #define RACE_PIECE_BYTES (256U << 10)
 /* Shorter copies do not count: reading the clock would weigh too much. */
 #define RACE_MIN_BYTES (32U << 10)
@@ -26,7 +26,7 @@
 struct copy_race {
 	/* NULL while the race is on. */
 	_Atomic(const struct copy_kernel *) winner;
-	_Atomic uint32_t ns_per_mib; /* of the winner, in the median */
+	_Atomic uint32_t ns_per_mib; /* of the winner: its median */
 	atomic_uint nr_turns, nr_noted;
 	atomic_bool finals;
 	const struct copy_kernel *runners[RACE_RUNNERS_MAX]; /* the default is the first */
