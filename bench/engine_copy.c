@@ -20,7 +20,7 @@
 
 #define AREA_BYTES  (128UL << 20)
 #define NR_ROUNDS   9
-#define MAX_LOOPS   16
+#define MAX_LOOPS   32
 #define MAX_THREADS 64
 
 struct shape {
@@ -197,18 +197,18 @@ static double rate_gbs(uint64_t ns)
 static void measure_shape(const struct shape *shape, struct engine_channel *channel)
 {
 	static double loops[MAX_LOOPS][NR_ROUNDS], engine[NR_ROUNDS];
-	unsigned int best = 0;
+	unsigned int best = 0, nr_loops = MIN(nr_copy_kernels, MAX_LOOPS);
 
 	lay_out(shape);
 	for (unsigned int round = 0; round < NR_ROUNDS; round++) {
-		for (unsigned int i = 0; i < nr_copy_kernels; i++)
+		for (unsigned int i = 0; i < nr_loops; i++)
 			if (copy_kernels[i].usable())
 				loops[i][round] = rate_gbs(
 					time_loop(copy_kernels[i].copy, shape->nr_threads));
 		engine[round] =
 			rate_gbs(time_engine(channel, shape->batch_bytes / shape->item_bytes));
 	}
-	for (unsigned int i = 1; i < nr_copy_kernels; i++)
+	for (unsigned int i = 1; i < nr_loops; i++)
 		if (copy_kernels[i].usable() && median(loops[i]) > median(loops[best]))
 			best = i;
 	printf("%-46s engine %5.1f GB/s  best loop %5.1f (%s)  ratio %.2f\n", shape->name,

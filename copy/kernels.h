@@ -19,15 +19,16 @@ typedef void (*copy_fn)(void *restrict dst, const void *restrict src, size_t len
 typedef void (*copy4_fn)(char *const to[4], const char *const from[4], size_t len_bytes);
 
 struct copy_kernel {
-	const char *name;  /* as in copy_kernels[]: "avx2-nt", "movsb", "neon", "generic" … */
+	const char *name;  /* as in copy_kernels[]: "stream32x4", "movsb", "generic" … */
 	const char *needs; /* CPU features in words, for doctor */
 	copy_fn copy;
-	copy4_fn copy4; /* NULL: no faster than four calls of copy */
+	copy4_fn copy4; /* NULL: no other than four calls of copy */
 	bool (*usable)(void);
 	bool streaming;  /* non-temporal stores, which bypass the caches */
 	bool vault_safe; /* may run while pages are in flight ("libc" reads libc's own .bss) */
 };
 
+/* In no order of merit. */
 extern const struct copy_kernel copy_kernels[];
 extern const unsigned int nr_copy_kernels;
 
@@ -41,6 +42,8 @@ static inline bool cpu_is_emulated(void)
 }
 #endif
 
+/* By its name or the one that it had before, such as "avx2-nt". NULL: unknown. */
+const struct copy_kernel *copy_kernel_named(const char *name, size_t name_len);
 /* NULL: unknown name, or not usable on this CPU. */
 const struct copy_kernel *copy_kernel_find(const char *name);
 

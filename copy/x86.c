@@ -3,11 +3,8 @@
 #include <cpuid.h>
 #include <immintrin.h>
 
-#include "copy/arch.h"
 #include "copy/kernels.h"
-
-/* Shorter copies lose more to the head, tail and fence of streaming stores than they gain. */
-#define STREAM_MIN_BYTES 512
+#include "copy/lines.h"
 
 /* The hypervisor signature of QEMU without KVM: "TCGTCGTCGTCG". */
 #define TCG_ebx 0x54474354U
@@ -20,6 +17,32 @@ bool cpu_has_fast_movsb(void)
 	unsigned int eax, ebx, ecx, edx;
 
 	return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ebx >> 9 & 1 || edx >> 4 & 1);
+}
+
+/* CPUID leaf 7, EDX bit 24: AMX-TILE. */
+bool cpu_has_amx(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && edx >> 24 & 1;
+}
+
+/* Intel's manual, CPUID leaf 1: families from 15 and models of 6 and 15 on have more digits. */
+struct cpu_id cpu_identify(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+	struct cpu_id id;
+
+	__cpuid(0, eax, ebx, ecx, edx);
+	id.vendor = ebx;
+	__cpuid(1, eax, ebx, ecx, edx);
+	id.family = eax >> 8 & 15;
+	id.model = eax >> 4 & 15;
+	if (id.family == 6 || id.family == 15)
+		id.model |= eax >> 12 & 0xf0;
+	if (id.family == 15)
+		id.family += eax >> 20 & 0xff;
+	return id;
 }
 
 /* The compiler's check includes whether the OS saves the registers on a context switch. */
@@ -50,86 +73,37 @@ void copy_movsb(void *restrict dst, const void *restrict src, size_t len_bytes)
 	__asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(len_bytes) : : "memory");
 }
 
-/*
- * The hardware prefetcher starts anew at every page. Large copies go through four pages in step,
- * which hides that.
- */
-static const size_t step_bytes = 4 * PAGE_BYTES;
-
-/* Copies one cache line; the loops around it are the same for all vector widths. */
-typedef void line_fn(char *to, const char *from);
-
-#define TEMPLATE static inline __attribute__((always_inline))
-
-TEMPLATE void copy_streaming(char *to, const char *from, size_t len_bytes, line_fn *line)
+TEMPLATE void fence_stream(void)
 {
-	size_t head = -(uintptr_t)to % CACHELINE;
-
-	if (len_bytes < STREAM_MIN_BYTES) {
-		copy_generic(to, from, len_bytes);
-		return;
-	}
-	copy_generic(to, from, head);
-	to += head;
-	from += head;
-	len_bytes -= head;
-	for (; len_bytes >= step_bytes; len_bytes -= step_bytes) {
-		for (size_t at = 0; at < PAGE_BYTES; at += CACHELINE)
-			for (size_t page = 0; page < step_bytes; page += PAGE_BYTES)
-				line(to + page + at, from + page + at);
-		to += step_bytes;
-		from += step_bytes;
-	}
-	for (; len_bytes >= CACHELINE; len_bytes -= CACHELINE, to += CACHELINE, from += CACHELINE)
-		line(to, from);
-	copy_generic(to, from, len_bytes);
 	_mm_sfence();
 }
 
-TEMPLATE void copy4_streaming(char *const to[4], const char *const from[4], size_t len_bytes,
-			      line_fn *line)
+TEMPLATE void fence_store(void)
 {
-	for (size_t at = 0; at < len_bytes; at += CACHELINE)
-		for (unsigned int i = 0; i < 4; i++)
-			line(to[i] + at, from[i] + at);
-	_mm_sfence();
 }
 
-#define AVX2 __attribute__((target("avx2")))
+#define TARGET_sse2
+#define TARGET_avx2   __attribute__((target("avx2")))
+#define TARGET_avx512 __attribute__((target("avx512f")))
 
-AVX2 static inline void line_avx2(char *to, const char *from)
-{
-	__m256i low = _mm256_loadu_si256((const __m256i *)from);
-	__m256i high = _mm256_loadu_si256((const __m256i *)(from + 32));
+/* Copies one line by registers of `vector`, of which `nr` make a line. */
+#define DEFINE_LINE(isa, kind, vector, nr, load, store)                          \
+	TARGET_##isa static inline void isa##_##kind(char *to, const char *from) \
+	{                                                                        \
+		vector line[nr];                                                 \
+                                                                                 \
+		for (unsigned int i = 0; i < nr; i++)                            \
+			line[i] = load((const vector *)from + i);                \
+		for (unsigned int i = 0; i < nr; i++)                            \
+			store((vector *)to + i, line[i]);                        \
+	}
 
-	_mm256_stream_si256((__m256i *)to, low);
-	_mm256_stream_si256((__m256i *)(to + 32), high);
-}
+DEFINE_LINE(sse2, stream, __m128i, 4, _mm_loadu_si128, _mm_stream_si128)
+DEFINE_LINE(sse2, store, __m128i, 4, _mm_loadu_si128, _mm_store_si128)
+DEFINE_LINE(avx2, stream, __m256i, 2, _mm256_loadu_si256, _mm256_stream_si256)
+DEFINE_LINE(avx2, store, __m256i, 2, _mm256_loadu_si256, _mm256_store_si256)
+DEFINE_LINE(avx512, stream, __m512i, 1, _mm512_loadu_si512, _mm512_stream_si512)
+DEFINE_LINE(avx512, store, __m512i, 1, _mm512_loadu_si512, _mm512_store_si512)
 
-AVX2 void copy_avx2_nt(void *restrict dst, const void *restrict src, size_t len_bytes)
-{
-	copy_streaming(dst, src, len_bytes, line_avx2);
-}
-
-AVX2 void copy4_avx2_nt(char *const to[4], const char *const from[4], size_t len_bytes)
-{
-	copy4_streaming(to, from, len_bytes, line_avx2);
-}
-
-#define AVX512 __attribute__((target("avx512f")))
-
-AVX512 static inline void line_avx512(char *to, const char *from)
-{
-	_mm512_stream_si512((__m512i *)to, _mm512_loadu_si512(from));
-}
-
-AVX512 void copy_avx512_nt(void *restrict dst, const void *restrict src, size_t len_bytes)
-{
-	copy_streaming(dst, src, len_bytes, line_avx512);
-}
-
-AVX512 void copy4_avx512_nt(char *const to[4], const char *const from[4], size_t len_bytes)
-{
-	copy4_streaming(to, from, len_bytes, line_avx512);
-}
+LINE_KERNELS(DEFINE_LINE_KERNEL)
 #endif

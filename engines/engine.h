@@ -69,6 +69,9 @@ struct engine_batch {
 	void *owner;               /* the caller's */
 	uint32_t nr_threads;       /* the most to copy with, including the caller; 0: no limit */
 	bool more;                 /* another batch follows at once, then poll: see engine.hold */
+	/* Hints, which only speed depends on: the folios, 0 if unknown; and where they go. */
+	uint32_t folio_bytes;
+	bool other_node;
 };
 
 enum engine_verdict {

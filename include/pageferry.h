@@ -147,7 +147,7 @@ FERRY_API const char *ferry_version(void);
 
 struct ferry_options {
 	size_t size;
-	const char *engine;      /* "cpu", "cpu:kernel=avx2-nt", "dsa:model" ...; NULL: the best */
+	const char *engine;      /* "cpu", "cpu:kernel=movsb", "dsa:model" ...; NULL: the best */
 	unsigned int nr_workers; /* at most, up to 63; 0: 16. No more than one per CPU */
 	unsigned int flags;      /* FERRY_OPEN_* */
 	uint64_t chunk_bytes;    /* the most to have in flight per chunk: a power of two from 4 KiB

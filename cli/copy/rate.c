@@ -47,7 +47,7 @@ static void choose_threads(struct rate_bench *bench)
 
 static void choose_all_kernels(struct rate_bench *bench)
 {
-	for (unsigned int i = 0; i < nr_copy_kernels; i++) {
+	for (unsigned int i = 0; i < nr_copy_kernels && bench->kernels.nr < LIST_MAX; i++) {
 		if (copy_kernels[i].usable() && copy_kernels[i].vault_safe)
 			bench->kernels.v[bench->kernels.nr++] = copy_kernels[i].name;
 	}

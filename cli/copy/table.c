@@ -59,13 +59,6 @@ double copy_table_best_limit(const struct table *table)
 	return best;
 }
 
-static const char *row_kernel_name(const struct copy_row *row, const struct area *area)
-{
-	if (row->kernel)
-		return row->kernel;
-	return copy_kernel_best(area->folio_bytes, row->nr_threads)->name;
-}
-
 void copy_plot_add(struct plot *plot, const struct copy_row *row,
 		   const struct copy_reference *reference, bool names_batch)
 {
@@ -105,7 +98,7 @@ void copy_table_add(struct table *table, const struct copy_row *row,
 	table_text(table, COL_ORDER, "%s", copy_options.scattered ? "scattered" : "contiguous");
 	table_text(table, COL_ENGINE, "%s", copy_options.engine);
 	if (copy_uses_cpu_engine())
-		table_text(table, COL_KERNEL, "%s", row_kernel_name(row, area));
+		table_text(table, COL_KERNEL, "%s", row->kernel ? row->kernel : "auto");
 	table_count(table, COL_WORKERS, row->nr_threads);
 	table_count(table, COL_BATCH, (int64_t)row->batch_bytes);
 	table_set_spread(table, COL_RATE, &row->gb_per_s);

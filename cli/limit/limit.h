@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The machine's copy limit for a folio size: the best rate of plain pinned copy loops on touched
- * memory of that folio size, over copy kernels and numbers of threads. Its rounds alternate with
- * the rounds of what is compared with it, so that noise affects both.
+ * memory of that folio size, over copy kernels, numbers of threads and what a call copies. Its
+ * rounds alternate with the rounds of what is compared with it, so that noise affects both.
  */
 #ifndef MIGBENCH_LIMIT_H
 #define MIGBENCH_LIMIT_H
@@ -14,10 +14,11 @@
 struct limit_candidate {
 	const struct copy_kernel *kernel;
 	unsigned int nr_threads;
+	size_t piece_bytes; /* see struct loops_job */
 	struct samples gb_per_s;
 };
 
-#define LIMIT_CANDIDATES_MAX 128
+#define LIMIT_CANDIDATES_MAX 512
 #define LIMIT_KEPT           4
 
 struct limit {
@@ -27,7 +28,7 @@ struct limit {
 	unsigned int nr;
 };
 
-/* Tries every copy kernel with 1, 2, 4 … all threads and keeps the best few. */
+/* Tries every copy kernel with 1, 2, 4 … all threads briefly, and keeps the best few. */
 void limit_open(struct limit *limit, struct loops *loops, const struct area *dst,
 		const struct area *src);
 void limit_close(struct limit *limit);

@@ -34,9 +34,10 @@ static void loops_copy_share(const struct loops *loops, unsigned int index)
 	size_t first = nr_folios * index / loops->nr_active;
 	size_t end = nr_folios * (index + 1) / loops->nr_active;
 
-	for (size_t i = first; i < end; i++)
-		job->copy(job->dst + i * job->folio_bytes, job->src + i * job->folio_bytes,
-			  job->folio_bytes);
+	first *= job->folio_bytes;
+	end *= job->folio_bytes;
+	for (size_t at = first; at < end; at += job->piece_bytes)
+		job->copy(job->dst + at, job->src + at, MIN(job->piece_bytes, end - at));
 }
 
 static void loop_thread_work(struct loop_thread *self)

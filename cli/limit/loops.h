@@ -21,7 +21,8 @@ struct loops_job {
 	char *dst;
 	const char *src;
 	size_t len_bytes;
-	size_t folio_bytes; /* each thread copies its share folio by folio */
+	size_t folio_bytes; /* a thread's share is a number of folios */
+	size_t piece_bytes; /* a call of copy gets this much, a multiple of folio_bytes */
 };
 
 /* Nanoseconds from the first thread's start to the last one's end. */

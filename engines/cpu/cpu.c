@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/pace.h"
 #include "base/vault.h"
-#include "copy/kernels.h"
+#include "copy/choice.h"
 #include "crew/crew.h"
 #include "engines/counts.h"
 #include "engines/cpu/grain.h"
@@ -53,9 +53,10 @@ static const char *const count_names[NR_CPU_COUNTS] = {
 struct cpu_engine {
 	struct engine engine;
 	struct crew *crew;
-	unsigned int nr_threads; /* including the caller */
-	uint64_t split_bytes;    /* the caller copies smaller batches alone */
-	const struct copy_kernel *kernel;
+	unsigned int nr_threads;          /* including the caller */
+	uint64_t split_bytes;             /* the caller copies smaller batches alone */
+	const struct copy_kernel *kernel; /* asked for, or the default */
+	struct copy_choice *choice;       /* NULL: always that kernel */
 	struct counts_sum counts;
 	uint64_t closed_counts[NR_CPU_COUNTS];
 };
@@ -74,6 +75,7 @@ struct cpu_channel {
 	struct engine_batch *const *batches;
 	uint32_t nr_batches;
 	uint32_t grain_bytes;
+	struct copy_race *race; /* of its kind; NULL: the engine's kernel */
 	atomic_uint nr_helpers; /* workers that took a share of it */
 	/* The next byte to take, packed. */
 	__cacheline_aligned atomic_ullong cursor;
@@ -120,15 +122,33 @@ static bool channel_take_grain(struct cpu_channel *channel, struct grain_at *sta
 	return true;
 }
 
+/* A grain of a race is measured, by whichever thread copies it. */
+static void channel_copy_grain(const struct cpu_channel *channel, const struct engine_item *items,
+			       struct grain_at start, struct grain_at end)
+{
+	struct cpu_engine *cpu = CONTAINER_OF(channel->channel.engine, struct cpu_engine, engine);
+	uint64_t bytes = grain_bytes(items, start, end), start_ns;
+	struct copy_turn turn = {cpu->kernel, -1};
+
+	if (channel->race)
+		turn = copy_race_turn(channel->race, bytes);
+	if (turn.slot < 0) {
+		copy_grain(turn.kernel, items, start, end);
+		return;
+	}
+	start_ns = now_ns();
+	copy_grain(turn.kernel, items, start, end);
+	copy_race_note(channel->race, &turn, bytes, now_ns() - start_ns);
+}
+
 static bool channel_work(struct crew_task *task, unsigned int worker __maybe_unused)
 {
 	struct cpu_channel *channel = CONTAINER_OF(task, struct cpu_channel, task);
-	struct cpu_engine *cpu = CONTAINER_OF(channel->channel.engine, struct cpu_engine, engine);
 	struct grain_at start, end;
 	bool any = false;
 
 	while (channel_take_grain(channel, &start, &end)) {
-		copy_grain(cpu->kernel, channel->batches[start.batch]->items, start, end);
+		channel_copy_grain(channel, channel->batches[start.batch]->items, start, end);
 		any = true;
 	}
 	if (any)
@@ -144,11 +164,34 @@ struct load {
 	uint64_t bytes;
 };
 
+static uint32_t batch_folio_bytes(const struct engine_batch *batch)
+{
+	if (batch->folio_bytes || !batch->nr_items)
+		return batch->folio_bytes;
+	return batch->items->len_bytes;
+}
+
+/* The race of this kind of copy; NULL: there is none. */
+static struct copy_race *channel_race(struct cpu_channel *channel, const struct load *load,
+				      bool with_others)
+{
+	struct cpu_engine *cpu = CONTAINER_OF(channel->channel.engine, struct cpu_engine, engine);
+	const struct engine_batch *batch = load->batches[0];
+	struct copy_kind kind = {
+		.size = copy_size_of(batch_folio_bytes(batch)),
+		.with_others = with_others,
+		.other_node = batch->other_node,
+	};
+
+	return cpu->choice ? copy_choice_race(cpu->choice, &kind) : NULL;
+}
+
 static void load_copy_shared(struct cpu_engine *cpu, struct cpu_channel *channel,
 			     const struct load *load)
 {
 	uint64_t grain = load->bytes / ((uint64_t)load->nr_threads * GRAINS_PER_THREAD);
 
+	channel->race = channel_race(channel, load, true);
 	channel->batches = load->batches;
 	channel->nr_batches = load->nr_batches;
 	grain = MIN(MAX(grain, GRAIN_MIN_BYTES), GRAIN_MAX_BYTES);
@@ -164,11 +207,28 @@ static void load_copy_shared(struct cpu_engine *cpu, struct cpu_channel *channel
 		counts_add(&channel->counts, CPU_HELPED, load->nr_batches);
 }
 
+/* Do other workers of the crew copy, too? This thread may be one of the crew, or not. */
+static bool crew_is_busy(const struct crew *crew)
+{
+	return crew && crew_nr_idle(crew) + 1 < crew_nr_workers(crew);
+}
+
+static void batch_copy_alone(struct cpu_channel *channel, const struct engine_batch *batch)
+{
+	struct grain_at start = {0}, end;
+
+	for (; start.item < batch->nr_items; start = end) {
+		end = grain_end(batch, start, RACE_PIECE_BYTES);
+		channel_copy_grain(channel, batch->items, start, end);
+	}
+}
+
 static void load_copy_alone(struct cpu_engine *cpu, struct cpu_channel *channel,
 			    const struct load *load)
 {
+	channel->race = channel_race(channel, load, crew_is_busy(cpu->crew));
 	for (uint32_t i = 0; i < load->nr_batches; i++)
-		copy_items(cpu->kernel, load->batches[i]->items, load->batches[i]->nr_items);
+		batch_copy_alone(channel, load->batches[i]);
 	counts_add(&channel->counts, CPU_ALONE, load->nr_batches);
 }
 
@@ -324,6 +384,7 @@ static int cpu_open(const struct engine_env *env, const char *text, struct engin
 	cpu->nr_threads = crew_count_threads(cpu->crew, params.nr_threads);
 	cpu->split_bytes = params.split_bytes;
 	cpu->kernel = params.kernel ? params.kernel : copy_kernel_best(PAGE_BYTES, 1);
+	cpu->choice = params.kernel ? NULL : copy_choice_get();
 	*out = &cpu->engine;
 	return 0;
 }
@@ -335,13 +396,34 @@ static void cpu_close(struct engine *engine)
 			   sizeof(struct cpu_engine));
 }
 
+struct report {
+	engine_counter_fn fn;
+	void *arg;
+};
+
+/* "kernel.2M.others.far.stream32x8", with the nanoseconds per MiB that it took in its race. */
+static void report_choice(void *arg, const struct copy_kind *kind, const struct copy_kernel *kernel,
+			  uint32_t ns_per_mib)
+{
+	static const char *const sizes[] = {[COPY_4K] = "4K", [COPY_64K] = "64K", [COPY_2M] = "2M"};
+	const struct report *report = arg;
+
+	counts_report(report->fn, report->arg, ns_per_mib, "kernel.%s%s%s.%s", sizes[kind->size],
+		      kind->with_others ? ".others" : "", kind->other_node ? ".far" : "",
+		      kernel->name);
+}
+
 static void cpu_report(struct engine *engine, engine_counter_fn fn, void *arg)
 {
+	struct cpu_engine *cpu = CONTAINER_OF(engine, struct cpu_engine, engine);
+	struct report report = {fn, arg};
 	uint64_t total[NR_CPU_COUNTS];
 
-	counts_total(&CONTAINER_OF(engine, struct cpu_engine, engine)->counts, total);
+	counts_total(&cpu->counts, total);
 	for (unsigned int i = 0; i < NR_CPU_COUNTS; i++)
 		fn(arg, count_names[i], total[i]);
+	if (cpu->choice)
+		copy_choice_report(cpu->choice, report_choice, &report);
 }
 
 const struct engine_ops cpu_engine_ops = {

@@ -47,7 +47,10 @@ void copy_items(const struct copy_kernel *kernel, const struct engine_item *item
 		uint32_t nr_items)
 {
 	while (nr_items) {
-		if (kernel->copy4 && nr_items >= 4 && items_fit_step(items)) {
+		size_t len;
+		uint32_t nr = items_nr_contiguous(items, nr_items, &len);
+
+		if (nr < 4 && kernel->copy4 && nr_items >= 4 && items_fit_step(items)) {
 			char *const to[] = {items[0].dst, items[1].dst, items[2].dst, items[3].dst};
 			const char *const from[] = {items[0].src, items[1].src, items[2].src,
 						    items[3].src};
@@ -56,14 +59,20 @@ void copy_items(const struct copy_kernel *kernel, const struct engine_item *item
 			items += 4;
 			nr_items -= 4;
 		} else {
-			size_t len;
-			uint32_t nr = items_nr_contiguous(items, nr_items, &len);
-
 			kernel->copy(items->dst, items->src, len);
 			items += nr;
 			nr_items -= nr;
 		}
 	}
+}
+
+uint64_t grain_bytes(const struct engine_item *items, struct grain_at at, struct grain_at end)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = at.item; i < end.item; i++)
+		bytes += items[i].len_bytes;
+	return bytes + end.offset_bytes - at.offset_bytes;
 }
 
 static void item_copy_part(const struct copy_kernel *kernel, const struct engine_item *item,

@@ -19,10 +19,12 @@ struct grain_at {
  */
 struct grain_at grain_end(const struct engine_batch *batch, struct grain_at at, uint32_t room);
 
+uint64_t grain_bytes(const struct engine_item *items, struct grain_at at, struct grain_at end);
+
 void copy_grain(const struct copy_kernel *kernel, const struct engine_item *items,
 		struct grain_at at, struct grain_at end);
 
-/* Copies small items four at a time in step, if the kernel can, and contiguous items as one. */
+/* Copies contiguous items as one, and others that are small four at a time, if the kernel can. */
 void copy_items(const struct copy_kernel *kernel, const struct engine_item *items,
 		uint32_t nr_items);
 

@@ -9,26 +9,24 @@
 static int set_kernel(const struct engine_param *param, struct cpu_params *params, char *why,
 		      size_t why_bytes)
 {
-	for (unsigned int i = 0; i < nr_copy_kernels; i++) {
-		const struct copy_kernel *kernel = &copy_kernels[i];
+	const struct copy_kernel *kernel = copy_kernel_named(param->value, param->value_len);
 
-		if (!engine_param_value(param, kernel->name))
-			continue;
-		if (!kernel->usable()) {
-			snprintf(why, why_bytes, "engine cpu: kernel %s needs %s", kernel->name,
-				 kernel->needs);
-			return -EINVAL;
-		}
-		if (!kernel->vault_safe) {
-			snprintf(why, why_bytes,
-				 "engine cpu: kernel %s may touch memory that is being moved",
-				 kernel->name);
-			return -EINVAL;
-		}
-		params->kernel = kernel;
-		return 0;
+	if (!kernel)
+		return engine_param_bad(param, "cpu", "unknown kernel", CPU_PARAMS_HELP, why,
+					why_bytes);
+	if (!kernel->usable()) {
+		snprintf(why, why_bytes, "engine cpu: kernel %s needs %s", kernel->name,
+			 kernel->needs);
+		return -EINVAL;
 	}
-	return engine_param_bad(param, "cpu", "unknown kernel", CPU_PARAMS_HELP, why, why_bytes);
+	if (!kernel->vault_safe) {
+		snprintf(why, why_bytes,
+			 "engine cpu: kernel %s may touch memory that is being moved",
+			 kernel->name);
+		return -EINVAL;
+	}
+	params->kernel = kernel;
+	return 0;
 }
 
 static const struct engine_key numbers[] = {

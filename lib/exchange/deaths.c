@@ -21,6 +21,9 @@
 #define VIEW_BYTES    (16UL << 10)
 #define OVERLAP_BYTES 128UL
 
+/* PID_MAX_LIMIT: no thread has a higher id. Most words of a program's data are no ids by that. */
+#define TID_MAX (4U << 20)
+
 struct view {
 	struct threads *threads;
 	uintptr_t addr;
@@ -69,10 +72,10 @@ static void view_mark_mutex(const struct view *view, uintptr_t entry, uintptr_t 
 {
 	uintptr_t futex = entry + (uintptr_t)view->threads->list_word;
 	uint32_t word = view_int(view, futex);
-	int tid = (int)(word & FUTEX_TID_MASK);
+	uint32_t tid = word & FUTEX_TID_MASK;
 
-	if (tid && threads_know(view->threads, next & ~(uintptr_t)1) &&
-	    threads_is_dead(view->threads, tid))
+	if (tid && tid <= TID_MAX && threads_know(view->threads, next & ~(uintptr_t)1) &&
+	    threads_is_dead(view->threads, (int)tid))
 		word_write(futex, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
 }
 

@@ -167,6 +167,8 @@ static enum parcel_outcome parcel_submit(struct lane *lane, struct parcel *parce
 	parcel->batch.owner = parcel;
 	parcel->batch.nr_threads = lane->job->split.nr_copiers;
 	parcel->batch.more = lane->job->split.gather > 1;
+	parcel->batch.folio_bytes = parcel->huge ? HUGE_BYTES : PAGE_BYTES;
+	parcel->batch.other_node = parcel->source->node != parcel->target->node;
 	parcel->channel = lane->channel;
 	for (unsigned int at = 0; at < parcel->nr_pages;) {
 		unsigned int start = map_next(&parcel->taken, at, parcel->nr_pages, true);

@@ -56,7 +56,7 @@ static void make_items(uint64_t *random)
 	for (uint32_t i = 0; i < MAX_ITEMS; i++) {
 		uint32_t len = lengths[next_random(random) % ARRAY_SIZE(lengths)];
 
-		from += next_random(random) % 4 ? 0 : 64 * (uint32_t)(next_random(random) % 8);
+		from += next_random(random) % 2 ? 0 : 64 * (uint32_t)(next_random(random) % 8);
 		to += next_random(random) % 8 ? 0 : 1 + (uint32_t)(next_random(random) % 100);
 		to = next_random(random) % 8 ? ALIGN_UP(to, (uint32_t)CACHELINE) : to;
 		if (from + len > AREA_BYTES || to + len > AREA_BYTES)

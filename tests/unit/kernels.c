@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "copy/families.h"
 #include "copy/kernels.h"
 
 #define AREA_BYTES (64UL << 10)
@@ -71,8 +72,10 @@ static void check_lengths(const struct copy_kernel *kernel, uint8_t *dst, uint8_
 {
 	for (size_t len = 0; len < 1200; len += 1 + len / 64)
 		check_copy(kernel, dst, src, 256, 512 + len % 3, len);
-	for (size_t len = PAGE_BYTES; len < AREA_BYTES; len *= 2)
+	for (size_t len = PAGE_BYTES; len < AREA_BYTES; len *= 2) {
 		check_copy(kernel, dst, src, 0, 0, len);
+		check_copy(kernel, dst, src, 3, 1, len + len / 2 + 77);
+	}
 }
 
 Test(kernels, copy_any_length)
@@ -127,6 +130,11 @@ Test(kernels, are_found_by_name)
 
 		cr_assert_eq(copy_kernel_find(kernel->name), kernel->usable() ? kernel : NULL);
 	}
+#if defined(__x86_64__)
+	cr_assert_str_eq(copy_kernel_named("avx2-nt", 7)->name, "stream32x4");
+	cr_assert_str_eq(copy_kernel_named("avx512-nt", 9)->name, "stream64x4");
+#endif
+	cr_assert_null(copy_kernel_named("avx2-nt", 6), "a part of a name");
 	cr_assert_null(copy_kernel_find("nonsense"));
 	cr_assert_null(copy_kernel_find(""));
 }
@@ -151,4 +159,36 @@ Test(kernels, large_copies_stream_where_the_cpu_can)
 		can |= copy_kernels[i].streaming && copy_kernels[i].usable();
 	cr_assert_eq(copy_kernel_best(HUGE_BYTES, 1)->streaming, can);
 	cr_assert_eq(copy_kernel_best(HUGE_BYTES, 8)->streaming, can);
+}
+
+/* The first kernel of a family's list, all of which are known. */
+static const char *family_choice(uint32_t vendor, uint32_t family, uint32_t model)
+{
+	struct cpu_id id = {.vendor = vendor, .family = family, .model = model};
+	const char *const *names = cpu_family_kernels(&id);
+	unsigned int nr = 0;
+
+	for (; names[nr]; nr++)
+		cr_assert_not_null(copy_kernel_named(names[nr], strlen(names[nr])), "%s",
+				   names[nr]);
+	cr_assert(nr && copy_kernel_find(names[nr - 1]), "the last one needs no feature");
+	return names[0];
+}
+
+Test(kernels, known_families_have_their_default)
+{
+#if defined(__x86_64__)
+	const uint32_t intel = 0x756e6547, amd = 0x68747541;
+
+	cr_assert_str_eq(family_choice(amd, 0x1a, 0x02), "stream64", "Zen 5, Turin");
+	cr_assert_str_eq(family_choice(amd, 0x19, 0x11), "stream64", "Zen 4, Genoa");
+	cr_assert_str_eq(family_choice(amd, 0x19, 0x01), "stream32", "Zen 3, Milan");
+	cr_assert_str_eq(family_choice(amd, 0x17, 0x31), "stream32", "Zen 2, Rome");
+	cr_assert_str_eq(family_choice(intel, 6, 0x55), "stream32x4", "Skylake-SP");
+	cr_assert_str_eq(family_choice(intel, 6, 0x8f), "stream32x8", "Sapphire Rapids");
+#else
+	cr_assert_str_eq(family_choice(0x41, 0, 0xd4f), "stream32", "Neoverse V2");
+#endif
+	family_choice(0, 0, 0);
+	family_choice(1, 2, 3);
 }
