@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Rows and cells. */
 #include <inttypes.h>
+#include <langinfo.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,4 +109,41 @@ void cell_format(const struct column *column, const struct cell *cell, char *buf
 		snprintf(buf, CELL_TEXT_BYTES, "%s", cell->yes ? "yes" : "no");
 		break;
 	}
+}
+
+int table_find_column(const struct table *table, const char *key)
+{
+	for (unsigned int c = 0; c < table->nr_columns; c++) {
+		if (!strcmp(table->columns[c].key, key))
+			return (int)c;
+	}
+	return -1;
+}
+
+bool table_column_used(const struct table *table, unsigned int column)
+{
+	for (unsigned int row = 0; row < table->nr_rows; row++) {
+		if (table_cell(table, row, column)->set)
+			return true;
+	}
+	return false;
+}
+
+/* libsmartcols shows UTF-8 bytes in hex if the system has no UTF-8 locale. */
+static const char *plus_minus(void)
+{
+	return strcmp(nl_langinfo(CODESET), "UTF-8") ? "+-" : "±";
+}
+
+void table_cell_text(const struct table *table, unsigned int row, unsigned int column, char *buf)
+{
+	const struct cell *cell = table_cell(table, row, column);
+	size_t len;
+
+	cell_format(&table->columns[column], cell, buf);
+	if (!cell->set || !cell->has_spread)
+		return;
+	len = strlen(buf);
+	snprintf(buf + len, CELL_TEXT_BYTES + 40 - len, " %s%.*f", plus_minus(),
+		 table->columns[column].digits, cell->spread);
 }
