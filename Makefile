@@ -5,6 +5,7 @@
 # make check        ./check: installs what is missing, builds, runs every test
 # make install      PREFIX=/usr/local LIBDIR= INCLUDEDIR= MANDIR= ZSHDIR= DESTDIR=
 # make deb          Debian packages                             -> build/deb/
+# make html         documents and man pages as a static site    -> build/html/
 # make demo-picture draws what ./demo prints on this machine    -> docs/figures/demo.svg
 # make coverage     lines that unit and host tests execute      -> build/coverage/
 # make format       clang-format of all sources; format-check only looks
@@ -100,7 +101,7 @@ BENCH_BINS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRCS))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-.PHONY: all lib tests unit-tests host-tests vm-tests fuzz bench check tidy coverage deb demo-picture install clean \
+.PHONY: all lib tests unit-tests host-tests vm-tests fuzz bench check tidy coverage deb html demo-picture install clean \
 	help format format-check FORCE
 .SECONDARY:
 
@@ -249,6 +250,9 @@ coverage:
 
 deb:
 	tools/deb
+
+html:
+	tools/html
 
 demo-picture:
 	tools/demo-picture
