@@ -21,7 +21,7 @@
 #
 # A folder is a part: every .c file in it and in its sub-folders belongs to that part.
 
-VERSION := 0.1.0
+VERSION := 0.2.0
 SONAME := libpageferry.so.0
 SOFILE := libpageferry.so.$(VERSION)
 
@@ -122,6 +122,13 @@ check:
 
 # An assembler statement at the top of a file is invisible to the link-time optimizer.
 $(BUILD)/obj/preload/syscall.o: ALL_CFLAGS += -fno-lto
+
+# Another version makes what names it anew.
+$(BUILD)/version: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)echo $(VERSION) | cmp -s - $@ || echo $(VERSION) >$@
+
+$(BUILD)/obj/lib/api/names.o $(BUILD)/hook/lib/api/names.o: $(BUILD)/version
 
 $(BUILD)/obj/%.o: %.c
 	$(call say,CC,$<)
