@@ -54,7 +54,7 @@ static json_t *report_measure(void)
 {
 	struct plan plan;
 
-	plan_make(&plan, &options.folios, choose_total());
+	plan_make(&plan, &options.folios, choose_total(), machine_is_emulated());
 	return results_new(steps_run(&plan, options.time_ns));
 }
 

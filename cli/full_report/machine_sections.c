@@ -24,7 +24,6 @@ static void put_env(const struct writer *writer, const char *key, const char *te
 void section_machine(const struct writer *writer)
 {
 	json_t *rows = results_rows(writer->results, "topo", "nodes");
-	const json_t *env = json_object_get(writer->results, "env");
 	struct page_columns columns;
 	struct report report;
 	struct table *table;
@@ -40,8 +39,6 @@ void section_machine(const struct writer *writer)
 	put_env(writer, "library", "pageferry");
 	put_env(writer, "time", "measured");
 	writer->format->list_end(writer->to);
-	if (json_is_true(json_object_get(env, "under_emulation")))
-		put_text(writer, "The CPU is emulated: only ratios are meaningful.");
 	report_open(&report, "topo");
 	table = topo_nodes_table(&report);
 	table_add_json(table, rows);

@@ -9,14 +9,14 @@
 #include "cli/move/table.h"
 
 static const char *const move_keys[] = {
-	"folio_bytes", "folios",      "mover",     "workers",       "gb_per_s",
-	"vs_kernel",   "limit_ratio", "ns_per_4k", "cpu_s_per_gib", "max_stall_us",
-	"moved_part",  "main_reason", NULL,
+	"folio_bytes", "folios",    "mover",         "workers",      "gb_per_s",   "vs_kernel",
+	"limit_ratio", "ns_per_4k", "cpu_s_per_gib", "max_stall_us", "moved_part", "main_reason",
+	"rounds",      NULL,
 };
 
 static const char *const copy_keys[] = {
 	"folio_bytes", "folios",  "kernel",        "workers",        "gb_per_s", "limit_gb_per_s",
-	"limit_ratio", "vs_loop", "cpu_s_per_gib", "nr_left_to_cpu", NULL,
+	"limit_ratio", "vs_loop", "cpu_s_per_gib", "nr_left_to_cpu", "rounds",   NULL,
 };
 
 static const struct {
@@ -45,6 +45,7 @@ static const struct {
 			 "accesses it waits that long at most"},
 	{"moved_part", "part of the pages that moved, in the worst round"},
 	{"main_reason", "why most of the pages that went by the kernel did so"},
+	{"rounds", "how often it was measured; the spread of fewer than three says nothing"},
 	{"nr_left_to_cpu", "copies that the engine left to the CPU"},
 };
 
@@ -108,7 +109,7 @@ static void put_noise(const struct writer *writer, const struct table *table)
 		put_text(
 			writer,
 			"Noise: the spread is more than a tenth of the median in %u of %u rows, so "
-			"other work ran on this machine. The ratios suffer less than the rates.",
+			"something disturbed the rounds. The ratios suffer less than the rates.",
 			nr_noisy, table->nr_rows);
 }
 
@@ -254,7 +255,7 @@ static void put_fastest(const struct writer *writer, const struct table *table, 
 	char by[64], times[64] = "", part[64] = "";
 
 	size_text((uint64_t)row_count(table, row, "folio_bytes"), folio);
-	table_cell_text(table, row, (unsigned int)table_find_column(table, "gb_per_s"), rate);
+	table_cell_text(table, row, (unsigned int)table_find_column(table, "gb_per_s"), "±", rate);
 	snprintf(by, sizeof(by), nr_workers ? " with %lld worker%s" : "", (long long)nr_workers,
 		 nr_workers == 1 ? "" : "s");
 	if (of_limit > 0)
@@ -275,6 +276,9 @@ void section_summary(const struct writer *writer)
 	report_open(&report, "move");
 	table = move_table(&report);
 	table_read(table, writer, "move");
+	if (json_is_true(
+		    json_object_get(json_object_get(writer->results, "env"), "under_emulation")))
+		put_text(writer, "The CPU is emulated: only ratios are meaningful.");
 	if (!table->nr_rows)
 		put_text(writer, "No move could be measured; the reasons are below.");
 	else

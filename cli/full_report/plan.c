@@ -11,9 +11,11 @@ static void plan_add(struct plan *plan, const char *command, uint64_t folio_byte
 		(struct plan_step){.command = command, .folio_bytes = folio_bytes};
 }
 
-void plan_make(struct plan *plan, const struct uint_list *folios, uint64_t total_bytes)
+void plan_make(struct plan *plan, const struct uint_list *folios, uint64_t total_bytes,
+	       bool row_by_row)
 {
 	plan->nr_steps = 0;
+	plan->row_by_row = row_by_row;
 	plan->total_bytes = total_bytes;
 	plan_add(plan, "topo", 0);
 	plan_add(plan, "doctor", 0);

@@ -16,11 +16,13 @@ struct plan {
 	struct plan_step steps[PLAN_STEPS_MAX];
 	unsigned int nr_steps;
 	uint64_t total_bytes; /* per round of a measuring step */
+	bool row_by_row;      /* for emulated machines, whose speed depends on the work before */
 };
 
 /* The machine first, then each folio size in the order given: if time runs out, the last are
  * missing. */
-void plan_make(struct plan *plan, const struct uint_list *folios, uint64_t total_bytes);
+void plan_make(struct plan *plan, const struct uint_list *folios, uint64_t total_bytes,
+	       bool row_by_row);
 /*
  * The time for the rounds of the next step, if nr_left steps share what is left. The rest of its
  * share is for what is not rounds: mapping memory, starting threads, checking.

@@ -52,22 +52,32 @@ static char *args_line(const struct step_args *args)
 	return line;
 }
 
+/* With rows one after another, the limit holds for each of them, and there are some eight. */
+#define ROWS 8
+
+static void args_add_measuring(struct step_args *args, const struct plan *plan,
+			       const struct plan_step *step, uint64_t rounds_ns)
+{
+	bool row_by_row = plan->row_by_row && !strcmp(step->command, "move");
+	uint64_t max_ns = row_by_row ? rounds_ns / ROWS : rounds_ns;
+	char size[SIZE_TEXT_BYTES];
+
+	args_add_option(args, "folio", cli_format("%s", size_text(step->folio_bytes, size)));
+	args_add_option(args, "total", cli_format("%s", size_text(plan->total_bytes, size)));
+	args_add_option(args, "min-time", cli_format("1s"));
+	args_add_option(args, "max-time",
+			cli_format("%llums", (unsigned long long)MAX(max_ns / NS_PER_MS, 1ULL)));
+	if (row_by_row)
+		args_add_option(args, "order", cli_format("rows"));
+}
+
 static void args_make(struct step_args *args, const struct plan *plan, const struct plan_step *step,
 		      uint64_t rounds_ns)
 {
-	char size[SIZE_TEXT_BYTES];
-
 	args_add(args, cli_format("migbench"));
 	args_add(args, cli_format("%s", step->command));
-	if (step->folio_bytes) {
-		args_add_option(args, "folio",
-				cli_format("%s", size_text(step->folio_bytes, size)));
-		args_add_option(args, "total",
-				cli_format("%s", size_text(plan->total_bytes, size)));
-		args_add_option(args, "min-time", cli_format("1s"));
-		args_add_option(args, "max-time",
-				cli_format("%llums", (unsigned long long)(rounds_ns / NS_PER_MS)));
-	}
+	if (step->folio_bytes)
+		args_add_measuring(args, plan, step, rounds_ns);
 	args_add_option(args, "json", cli_format("-"));
 	args_add(args, cli_format("--quiet"));
 }

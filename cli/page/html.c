@@ -109,7 +109,7 @@ static void html_table(FILE *to, const struct table *table, const struct page_co
 		for (unsigned int i = 0; i < columns->nr; i++) {
 			char text[CELL_TEXT_BYTES + 40];
 
-			table_cell_text(table, row, columns->v[i], text);
+			table_cell_text(table, row, columns->v[i], "±", text);
 			fprintf(to, "<td%s>", cell_class(&table->columns[columns->v[i]], text));
 			html_put_text(to, text);
 			fputs("</td>", to);

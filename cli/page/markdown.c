@@ -116,7 +116,7 @@ static char *cell_escaped(const struct table *table, unsigned int row, unsigned 
 {
 	char text[CELL_TEXT_BYTES + 40];
 
-	table_cell_text(table, row, column, text);
+	table_cell_text(table, row, column, "±", text);
 	return escape(text);
 }
 

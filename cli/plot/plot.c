@@ -136,7 +136,7 @@ static void script_put_terminal(FILE *to, const struct plot *plot, enum plot_lay
 		fputs("set terminal svg size 1060,420 font 'sans,14'\n", to);
 	else
 		fprintf(to, "set terminal svg size 380,%u font 'sans,13'\n",
-			300 + 22 * plot->nr_series);
+			312 + 22 * plot->nr_series);
 	fputs("set encoding utf8\nset output ", to);
 	script_put_quoted(to, path);
 }
@@ -154,7 +154,7 @@ static void script_put_title(FILE *to, const struct plot *plot)
 static void script_put_margins(FILE *to, enum plot_layout layout)
 {
 	if (layout == PLOT_NARROW) {
-		fputs("\nset lmargin 6\nset rmargin 1\nset tmargin 1\n"
+		fputs("\nset lmargin 8\nset rmargin 1\nset tmargin 1\n"
 		      "set key below left vertical maxcols 1 Left reverse noenhanced samplen 2\n",
 		      to);
 		return;
@@ -178,7 +178,7 @@ static void script_put_settings(FILE *to, const struct plot *plot, enum plot_lay
 	script_put_margins(to, layout);
 	fputs("set xlabel ", to);
 	script_put_quoted(to, plot->x_label);
-	fputs(layout == PLOT_NARROW ? " noenhanced offset 0,0.7" : " noenhanced", to);
+	fputs(layout == PLOT_NARROW ? " noenhanced offset 0,1.1" : " noenhanced", to);
 	fputs("\nset ylabel ", to);
 	script_put_quoted(to, plot->y_label);
 	fputs(" noenhanced\n"

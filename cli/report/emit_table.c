@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Aligned text for people, by libsmartcols. */
 #include <errno.h>
+#include <langinfo.h>
 #include <libsmartcols/libsmartcols.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/report/internal.h"
 #include "cli/report/report.h"
+
+/* libsmartcols shows UTF-8 bytes in hex if the system has no UTF-8 locale. */
+static const char *plus_minus(void)
+{
+	return strcmp(nl_langinfo(CODESET), "UTF-8") ? "+-" : "±";
+}
 
 static int scols_fill(struct libscols_table *out, const struct table *table)
 {
@@ -28,7 +36,7 @@ static int scols_fill(struct libscols_table *out, const struct table *table)
 		for (unsigned int i = 0; i < nr_used; i++) {
 			char text[CELL_TEXT_BYTES + 40];
 
-			table_cell_text(table, row, used[i], text);
+			table_cell_text(table, row, used[i], plus_minus(), text);
 			if (scols_line_set_data(line, i, text))
 				return -ENOMEM;
 		}

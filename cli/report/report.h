@@ -79,8 +79,12 @@ void table_add_json(struct table *table, const json_t *rows);
 int table_find_column(const struct table *table, const char *key);
 /* Has any row this cell? */
 bool table_column_used(const struct table *table, unsigned int column);
-/* A cell as text, with "± spread"; "" if it is not set. buf has CELL_TEXT_BYTES + 40. */
-void table_cell_text(const struct table *table, unsigned int row, unsigned int column, char *buf);
+/*
+ * A cell as text, with its spread behind plus_minus; "" if it is not set. buf has
+ * CELL_TEXT_BYTES + 40.
+ */
+void table_cell_text(const struct table *table, unsigned int row, unsigned int column,
+		     const char *plus_minus, char *buf);
 
 /*
  * Writes the files that output names, and text to stdout unless JSON or CSV goes there. Returns 0,

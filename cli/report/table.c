@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Rows and cells. */
 #include <inttypes.h>
-#include <langinfo.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,13 +128,8 @@ bool table_column_used(const struct table *table, unsigned int column)
 	return false;
 }
 
-/* libsmartcols shows UTF-8 bytes in hex if the system has no UTF-8 locale. */
-static const char *plus_minus(void)
-{
-	return strcmp(nl_langinfo(CODESET), "UTF-8") ? "+-" : "±";
-}
-
-void table_cell_text(const struct table *table, unsigned int row, unsigned int column, char *buf)
+void table_cell_text(const struct table *table, unsigned int row, unsigned int column,
+		     const char *plus_minus, char *buf)
 {
 	const struct cell *cell = table_cell(table, row, column);
 	size_t len;
@@ -144,6 +138,6 @@ void table_cell_text(const struct table *table, unsigned int row, unsigned int c
 	if (!cell->set || !cell->has_spread)
 		return;
 	len = strlen(buf);
-	snprintf(buf + len, CELL_TEXT_BYTES + 40 - len, " %s%.*f", plus_minus(),
+	snprintf(buf + len, CELL_TEXT_BYTES + 40 - len, " %s%.*f", plus_minus,
 		 table->columns[column].digits, cell->spread);
 }

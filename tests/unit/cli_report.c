@@ -52,7 +52,7 @@ Test(plan, the_machine_first_then_folios_in_the_order_given)
 	const struct uint_list folios = {{2097152, 4096}, 2};
 	struct plan plan;
 
-	plan_make(&plan, &folios, 1 << 20);
+	plan_make(&plan, &folios, 1 << 20, false);
 	cr_assert_eq(plan.nr_steps, 6);
 	cr_assert_str_eq(plan.steps[0].command, "topo");
 	cr_assert_str_eq(plan.steps[1].command, "doctor");
@@ -67,7 +67,7 @@ Test(plan, all_the_folio_sizes_that_a_list_can_hold)
 	struct uint_list folios = {.nr = LIST_MAX};
 	struct plan plan;
 
-	plan_make(&plan, &folios, 1 << 20);
+	plan_make(&plan, &folios, 1 << 20, false);
 	cr_assert_eq(plan.nr_steps, PLAN_STEPS_MAX);
 }
 
