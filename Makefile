@@ -5,6 +5,8 @@
 # make check        ./check: installs what is missing, builds, runs every test
 # make install      PREFIX=/usr/local LIBDIR= INCLUDEDIR= MANDIR= ZSHDIR= DESTDIR=
 # make deb          Debian packages                             -> build/deb/
+# make html         documents and man pages as a static site    -> build/html/
+# make demo-picture draws what ./demo prints on this machine    -> docs/figures/demo.svg
 # make coverage     lines that unit and host tests execute      -> build/coverage/
 # make format       clang-format of all sources; format-check only looks
 # make tidy         clang-tidy of the library, migbench and the drop-in
@@ -19,7 +21,7 @@
 #
 # A folder is a part: every .c file in it and in its sub-folders belongs to that part.
 
-VERSION := 0.1.0
+VERSION := 0.2.0
 SONAME := libpageferry.so.0
 SOFILE := libpageferry.so.$(VERSION)
 
@@ -99,7 +101,7 @@ BENCH_BINS := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRCS))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-.PHONY: all lib tests unit-tests host-tests vm-tests fuzz bench check tidy coverage deb install clean \
+.PHONY: all lib tests unit-tests host-tests vm-tests fuzz bench check tidy coverage deb html demo-picture install clean \
 	help format format-check FORCE
 .SECONDARY:
 
@@ -120,6 +122,13 @@ check:
 
 # An assembler statement at the top of a file is invisible to the link-time optimizer.
 $(BUILD)/obj/preload/syscall.o: ALL_CFLAGS += -fno-lto
+
+# Another version makes what names it anew.
+$(BUILD)/version: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)echo $(VERSION) | cmp -s - $@ || echo $(VERSION) >$@
+
+$(BUILD)/obj/lib/api/names.o $(BUILD)/hook/lib/api/names.o: $(BUILD)/version
 
 $(BUILD)/obj/%.o: %.c
 	$(call say,CC,$<)
@@ -248,6 +257,12 @@ coverage:
 
 deb:
 	tools/deb
+
+html:
+	tools/html
+
+demo-picture:
+	tools/demo-picture
 
 clean:
 	rm -rf build compile_commands.json

@@ -57,7 +57,9 @@ static void help_print_wrapped(const char *text)
 
 static void help_print(const struct command *command, const struct opt **all, unsigned int nr)
 {
-	printf("Usage: migbench %s [OPTION]...\n\n%s\n\nOptions:\n", command->name, command->about);
+	printf("Usage: migbench %s [OPTION]...%s%s\n\n%s\n\nOptions:\n", command->name,
+	       command->operand ? " " : "", command->operand ? command->operand : "",
+	       command->about);
 	for (unsigned int i = 0; i < nr; i++) {
 		char left[64];
 
@@ -214,6 +216,22 @@ static int output_check(const struct output_options *output)
 	return 0;
 }
 
+/* What follows the options: the command's operand, or nothing. 0 or CLI_USAGE. */
+static int args_take_operand(const struct command *command, int argc, char **argv)
+{
+	if (command->operand && optind == argc)
+		return cli_usage_error("%s is missing", command->operand);
+	if (command->operand)
+		*(const char **)((char *)command->options + command->operand_offset) =
+			argv[optind++];
+	if (optind < argc)
+		return cli_usage_error("%s: unexpected argument; the command takes %s%s",
+				       argv[optind],
+				       command->operand ? "only options and " : "only options",
+				       command->operand ? command->operand : "");
+	return 0;
+}
+
 int args_parse(const struct command *command, int argc, char **argv, int *exit_code)
 {
 	const struct opt *all[MAX_OPTS];
@@ -247,10 +265,7 @@ int args_parse(const struct command *command, int argc, char **argv, int *exit_c
 		if (opt_set(all[index - 256], command->options, optarg))
 			return -EINVAL;
 	}
-	if (optind < argc) {
-		cli_usage_error("%s: unexpected argument; the command takes only options",
-				argv[optind]);
+	if (args_take_operand(command, argc, argv))
 		return -EINVAL;
-	}
 	return output_check(command->options) ? -EINVAL : 0;
 }

@@ -53,6 +53,8 @@ struct command {
 	const char *about;      /* for --help */
 	const struct opt *opts; /* ends with a NULL name; args_parse() adds the output options */
 	void *options;          /* begins with struct output_options, holds the defaults */
+	const char *operand;    /* the name of the argument that the command needs; NULL: none */
+	size_t operand_offset;  /* of its const char * in options */
 	int (*run)(void);       /* returns an exit code */
 };
 

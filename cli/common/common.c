@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/common/common.h"
@@ -100,4 +101,20 @@ void cli_progress_end(void)
 	if (progress_shown)
 		fputs("\r\033[K", stderr);
 	progress_shown = false;
+}
+
+bool cli_is_on_path(const char *program)
+{
+	const char *path = getenv("PATH");
+	bool found = false;
+
+	while (path && *path && !found) {
+		size_t len = strcspn(path, ":");
+		char *file = cli_format("%.*s/%s", (int)len, path, program);
+
+		found = !access(file, X_OK);
+		free(file);
+		path += len + (path[len] == ':');
+	}
+	return found;
 }

@@ -26,6 +26,9 @@ void cli_progress(const char *fmt, ...) __printf(1, 2);
 void cli_progress_end(void);
 void cli_set_quiet(bool quiet);
 
+/* Is this program in a directory of PATH? */
+bool cli_is_on_path(const char *program);
+
 /* Zeroed memory; without memory the program ends. */
 void *cli_alloc(size_t nr, size_t each_bytes);
 /* printf into allocated memory; the caller frees it. */

@@ -212,12 +212,8 @@ static void bench_add_rows(struct rate_bench *bench)
 		.loop_gb_per_s = samples_median(&bench->loop_gb_per_s),
 	};
 
-	for (unsigned int i = 0; i < bench->nr_configs; i++) {
-		const struct copy_row *row = &bench->configs[i].row;
-
-		copy_table_add(bench->table, row, &reference);
-		copy_plot_add(&bench->session->plot, row, &reference, bench->batches.nr > 1);
-	}
+	for (unsigned int i = 0; i < bench->nr_configs; i++)
+		copy_table_add(bench->table, &bench->configs[i].row, &reference);
 }
 
 /* 0 or an exit code. */
@@ -254,6 +250,8 @@ int copy_rate(struct copy_session *session)
 	choose_threads(bench);
 	for (unsigned int i = 0; i < folios.nr && !code; i++)
 		code = bench_run_folio(bench, folios.v[i]);
+	if (!code && copy_options.output.plot)
+		copy_table_draw(bench->table, &session->plot);
 	if (!code) {
 		json_object_set_new(session->report.facts, "limit_gb_per_s",
 				    json_real(copy_table_best_limit(bench->table)));

@@ -59,24 +59,37 @@ double copy_table_best_limit(const struct table *table)
 	return best;
 }
 
-void copy_plot_add(struct plot *plot, const struct copy_row *row,
-		   const struct copy_reference *reference, bool names_batch)
+static void row_series_name(const struct table *table, unsigned int row, char *buf,
+			    size_t buf_bytes)
 {
-	char group[SIZE_TEXT_BYTES], series[64];
+	int nr_threads = (int)table_cell(table, row, COL_WORKERS)->count;
+	const struct cell *kernel = table_cell(table, row, COL_KERNEL);
+	bool names_kernel = kernel->set && strcmp(kernel->text, "auto");
+	size_t len;
 
-	size_text(reference->area->folio_bytes, group);
-	snprintf(series, sizeof(series), "%s%s%s, %u thread%s", copy_options.engine,
-		 row->kernel ? " " : "", row->kernel ? row->kernel : "", row->nr_threads,
-		 row->nr_threads == 1 ? "" : "s");
-	if (names_batch) {
+	snprintf(buf, buf_bytes, "%s%s%s, %d thread%s", table_cell(table, row, COL_ENGINE)->text,
+		 names_kernel ? " " : "", names_kernel ? kernel->text : "", nr_threads,
+		 nr_threads == 1 ? "" : "s");
+	if (copy_options.batches.nr > 1) {
 		char batch[SIZE_TEXT_BYTES];
-		size_t len = strlen(series);
 
-		snprintf(series + len, sizeof(series) - len, ", batch %s",
-			 size_text(row->batch_bytes, batch));
+		len = strlen(buf);
+		snprintf(buf + len, buf_bytes - len, ", batch %s",
+			 size_text((uint64_t)table_cell(table, row, COL_BATCH)->count, batch));
 	}
-	plot_add(plot, group, series, samples_median(&row->gb_per_s), samples_mad(&row->gb_per_s));
-	plot_limit(plot, group, samples_median(&reference->limit->gb_per_s));
+}
+
+void copy_table_draw(const struct table *table, struct plot *plot)
+{
+	for (unsigned int row = 0; row < table->nr_rows; row++) {
+		const struct cell *rate = table_cell(table, row, COL_RATE);
+		char group[SIZE_TEXT_BYTES], series[64];
+
+		size_text((uint64_t)table_cell(table, row, COL_FOLIO)->count, group);
+		row_series_name(table, row, series, sizeof(series));
+		plot_add(plot, group, series, rate->real, rate->spread);
+		plot_limit(plot, group, table_cell(table, row, COL_LIMIT)->real);
+	}
 }
 
 static void table_set_spread(struct table *table, unsigned int column,

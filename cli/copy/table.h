@@ -26,9 +26,7 @@ struct copy_reference {
 struct table *copy_table(struct report *report);
 void copy_table_add(struct table *table, const struct copy_row *row,
 		    const struct copy_reference *reference);
-/* names_batch: the bar's name includes the batch size. */
-void copy_plot_add(struct plot *plot, const struct copy_row *row,
-		   const struct copy_reference *reference, bool names_batch);
 double copy_table_best_limit(const struct table *table);
+void copy_table_draw(const struct table *table, struct plot *plot);
 
 #endif

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/doctor/doctor.h"
 #include "cli/machine/machine.h"
@@ -28,6 +25,11 @@ static const struct column columns[] = {
 	[COL_DETAIL] = {"detail", "DETAIL", COLUMN_TEXT, 0, false},
 	[COL_REMEDY] = {"remedy", "WHAT TO DO", COLUMN_TEXT, 0, false},
 };
+
+struct table *doctor_table(struct report *report)
+{
+	return report_table(report, "findings", NULL, columns, ARRAY_SIZE(columns));
+}
 
 /* detail is the diagnosis, remedy what to do about it; either may be NULL. */
 static void table_add_finding(struct table *table, const char *subject, bool usable,
@@ -73,25 +75,9 @@ static void table_add_kernels(struct table *table)
 	}
 }
 
-static bool is_on_path(const char *program)
-{
-	const char *path = getenv("PATH");
-	bool found = false;
-
-	while (path && *path && !found) {
-		size_t len = strcspn(path, ":");
-		char *file = cli_format("%.*s/%s", (int)len, path, program);
-
-		found = !access(file, X_OK);
-		free(file);
-		path += len + (path[len] == ':');
-	}
-	return found;
-}
-
 static void table_add_environment(struct table *table)
 {
-	bool has_gnuplot = is_on_path("gnuplot");
+	bool has_gnuplot = cli_is_on_path("gnuplot");
 
 	if (machine_is_emulated())
 		table_add_finding(table, "machine/clock", false,
@@ -111,7 +97,7 @@ static int doctor_run(void)
 	if (options.output.plot)
 		return cli_usage_error("--plot: doctor has nothing to draw");
 	report_open(&report, "doctor");
-	table = report_table(&report, "findings", NULL, columns, ARRAY_SIZE(columns));
+	table = doctor_table(&report);
 	err = ferry_doctor(library_finding, table);
 	if (err) {
 		cli_error("the library cannot examine itself: %s", strerror(-err));

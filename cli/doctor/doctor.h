@@ -4,7 +4,11 @@
 #define MIGBENCH_DOCTOR_H
 
 #include "cli/args/args.h"
+#include "cli/report/report.h"
 
 extern const struct command doctor_command;
+
+/* The empty table of findings. */
+struct table *doctor_table(struct report *report);
 
 #endif

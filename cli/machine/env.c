@@ -50,6 +50,14 @@ static void env_set_choice(json_t *env, const char *key, const char *path)
 		json_object_set_new(env, key, json_string(word));
 }
 
+static void env_set_setting(json_t *env, const struct machine_setting *setting)
+{
+	if (setting->is_choice)
+		env_set_choice(env, setting->key, setting->path);
+	else
+		env_set_line(env, setting->key, setting->path);
+}
+
 static void env_set_cpu_model(json_t *env)
 {
 	FILE *file = fopen("/proc/cpuinfo", "re");
@@ -140,11 +148,10 @@ json_t *machine_env(void)
 	if (!sched_getaffinity(0, sizeof(allowed), &allowed))
 		json_object_set_new(env, "nr_cpus_allowed", json_integer(CPU_COUNT(&allowed)));
 	env_set_line(env, "cgroup_cpu_max", "/sys/fs/cgroup/cpu.max");
-	env_set_line(env, "governor", "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
 	env_set_nodes(env);
-	env_set_choice(env, "thp", SYSFS_THP "/enabled");
 	env_set_mthp(env);
-	env_set_line(env, "numa_balancing", "/proc/sys/kernel/numa_balancing");
+	for (unsigned int i = 0; i < nr_machine_settings; i++)
+		env_set_setting(env, &machine_settings[i]);
 	json_object_set_new(env, "under_emulation", json_boolean(machine_is_emulated()));
 	return env;
 }

@@ -54,6 +54,17 @@ bool machine_has_folio_size(size_t folio_bytes);
 /* A counter of /sys/kernel/mm/transparent_hugepage/hugepages-*kB/stats; 0 if there is none. */
 uint64_t machine_folio_count(size_t folio_bytes, const char *counter);
 
+/* A setting of the kernel that affects the figures. */
+struct machine_setting {
+	const char *key; /* in the environment of JSON */
+	const char *path;
+	bool is_choice; /* the file lists all values and has the current one in brackets */
+	const char *effect;
+};
+
+extern const struct machine_setting machine_settings[];
+extern const unsigned int nr_machine_settings;
+
 /* A new object: what a reader needs to interpret the numbers. Unknown values are absent. */
 json_t *machine_env(void);
 /* QEMU without KVM emulates the CPU: only ratios are meaningful. */

@@ -9,6 +9,7 @@ struct round_options {
 	uint64_t warmup;      /* uncounted rounds before the others */
 	uint64_t min_rounds;  /* per row */
 	uint64_t min_time_ns; /* per row */
+	uint64_t max_time_ns; /* of all rows that share rounds, warm-up included; 0: no limit */
 };
 
 #define ROUND_DEFAULTS                                                 \
@@ -23,13 +24,18 @@ struct round_options {
 		    "minimum number of rounds of each row; default 7", .min = 1, .max = 1000000),  \
 		OPT(TIME, "min-time", owner, member.min_time_ns, "TIME",                           \
 		    "minimum time to measure each row, such as 2s or 500ms; default 300ms",        \
+		    .min = 0, .max = 86400ULL * 1000000000),                                       \
+		OPT(TIME, "max-time", owner, member.max_time_ns, "TIME",                           \
+		    "end the rounds of a folio size after this time, but not before one counted "  \
+		    "round; default no limit",                                                     \
 		    .min = 0, .max = 86400ULL * 1000000000)
 
 struct rounds {
 	const struct round_options *options;
 	uint64_t nr_rows; /* that share a round */
 	uint64_t nr_done;
-	uint64_t start_ns;
+	uint64_t begin_ns; /* of the warm-up */
+	uint64_t start_ns; /* of the counted rounds */
 };
 
 void rounds_begin(struct rounds *rounds, const struct round_options *options, uint64_t nr_rows);

@@ -6,7 +6,7 @@
 
 void rounds_begin(struct rounds *rounds, const struct round_options *options, uint64_t nr_rows)
 {
-	*rounds = (struct rounds){.options = options, .nr_rows = nr_rows};
+	*rounds = (struct rounds){.options = options, .nr_rows = nr_rows, .begin_ns = now_ns()};
 }
 
 bool rounds_next(struct rounds *rounds)
@@ -16,6 +16,9 @@ bool rounds_next(struct rounds *rounds)
 
 	if (nr == options->warmup)
 		rounds->start_ns = now_ns();
+	if (options->max_time_ns && nr > options->warmup &&
+	    now_ns() - rounds->begin_ns >= options->max_time_ns)
+		return false;
 	if (nr < options->warmup + options->min_rounds)
 		return true;
 	return now_ns() - rounds->start_ns < options->min_time_ns * rounds->nr_rows;

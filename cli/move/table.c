@@ -91,7 +91,7 @@ static const struct column columns[] = {
 	[COL_CHUNK] = {"chunk_bytes", "CHUNK", COLUMN_BYTES, 0, true},
 	[COL_FROM] = {"from_node", "", COLUMN_COUNT, 0, true},
 	[COL_TO] = {"to_node", "", COLUMN_COUNT, 0, true},
-	[COL_ROUNDS] = {"rounds", "", COLUMN_COUNT, 0, true},
+	[COL_ROUNDS] = {"rounds", "ROUNDS", COLUMN_COUNT, 0, true},
 	[COL_LIMIT_KERNEL] = {"limit_kernel", "", COLUMN_TEXT, 0, true},
 	[COL_LIMIT_THREADS] = {"limit_threads", "", COLUMN_COUNT, 0, true},
 };

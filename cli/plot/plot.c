@@ -122,35 +122,67 @@ static bool plot_has_limit(const struct plot *plot)
 	return false;
 }
 
-static void script_put_settings(FILE *to, const struct plot *plot, const char *path)
+static void script_put_terminal(FILE *to, const struct plot *plot, enum plot_layout layout,
+				const char *path)
 {
 	const char *dot = strrchr(path, '.');
 
 	if (dot && !strcmp(dot, ".png"))
 		fputs("set terminal pngcairo size 1100,640 font 'sans,12' background '#ffffff'\n",
 		      to);
-	else
+	else if (layout == PLOT_FILE)
 		fputs("set terminal svg size 1100,640 font 'sans,14' background '#ffffff'\n", to);
+	else if (layout == PLOT_WIDE)
+		fputs("set terminal svg size 1060,420 font 'sans,14'\n", to);
+	else
+		fprintf(to, "set terminal svg size 380,%u font 'sans,13'\n",
+			312 + 22 * plot->nr_series);
 	fputs("set encoding utf8\nset output ", to);
 	script_put_quoted(to, path);
-	/* Left-aligned title and subtitle; enhanced text would interpret '_' and '^' in names. */
-	fputs("\nset lmargin at screen 0.075\nset rmargin at screen 0.70\n"
-	      "set tmargin at screen 0.84\nset bmargin at screen 0.11\n"
-	      "set label 1 ",
-	      to);
+}
+
+/* Left-aligned; enhanced text would interpret '_' and '^' in names. */
+static void script_put_title(FILE *to, const struct plot *plot)
+{
+	fputs("\nset tmargin at screen 0.84\nset label 1 ", to);
 	script_put_quoted(to, plot->title);
 	fputs(" at screen 0.02,0.955 left noenhanced font ',17'\nset label 2 ", to);
 	script_put_quoted(to, plot->subtitle);
-	fputs(" at screen 0.02,0.905 left noenhanced font ',11' textcolor rgb '#555555'\n"
-	      "set xlabel ",
-	      to);
+	fputs(" at screen 0.02,0.905 left noenhanced font ',11' textcolor rgb '#555555'\n", to);
+}
+
+static void script_put_margins(FILE *to, enum plot_layout layout)
+{
+	if (layout == PLOT_NARROW) {
+		fputs("\nset lmargin 8\nset rmargin 1\nset tmargin 1\n"
+		      "set key below left vertical maxcols 1 Left reverse noenhanced samplen 2\n",
+		      to);
+		return;
+	}
+	if (layout == PLOT_WIDE)
+		fputs("\nset tmargin at screen 0.97\n", to);
+	fprintf(to,
+		"set lmargin at screen 0.075\nset rmargin at screen 0.70\n"
+		"set bmargin at screen %s\n"
+		"set key at screen 0.715,%s left top Left reverse noenhanced spacing 1.35 "
+		"samplen 2\n",
+		layout == PLOT_FILE ? "0.11" : "0.15", layout == PLOT_FILE ? "0.845" : "0.975");
+}
+
+static void script_put_settings(FILE *to, const struct plot *plot, enum plot_layout layout,
+				const char *path)
+{
+	script_put_terminal(to, plot, layout, path);
+	if (layout == PLOT_FILE)
+		script_put_title(to, plot);
+	script_put_margins(to, layout);
+	fputs("set xlabel ", to);
 	script_put_quoted(to, plot->x_label);
-	fputs(" noenhanced\nset ylabel ", to);
+	fputs(layout == PLOT_NARROW ? " noenhanced offset 0,1.1" : " noenhanced", to);
+	fputs("\nset ylabel ", to);
 	script_put_quoted(to, plot->y_label);
 	fputs(" noenhanced\n"
 	      "set datafile missing '?'\n"
-	      "set key at screen 0.715,0.845 left top Left reverse noenhanced spacing 1.35 samplen "
-	      "2\n"
 	      "set border 3 linecolor rgb '#888888'\n"
 	      "set tics nomirror textcolor rgb '#222222'\n"
 	      "set grid ytics linecolor rgb '#dddddd' linetype 1\n"
@@ -210,7 +242,7 @@ static pid_t gnuplot_start(FILE **to)
 	return pid;
 }
 
-int plot_write(const struct plot *plot, const char *path)
+int plot_draw(const struct plot *plot, enum plot_layout layout, const char *path)
 {
 	void (*old)(int) = signal(SIGPIPE, SIG_IGN);
 	int status = 0;
@@ -218,7 +250,7 @@ int plot_write(const struct plot *plot, const char *path)
 	pid_t pid = gnuplot_start(&to);
 
 	if (to) {
-		script_put_settings(to, plot, path);
+		script_put_settings(to, plot, layout, path);
 		script_put_data(to, plot);
 		script_put_curves(to, plot);
 		fclose(to);
@@ -226,14 +258,19 @@ int plot_write(const struct plot *plot, const char *path)
 	if (pid > 0)
 		waitpid(pid, &status, 0);
 	signal(SIGPIPE, old);
-	if (pid < 0 || !to || (WIFEXITED(status) && WEXITSTATUS(status) == 127)) {
-		cli_error("--plot %s: cannot start gnuplot: apt install gnuplot-nox", path);
+	if (pid < 0 || !to || (WIFEXITED(status) && WEXITSTATUS(status) == 127))
 		return -ENOENT;
-	}
-	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
+}
+
+int plot_write(const struct plot *plot, const char *path)
+{
+	int err = plot_draw(plot, PLOT_FILE, path);
+
+	if (err == -ENOENT)
+		cli_error("--plot %s: cannot start gnuplot: apt install gnuplot-nox", path);
+	else if (err)
 		cli_error("--plot %s: gnuplot failed (its message is above); is the path writable?",
 			  path);
-		return -EIO;
-	}
-	return 0;
+	return err;
 }

@@ -8,6 +8,12 @@
 #define PLOT_GROUPS_MAX 16
 #define PLOT_SERIES_MAX 16
 
+enum plot_layout {
+	PLOT_FILE,   /* a picture on its own, with title */
+	PLOT_WIDE,   /* part of a page, which has the title; no background */
+	PLOT_NARROW, /* the same for a narrow screen: the key is below */
+};
+
 struct plot {
 	const char *title;
 	char subtitle[200];
@@ -30,7 +36,12 @@ void plot_add(struct plot *plot, const char *group, const char *series, double v
 	      double spread);
 void plot_limit(struct plot *plot, const char *group, double value);
 
-/* 0, or -errno after a message; -ENOENT: gnuplot is not installed. */
+/*
+ * Draws a file whose name ends in .svg or .png. 0 or -errno; -ENOENT: gnuplot cannot be started,
+ * -EIO: it failed and has printed why.
+ */
+int plot_draw(const struct plot *plot, enum plot_layout layout, const char *path);
+/* plot_draw() of a PLOT_FILE, for --plot: 0, or -errno after a message. */
 int plot_write(const struct plot *plot, const char *path);
 
 #endif

@@ -9,36 +9,10 @@
 #include "cli/report/internal.h"
 #include "cli/report/report.h"
 
-static bool column_used(const struct table *table, unsigned int column)
-{
-	if (table->columns[column].data_only)
-		return false;
-	for (unsigned int row = 0; row < table->nr_rows; row++) {
-		if (table_cell(table, row, column)->set)
-			return true;
-	}
-	return false;
-}
-
 /* libsmartcols shows UTF-8 bytes in hex if the system has no UTF-8 locale. */
 static const char *plus_minus(void)
 {
 	return strcmp(nl_langinfo(CODESET), "UTF-8") ? "+-" : "±";
-}
-
-static int line_fill_cell(struct libscols_line *line, unsigned int at, const struct column *column,
-			  const struct cell *cell)
-{
-	char text[CELL_TEXT_BYTES + 40];
-
-	cell_format(column, cell, text);
-	if (cell->set && cell->has_spread) {
-		size_t len = strlen(text);
-
-		snprintf(text + len, sizeof(text) - len, " %s%.*f", plus_minus(), column->digits,
-			 cell->spread);
-	}
-	return scols_line_set_data(line, at, text);
 }
 
 static int scols_fill(struct libscols_table *out, const struct table *table)
@@ -48,7 +22,7 @@ static int scols_fill(struct libscols_table *out, const struct table *table)
 	for (unsigned int c = 0; c < table->nr_columns && nr_used < ARRAY_SIZE(used); c++) {
 		int flags = table->columns[c].type == COLUMN_TEXT ? 0 : SCOLS_FL_RIGHT;
 
-		if (!column_used(table, c))
+		if (table->columns[c].data_only || !table_column_used(table, c))
 			continue;
 		used[nr_used++] = c;
 		if (!scols_table_new_column(out, table->columns[c].title, 0, flags))
@@ -60,8 +34,10 @@ static int scols_fill(struct libscols_table *out, const struct table *table)
 		if (!line)
 			return -ENOMEM;
 		for (unsigned int i = 0; i < nr_used; i++) {
-			if (line_fill_cell(line, i, &table->columns[used[i]],
-					   table_cell(table, row, used[i])))
+			char text[CELL_TEXT_BYTES + 40];
+
+			table_cell_text(table, row, used[i], plus_minus(), text);
+			if (scols_line_set_data(line, i, text))
 				return -ENOMEM;
 		}
 	}

@@ -72,6 +72,20 @@ void table_spread(struct table *table, unsigned int column, double value, double
 void table_bool(struct table *table, unsigned int column, bool value);
 struct cell *table_cell(const struct table *table, unsigned int row, unsigned int column);
 
+/* Adds a row for each object of an array that report_write() has written as JSON. */
+void table_add_json(struct table *table, const json_t *rows);
+
+/* The index of a column by its key; -1 if there is none. */
+int table_find_column(const struct table *table, const char *key);
+/* Has any row this cell? */
+bool table_column_used(const struct table *table, unsigned int column);
+/*
+ * A cell as text, with its spread behind plus_minus; "" if it is not set. buf has
+ * CELL_TEXT_BYTES + 40.
+ */
+void table_cell_text(const struct table *table, unsigned int row, unsigned int column,
+		     const char *plus_minus, char *buf);
+
 /*
  * Writes the files that output names, and text to stdout unless JSON or CSV goes there. Returns 0,
  * or -errno after a message.

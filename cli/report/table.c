@@ -109,3 +109,35 @@ void cell_format(const struct column *column, const struct cell *cell, char *buf
 		break;
 	}
 }
+
+int table_find_column(const struct table *table, const char *key)
+{
+	for (unsigned int c = 0; c < table->nr_columns; c++) {
+		if (!strcmp(table->columns[c].key, key))
+			return (int)c;
+	}
+	return -1;
+}
+
+bool table_column_used(const struct table *table, unsigned int column)
+{
+	for (unsigned int row = 0; row < table->nr_rows; row++) {
+		if (table_cell(table, row, column)->set)
+			return true;
+	}
+	return false;
+}
+
+void table_cell_text(const struct table *table, unsigned int row, unsigned int column,
+		     const char *plus_minus, char *buf)
+{
+	const struct cell *cell = table_cell(table, row, column);
+	size_t len;
+
+	cell_format(&table->columns[column], cell, buf);
+	if (!cell->set || !cell->has_spread)
+		return;
+	len = strlen(buf);
+	snprintf(buf + len, CELL_TEXT_BYTES + 40 - len, " %s%.*f", plus_minus,
+		 table->columns[column].digits, cell->spread);
+}

@@ -57,11 +57,15 @@ static const struct column place_columns[] = {
 
 #define GIB (1024.0 * 1024 * 1024)
 
+struct table *topo_nodes_table(struct report *report)
+{
+	return report_table(report, "nodes", "NUMA nodes", node_columns, ARRAY_SIZE(node_columns));
+}
+
 static void report_add_nodes(struct report *report)
 {
 	struct machine *machine = cli_alloc(1, sizeof(*machine));
-	struct table *table =
-		report_table(report, "nodes", "NUMA nodes", node_columns, ARRAY_SIZE(node_columns));
+	struct table *table = topo_nodes_table(report);
 
 	machine_read(machine);
 	for (unsigned int i = 0; i < machine->nr; i++) {

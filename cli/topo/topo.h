@@ -4,7 +4,11 @@
 #define MIGBENCH_TOPO_H
 
 #include "cli/args/args.h"
+#include "cli/report/report.h"
 
 extern const struct command topo_command;
+
+/* The empty table of nodes. */
+struct table *topo_nodes_table(struct report *report);
 
 #endif

@@ -9,6 +9,8 @@ tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 # shellcheck source=tests/testlib/tap.sh
 . tests/testlib/tap.sh
+# shellcheck source=tools/lib/tree.sh
+. tools/lib/tree.sh
 build=${BUILD:-build}
 [[ $build == /* ]] || build=$root/$build
 
@@ -40,8 +42,7 @@ apply_block()
 # A copy of the tracked files and of the build: only what a walk changes is built again.
 fresh_copy()
 {
-	rm -rf "$tmp/tree" && mkdir "$tmp/tree" &&
-		git ls-files -co --exclude-standard -z | xargs -0 cp --parents -p -t "$tmp/tree" &&
+	rm -rf "$tmp/tree" && tree_copy "$tmp/tree" &&
 		mkdir "$tmp/tree/build" && cp -rp "$build/obj" "$build/hook" "$tmp/tree/build/"
 }
 

@@ -76,7 +76,7 @@ for args in --help -h; do
 	run $args
 	ends "migbench $args" 0
 done
-for command in $COMMANDS; do
+for command in $COMMANDS report; do
 	says "--help names $command" "  $command" "$tmp/out"
 done
 run --version
