@@ -22,7 +22,7 @@ check_patch()
 	for test in $tests; do
 		test_exists "$test" || { echo "no such test: $test" && return 1; }
 	done
-	patch -p1 -f -s --dry-run <"$patch"
+	patch -p1 -F0 -f -s --dry-run <"$patch"
 }
 
 for patch in tests/mutations/*.patch; do
