@@ -2,10 +2,10 @@
 /*
  * The exchange mover beside a bare loop that does the same to the pages: it registers the memory,
  * and for each 2 MiB MOVEs out, copies and MOVEs in; then it unregisters. The loop has no plan,
- * pools, statuses, engine, watcher or promises. Each of its threads, pinned to a CPU, takes the
- * next 2 MiB. Pages go into other frames of their node. Both take turns in one run, on the same
- * memory. Prints medians, the median of the rounds' ratios, and that of the ratios of CPU time,
- * which tells more where others use the CPUs. Only ratios may be quoted.
+ * pools, statuses, engine, watcher or promises. Each of its threads takes the next 2 MiB; several
+ * threads are pinned to a CPU each. Pages go into other frames of their node. Both take turns in
+ * one run, on the same memory. Prints medians, the median of the rounds' ratios, and that of the
+ * ratios of CPU time, which tells more where others use the CPUs. Only ratios may be quoted.
  *
  *	exchange_bare [MIB [ROUNDS [ENGINE]]]
  */
@@ -39,7 +39,7 @@ static char *area;
 
 struct bare_thread {
 	pthread_t thread;
-	int cpu;
+	int cpu;             /* -1: any, for a thread alone, as for the library's */
 	char *slot, *frames; /* 2 MiB each: holes, and frames; they change roles with each chunk */
 	uint64_t out_ns, copy_ns, in_ns;
 };
@@ -48,6 +48,7 @@ static struct {
 	int uffd;
 	const struct copy_kernel *kernel;
 	struct bare_thread threads[MAX_THREADS];
+	int cpus[MAX_THREADS];
 	unsigned int nr_cpus;
 	pthread_barrier_t start_line;
 	atomic_size_t next;
@@ -89,15 +90,22 @@ static void bare_exchange(struct bare_thread *self, char *chunk)
 	self->slot = frames;
 }
 
+static void pin_to_cpu(int cpu)
+{
+	cpu_set_t only;
+
+	CPU_ZERO(&only);
+	CPU_SET(cpu, &only);
+	sched_setaffinity(0, sizeof(only), &only);
+}
+
 static void *bare_main(void *arg)
 {
 	struct bare_thread *self = arg;
-	cpu_set_t only;
 	size_t at;
 
-	CPU_ZERO(&only);
-	CPU_SET(self->cpu, &only);
-	sched_setaffinity(0, sizeof(only), &only);
+	if (self->cpu >= 0)
+		pin_to_cpu(self->cpu);
 	setpriority(PRIO_PROCESS, 0, -10); /* as the library's workers, where that is allowed */
 	pthread_barrier_wait(&bare.start_line);
 	while ((at = atomic_fetch_add(&bare.next, HUGE_BYTES)) < area_bytes)
@@ -112,8 +120,10 @@ static uint64_t bare_run(void *unused __maybe_unused, unsigned int nr_threads)
 
 	atomic_store(&bare.next, 0);
 	pthread_barrier_init(&bare.start_line, NULL, nr_threads + 1);
-	for (unsigned int i = 0; i < nr_threads && !err; i++)
+	for (unsigned int i = 0; i < nr_threads && !err; i++) {
+		bare.threads[i].cpu = nr_threads > 1 ? bare.cpus[i] : -1;
 		err = pthread_create(&bare.threads[i].thread, NULL, bare_main, &bare.threads[i]);
+	}
 	if (err)
 		die("pthread_create", err);
 	start_ns = now_ns();
@@ -158,7 +168,7 @@ static void bare_open(const struct placement *placement, bool huge)
 	for (unsigned int i = 0; i < bare.nr_cpus; i++) {
 		struct bare_thread *thread = &bare.threads[i];
 
-		thread->cpu = placement->places[i].cpu;
+		bare.cpus[i] = placement->places[i].cpu;
 		thread->slot = map_aligned(2 * HUGE_BYTES, huge);
 		thread->frames = thread->slot + HUGE_BYTES;
 		memset(thread->frames, 1, HUGE_BYTES);
