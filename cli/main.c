@@ -7,13 +7,15 @@
 #include "cli/common/common.h"
 #include "cli/copy/copy.h"
 #include "cli/doctor/doctor.h"
+#include "cli/explain/explain.h"
 #include "cli/move/move.h"
 #include "cli/topo/topo.h"
 #include "cli/verify/verify.h"
 #include "pageferry.h"
 
 static const struct command *const commands[] = {
-	&topo_command, &doctor_command, &copy_command, &move_command, &verify_command,
+	&topo_command, &doctor_command, &copy_command,
+	&move_command, &verify_command, &explain_command,
 };
 
 static void print_help(void)
@@ -46,7 +48,8 @@ int main(int argc, char **argv)
 	/* Tables contain "±", whatever the user's locale. */
 	setlocale(LC_CTYPE, "C.UTF-8");
 	if (argc < 2)
-		return cli_usage_error("a command is missing: topo, doctor, copy, move or verify");
+		return cli_usage_error(
+			"a command is missing: topo, doctor, copy, move, verify or explain");
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		print_help();
 		return CLI_OK;
