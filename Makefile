@@ -90,6 +90,10 @@ PRELOAD := $(BUILD)/libpageferry-preload.so
 MIGBENCH := $(BUILD)/migbench
 # A tool for tests, of instructions that only this architecture has.
 SHIM := $(if $(filter x86_64-%,$(shell $(CC) -dumpmachine)),$(BUILD)/dsa-portal-shim.so)
+# The simulated machines that judge the policy.
+SIM := $(BUILD)/bench/sim
+SIMA := $(BUILD)/internal/libsim.a
+SIM_OBJS := $(call OBJ,$(filter-out bench/sim/main.c,$(call SRCS,bench/sim)),obj)
 SHIM_OBJS := $(call OBJ,$(call SRCS,tools/dsa-portal-shim),obj)
 
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SRCS))
@@ -111,7 +115,7 @@ unit-tests: $(UNIT_BINS)
 host-tests: $(HOST_BINS)
 vm-tests: $(VM_BINS)
 fuzz: $(FUZZ_BINS)
-bench: $(BENCH_BINS)
+bench: $(BENCH_BINS) $(SIM)
 tests: all unit-tests host-tests vm-tests fuzz bench
 
 help:
@@ -190,11 +194,24 @@ $(BUILD)/libpageferry.pc: lib/libpageferry.pc.in FORCE
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 		-e 's|@VERSION@|$(VERSION)|' $< > $@
 
+$(SIMA): $(SIM_OBJS)
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(SIM): $(BUILD)/obj/bench/sim/main.o $(SIMA) $(filter-out %/cli/main.o,$(CLI_OBJS)) $(LIBA)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIB_LIBS) $(CLI_LIBS)
+
+$(BUILD)/tests/unit/sim: UNIT_LIBS := $(SIMA) $(shell $(PKG_CONFIG) --libs jansson)
+$(BUILD)/tests/unit/sim: $(SIMA)
+
 $(BUILD)/tests/unit/%: tests/unit/%.c $(HOOKA)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -DFERRY_SYS_HOOKS -o $@ $< $(HOOKA) \
-		$(LIB_LIBS) -lcriterion -lm
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -DFERRY_SYS_HOOKS -o $@ $< $(UNIT_LIBS) \
+		$(HOOKA) $(LIB_LIBS) -lcriterion -lm
 
 $(BUILD)/tests/host/%.t: tests/host/%.c $(HOOKA) | all
 	$(call say,CC,$@)

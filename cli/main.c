@@ -7,6 +7,7 @@
 #include "cli/common/common.h"
 #include "cli/copy/copy.h"
 #include "cli/doctor/doctor.h"
+#include "cli/explain/explain.h"
 #include "cli/full_report/full_report.h"
 #include "cli/move/move.h"
 #include "cli/topo/topo.h"
@@ -14,8 +15,8 @@
 #include "pageferry.h"
 
 static const struct command *const commands[] = {
-	&topo_command, &doctor_command, &copy_command,
-	&move_command, &verify_command, &report_command,
+	&topo_command,   &doctor_command,  &copy_command,   &move_command,
+	&verify_command, &explain_command, &report_command,
 };
 
 static void print_help(void)
@@ -48,8 +49,8 @@ int main(int argc, char **argv)
 	/* Tables contain "±", whatever the user's locale. */
 	setlocale(LC_CTYPE, "C.UTF-8");
 	if (argc < 2)
-		return cli_usage_error(
-			"a command is missing: topo, doctor, copy, move, verify or report");
+		return cli_usage_error("a command is missing: topo, doctor, copy, move, verify, "
+				       "explain or report");
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		print_help();
 		return CLI_OK;

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
 MIGBENCH=$(realpath "${MIGBENCH:-$BUILD/migbench}")
 MAN=man/migbench.1
-COMMANDS='topo doctor copy move verify'
+COMMANDS='topo doctor copy move verify explain'
 LIMIT_S=120
 # Few bytes and few rounds: this tests the tool, not the speed.
 QUICK='--warmup 1 --min-rounds 2 --min-time 0 --quiet'
@@ -333,6 +333,82 @@ else
 fi
 run topo --stats
 ends 'topo has no --stats' 2
+
+# ---- explain ----
+
+# No profile of this machine: with one, the notes are others.
+explain() { # arguments…
+	rm -f "$tmp/explain.json"
+	HOME="$tmp/nowhere" XDG_CACHE_HOME="$tmp/nowhere" run explain "$@" --quiet
+}
+explain --size 64M
+ends explain 0
+says 'explain tells what is chosen' 'chosen' "$tmp/out"
+says 'explain tells that the library does otherwise' 'does not follow this choice' "$tmp/out"
+explain --size 4k --json "$tmp/explain.json"
+ends 'explain --json' 0
+holds 'a page is moved by one call' '.chosen == "one call" and .followed_by_library == false and
+	.candidates[0].verdict == "chosen"' "$tmp/explain.json"
+holds 'the parts of the time add up' '[.candidates[] | select(.predicted_us) |
+	((.parts_us | add) - .predicted_us) / .predicted_us | fabs] | max < 1e-6' "$tmp/explain.json"
+explain --size 64M --foreign --json "$tmp/explain.json"
+holds 'foreign memory is not exchanged' '(.chosen | startswith("exchange") | not) and
+	([.candidates[] | select(.plan | startswith("exchange")) | .verdict] | unique) ==
+	["not for this memory"]' "$tmp/explain.json"
+for wish in time cpu stall background; do
+	explain --size 64M --wish "$wish" --busy 3 --csv -
+	ends "explain --wish $wish" 0
+done
+refuses 'unknown' explain --wish nothing
+refuses 'at least one folio' explain --size 4k --folio 2M
+refuses 'nothing to draw' explain --plot "$tmp/x.svg"
+
+for form in profile profile.json; do
+	explain --save "$tmp/$form"
+	ends "explain --save $form" 0
+	explain --profile "$tmp/$form" --json "$tmp/explain.json"
+	ends "explain --profile $form" 0
+	holds "$form: measured on this machine" '.measured_profile' "$tmp/explain.json"
+done
+jq '.profile.dsa_device.nr = 4' "$tmp/profile.json" > "$tmp/dsa.json"
+explain --profile "$tmp/dsa.json" --size 256M --wish cpu --json "$tmp/explain.json"
+holds 'devices of a profile are used' '.chosen | test("dsa")' "$tmp/explain.json"
+jq '.key.kernel = "1.0"' "$tmp/profile.json" > "$tmp/other.json"
+explain --profile "$tmp/other.json"
+says 'a profile of another kernel is noted' 'another kernel' "$tmp/out"
+jq '.profile.wake_ns = -1' "$tmp/profile.json" > "$tmp/bad.json"
+refuses 'wake_ns is -1, but must be from 0' explain --profile "$tmp/bad.json"
+jq 'del(.profile.plan_ns)' "$tmp/profile.json" > "$tmp/bad.json"
+refuses 'profile.plan_ns must be there' explain --profile "$tmp/bad.json"
+jq '.profile.kernel.same["4k"].nothing = 1' "$tmp/profile.json" > "$tmp/bad.json"
+refuses 'no number is called' explain --profile "$tmp/bad.json"
+head -c 300 "$tmp/profile.json" > "$tmp/bad.json"
+refuses 'line' explain --profile "$tmp/bad.json"
+head -c 300 "$tmp/profile" > "$tmp/bad"
+refuses 'line' explain --profile "$tmp/bad"
+refuses 'No such file' explain --profile "$tmp/nothing"
+# Root has its profile in /var/cache, which a test leaves alone: another user looks.
+as_user() {
+	if [ "$(id -u)" -eq 0 ]; then setpriv --reuid 65534 --clear-groups "$@"; else "$@"; fi
+}
+mkdir -p "$tmp/nowhere/pageferry" && cp "$tmp/profile" "$tmp/nowhere/pageferry/profile"
+chmod -R go+rX "$tmp"
+if as_user "$MIGBENCH" --version > /dev/null 2>&1 && as_user test -r "$tmp/profile"; then
+	cached() {
+		XDG_CACHE_HOME="$tmp/nowhere" as_user "$MIGBENCH" explain --quiet "$@" > "$tmp/out" 2>&1
+	}
+	cached --json - && cp "$tmp/out" "$tmp/explain.json"
+	holds 'the profile in the cache is used' '.measured_profile' "$tmp/explain.json"
+	sed -i 's/^kernel .*/kernel 1.0/' "$tmp/nowhere/pageferry/profile"
+	cached
+	says 'one that does not fit is ignored, and named' 'is for another kernel' "$tmp/out"
+	sed -i 's/^fill .*/fill 7/' "$tmp/nowhere/pageferry/profile"
+	cached
+	says 'one that is damaged is ignored, and the fault named' 'fill is 7' "$tmp/out"
+else
+	skip 'the profile in the cache is used' 'another user cannot run migbench here'
+fi
+rm -r "$tmp/nowhere"
 run move --fresh $QUICK --total 4M --mover kernel
 ends '--mover kernel on one node' 77
 if [ "$nr_nodes" -gt 1 ]; then
