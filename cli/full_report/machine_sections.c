@@ -141,7 +141,8 @@ void section_steps(const struct writer *writer)
 	writer->format->heading(writer->to, "How it was measured");
 	put_text(writer,
 		 "These commands ran one after another. report.json has all that they measured. "
-		 "The rows of a folio size take turns, so that noise affects all of them.");
+		 "The rows of a folio size take turns, so that noise affects all of them, unless "
+		 "the command has --order rows.");
 	writer->format->list_begin(writer->to);
 	json_array_foreach(json_object_get(writer->results, "steps"), i, step)
 	{

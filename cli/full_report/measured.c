@@ -267,11 +267,26 @@ static void put_fastest(const struct writer *writer, const struct table *table, 
 		 part, times);
 }
 
+static void put_fastest_list(const struct writer *writer, const struct table *table)
+{
+	int64_t last_folio = 0;
+
+	writer->format->list_begin(writer->to);
+	for (unsigned int row = 0; row < table->nr_rows; row++) {
+		int64_t folio = row_count(table, row, "folio_bytes");
+		int best = folio == last_folio ? -1 : fastest_row(table, folio);
+
+		last_folio = folio;
+		if (best >= 0)
+			put_fastest(writer, table, (unsigned int)best);
+	}
+	writer->format->list_end(writer->to);
+}
+
 void section_summary(const struct writer *writer)
 {
 	struct report report;
 	struct table *table;
-	int64_t last_folio = 0;
 
 	report_open(&report, "move");
 	table = move_table(&report);
@@ -288,15 +303,7 @@ void section_summary(const struct writer *writer)
 			 row_count(table, 0, "from_node") == row_count(table, 0, "to_node")
 				 ? "of pages to other frames of one node"
 				 : "of pages between two nodes");
-	writer->format->list_begin(writer->to);
-	for (unsigned int row = 0; row < table->nr_rows; row++) {
-		int64_t folio = row_count(table, row, "folio_bytes");
-		int best = folio == last_folio ? -1 : fastest_row(table, folio);
-
-		last_folio = folio;
-		if (best >= 0)
-			put_fastest(writer, table, (unsigned int)best);
-	}
-	writer->format->list_end(writer->to);
+	if (table->nr_rows)
+		put_fastest_list(writer, table);
 	report_close(&report);
 }

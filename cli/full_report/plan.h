@@ -16,6 +16,7 @@ struct plan {
 	struct plan_step steps[PLAN_STEPS_MAX];
 	unsigned int nr_steps;
 	uint64_t total_bytes; /* per round of a measuring step */
+	uint64_t deadline_ns; /* for measuring; set when that begins */
 	bool row_by_row;      /* for emulated machines, whose speed depends on the work before */
 };
 
@@ -28,6 +29,10 @@ void plan_make(struct plan *plan, const struct uint_list *folios, uint64_t total
  * share is for what is not rounds: mapping memory, starting threads, checking.
  */
 uint64_t plan_rounds_ns(uint64_t left_ns, unsigned int nr_left);
+/* When the next step is ended: so late that it seldom is, so early that the others still run. */
+uint64_t plan_limit_ns(uint64_t left_ns, unsigned int nr_left);
+/* Less to measure per round, after a step was ended. False: it is the least already. */
+bool plan_shrink(struct plan *plan);
 /* The time for measuring out of all of it: the rest draws plots and writes files. */
 uint64_t plan_measuring_ns(uint64_t time_ns);
 

@@ -67,8 +67,10 @@ static void args_add_measuring(struct step_args *args, const struct plan *plan,
 	args_add_option(args, "min-time", cli_format("1s"));
 	args_add_option(args, "max-time",
 			cli_format("%llums", (unsigned long long)MAX(max_ns / NS_PER_MS, 1ULL)));
-	if (row_by_row)
+	if (row_by_row) {
 		args_add_option(args, "order", cli_format("rows"));
+		args_add_option(args, "warmup", cli_format("1"));
+	}
 }
 
 static void args_make(struct step_args *args, const struct plan *plan, const struct plan_step *step,
@@ -113,12 +115,12 @@ static void child_close(struct child *child)
 		close(child->err);
 }
 
-static void progress_show(const struct plan *plan, unsigned int at, uint64_t deadline_ns)
+static void progress_show(const struct plan *plan, unsigned int at)
 {
 	const struct plan_step *step = &plan->steps[at];
 	uint64_t now = now_ns();
-	unsigned int left_s =
-		(unsigned int)(now < deadline_ns ? (deadline_ns - now) / NS_PER_SEC : 0);
+	uint64_t left_ns = now < plan->deadline_ns ? plan->deadline_ns - now : 0;
+	unsigned int left_s = (unsigned int)(left_ns / NS_PER_SEC);
 	char size[SIZE_TEXT_BYTES] = "";
 
 	if (step->folio_bytes)
@@ -128,13 +130,13 @@ static void progress_show(const struct plan *plan, unsigned int at, uint64_t dea
 }
 
 static void child_wait(struct child *child, const struct plan *plan, unsigned int at,
-		       uint64_t deadline_ns)
+		       uint64_t limit_ns)
 {
 	const struct timespec pause = {.tv_nsec = 100 * NS_PER_MS};
 
 	while (!waitpid(child->pid, &child->status, WNOHANG)) {
-		progress_show(plan, at, deadline_ns);
-		if (now_ns() >= deadline_ns) {
+		progress_show(plan, at);
+		if (now_ns() >= limit_ns) {
 			kill(child->pid, SIGKILL);
 			waitpid(child->pid, &child->status, 0);
 			child->timed_out = true;
@@ -182,7 +184,7 @@ static void step_add_result(json_t *step, const struct child *child)
 	json_t *output = exited && !WEXITSTATUS(child->status) ? child_output(child) : NULL;
 
 	if (child->timed_out) {
-		step_set_error(step, cli_format("the time of the report ran out"));
+		step_set_error(step, cli_format("its time ran out"));
 		return;
 	}
 	if (exited)
@@ -197,44 +199,65 @@ static void step_add_result(json_t *step, const struct child *child)
 		step_set_error(step, cli_format("ended by signal %d", WTERMSIG(child->status)));
 }
 
-static json_t *step_run(const struct plan *plan, unsigned int at, uint64_t deadline_ns)
+static void step_measure(json_t *step, const struct plan *plan, unsigned int at,
+			 const struct step_args *args, uint64_t limit_ns, struct child *child)
+{
+	uint64_t start_ns = now_ns();
+
+	if (child_start(child, args)) {
+		step_set_error(step, cli_format("cannot start a process: %s", strerror(errno)));
+		return;
+	}
+	child_wait(child, plan, at, limit_ns);
+	step_add_result(step, child);
+	json_object_set_new(step, "seconds", json_real((double)(now_ns() - start_ns) / 1e9));
+}
+
+/* *timed_out: the step was ended before its result was there. */
+static json_t *step_run(const struct plan *plan, unsigned int at, bool *timed_out)
 {
 	const struct plan_step *planned = &plan->steps[at];
-	uint64_t start_ns = now_ns();
+	uint64_t start_ns = now_ns(), left_ns = plan->deadline_ns - start_ns, limit_ns;
+	unsigned int nr_left = plan->nr_steps - at;
 	json_t *step = json_pack("{s:s}", "command", planned->command);
 	struct step_args args = {.nr = 0};
 	struct child child = {.out = -1, .err = -1};
 	char *line;
 
-	if (start_ns >= deadline_ns) {
+	*timed_out = false;
+	if (start_ns >= plan->deadline_ns) {
 		step_set_error(step, cli_format("the time of the report ran out before it began"));
 		return step;
 	}
-	args_make(&args, plan, planned,
-		  plan_rounds_ns(deadline_ns - start_ns, plan->nr_steps - at));
+	args_make(&args, plan, planned, plan_rounds_ns(left_ns, nr_left));
 	line = args_line(&args);
 	json_object_set_new(step, "arguments", json_string(line));
 	free(line);
-	if (child_start(&child, &args)) {
-		step_set_error(step, cli_format("cannot start a process: %s", strerror(errno)));
-	} else {
-		child_wait(&child, plan, at, deadline_ns);
-		step_add_result(step, &child);
-		json_object_set_new(step, "seconds",
-				    json_real((double)(now_ns() - start_ns) / 1e9));
-	}
+	/* What measures nothing is soon done. */
+	limit_ns = planned->folio_bytes ? plan_limit_ns(left_ns, nr_left) : left_ns;
+	step_measure(step, plan, at, &args, start_ns + limit_ns, &child);
+	*timed_out = child.timed_out;
 	child_close(&child);
 	args_free(&args);
 	return step;
 }
 
-json_t *steps_run(const struct plan *plan, uint64_t time_ns)
+/* A step that takes too long is tried again with less memory. */
+json_t *steps_run(struct plan *plan, uint64_t time_ns)
 {
-	uint64_t deadline_ns = now_ns() + plan_measuring_ns(time_ns);
 	json_t *steps = json_array();
 
-	for (unsigned int i = 0; i < plan->nr_steps; i++)
-		json_array_append_new(steps, step_run(plan, i, deadline_ns));
+	plan->deadline_ns = now_ns() + plan_measuring_ns(time_ns);
+	for (unsigned int i = 0; i < plan->nr_steps; i++) {
+		bool timed_out;
+		json_t *step = step_run(plan, i, &timed_out);
+
+		while (timed_out && now_ns() < plan->deadline_ns && plan_shrink(plan)) {
+			json_decref(step);
+			step = step_run(plan, i, &timed_out);
+		}
+		json_array_append_new(steps, step);
+	}
 	cli_progress_end();
 	return steps;
 }

@@ -9,9 +9,10 @@
 
 /*
  * An array with an object per step: "command", "arguments" (the command line), "seconds", and
- * either "output" (the JSON of the command) or "error" (a sentence). "exit_status" is absent if the
- * time ran out. Steps that had not begun by then have an error too.
+ * either "output" (the JSON of the command) or "error" (a sentence). "exit_status" is absent if its
+ * time ran out. Of a step that was tried again, the array has the last attempt. Steps that had not
+ * begun when the time was over have an error too.
  */
-json_t *steps_run(const struct plan *plan, uint64_t time_ns);
+json_t *steps_run(struct plan *plan, uint64_t time_ns);
 
 #endif

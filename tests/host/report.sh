@@ -124,15 +124,17 @@ holds 'topo, doctor, move and copy' '[.steps[].command] == ["topo", "doctor", "m
 holds 'the environment has the kernel settings' '.env | has("max_map_count") and has("thp")
 	or (has("cpu_model") | not)' "$tmp/run/report.json"
 
-# More steps than a second has room for.
-folios=$(printf '4k,%.0s' {1..39})4k
-report "$tmp/late" --time 1s --total 64M --folio "$folios" --quiet
+# More steps than the time has room for.
+folios=$(printf '4k,%.0s' {1..63})4k
+report "$tmp/late" --time 5s --total 128M --folio "$folios" --quiet
 ends 'a run whose time is over' 0
 good_page "$tmp/late" 'a run whose time is over'
 holds 'steps that did not begin say so' \
 	'[.steps[] | select((.error // "") | contains("ran out before it began"))] | length > 10' \
 	"$tmp/late/report.json"
 says 'so does the page' 'Not measured: ' "$tmp/late/report.md"
+holds 'what measures nothing is not ended' '[.steps[:2][] | has("output")] | all' \
+	"$tmp/late/report.json"
 
 # ---- results that were measured before ----
 

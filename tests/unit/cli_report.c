@@ -87,6 +87,31 @@ Test(plan, the_shares_fit_into_the_time)
 	cr_assert_gt(plan_rounds_ns(0, 1), 0);
 }
 
+/* Even if each step is ended, the last one has a share of the time. */
+Test(plan, a_step_that_hangs_leaves_time_for_the_others)
+{
+	uint64_t left_ns = 100 * NS_PER_SEC;
+
+	for (unsigned int nr_left = 8; nr_left > 2; nr_left--)
+		left_ns -= plan_limit_ns(left_ns, nr_left);
+	cr_assert_gt(left_ns, NS_PER_SEC);
+	cr_assert_eq(plan_limit_ns(left_ns, 1), left_ns);
+}
+
+Test(plan, what_is_measured_shrinks_to_a_huge_page)
+{
+	struct plan plan = {.total_bytes = 40 << 20};
+
+	cr_assert(plan_shrink(&plan));
+	cr_assert_eq(plan.total_bytes, 10 << 20);
+	cr_assert(plan_shrink(&plan));
+	cr_assert_eq(plan.total_bytes, 5 << 19);
+	cr_assert(plan_shrink(&plan));
+	cr_assert_eq(plan.total_bytes, HUGE_BYTES);
+	cr_assert_not(plan_shrink(&plan));
+	cr_assert_eq(plan.total_bytes, HUGE_BYTES);
+}
+
 /* ---- pages ---- */
 
 static const struct column columns[] = {
