@@ -252,12 +252,13 @@ static void put_fastest(const struct writer *writer, const struct table *table, 
 	double vs_kernel = row_real(table, row, "vs_kernel");
 	double of_limit = row_real(table, row, "limit_ratio");
 	int64_t nr_workers = row_count(table, row, "workers");
-	char by[64], times[64] = "", part[64] = "";
+	char by[64] = "", times[64] = "", part[64] = "";
 
 	size_text((uint64_t)row_count(table, row, "folio_bytes"), folio);
 	table_cell_text(table, row, (unsigned int)table_find_column(table, "gb_per_s"), "±", rate);
-	snprintf(by, sizeof(by), nr_workers ? " with %lld worker%s" : "", (long long)nr_workers,
-		 nr_workers == 1 ? "" : "s");
+	if (nr_workers)
+		snprintf(by, sizeof(by), " with %lld worker%s", (long long)nr_workers,
+			 nr_workers == 1 ? "" : "s");
 	if (of_limit > 0)
 		snprintf(part, sizeof(part), ", %.2f of this machine's copy limit", of_limit);
 	if (vs_kernel > 0)
