@@ -106,7 +106,8 @@ static void *bare_main(void *arg)
 
 	if (self->cpu >= 0)
 		pin_to_cpu(self->cpu);
-	setpriority(PRIO_PROCESS, 0, -10); /* as the library's workers, where that is allowed */
+	/* As the library's workers, where that is allowed. */
+	setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) - 10);
 	pthread_barrier_wait(&bare.start_line);
 	while ((at = atomic_fetch_add(&bare.next, HUGE_BYTES)) < area_bytes)
 		bare_exchange(self, area + at);
@@ -299,6 +300,12 @@ static void measure(struct ferry *ferry, const char *folio, unsigned int nr_thre
 	fflush(stdout);
 }
 
+static void print_choice(void *arg __maybe_unused, const char *name, uint64_t value)
+{
+	if (!strncmp(name, "kernel.", 7))
+		printf("%s: %llu ns per MiB\n", name, (unsigned long long)value);
+}
+
 static void measure_folio(const struct placement *placement, const char *engine, bool huge)
 {
 	const char *folio = huge ? "2 MiB" : "4 KiB";
@@ -316,6 +323,8 @@ static void measure_folio(const struct placement *placement, const char *engine,
 	measure(ferry, folio, 1);
 	if (bare.nr_cpus > 1)
 		measure(ferry, folio, bare.nr_cpus);
+	if (huge) /* last: these are the choices of the whole process */
+		ferry_engine_counters(ferry, print_choice, NULL);
 	close(bare.uffd);
 	ferry_close(ferry);
 }

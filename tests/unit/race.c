@@ -67,6 +67,20 @@ Test(race, the_default_stays_unless_another_wins_clearly)
 	cr_assert_eq(run_race(last_is_slightly_faster), 0);
 }
 
+/* The fastest is interrupted in each of its heats but one. */
+static uint64_t interrupted_in_heats(unsigned int runner)
+{
+	static unsigned int nr_turns;
+	uint64_t ns = runner == 9 ? 50000 : 100000 + 1000 * runner;
+
+	return runner == 9 && nr_turns++ < RACE_HEATS && nr_turns > 1 ? ns * 10 : ns;
+}
+
+Test(race, one_good_heat_is_enough_for_the_finals)
+{
+	cr_assert_eq(run_race(interrupted_in_heats), 9);
+}
+
 /* A piece in 9 takes ten times as long, one in 11 lay in a cache and takes a tenth. */
 static uint64_t noisy_times(unsigned int runner)
 {
@@ -119,7 +133,7 @@ Test(race, a_single_runner_has_won)
 }
 
 #define NR_THREADS 4
-#define NR_ROUNDS  300
+#define NR_ROUNDS  2000
 
 static atomic_uint nr_handed_out[NR_TURNS];
 static pthread_barrier_t start_line;
