@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The cost model: what a plan costs, by a profile. docs/policy.md has the formulas in words. */
 #include "policy/choose.h"
+#include "policy/rates.h"
 
 /* The kernel mover's calls take this long each, while other lanes wait for their end. */
 #define SLICE_NS 20e6
@@ -37,119 +38,6 @@ enum profile_device_kind choose_engine_device(enum choose_engine engine)
 	};
 
 	return device[engine];
-}
-
-/* ---- rates ---- */
-
-static double at_most(double value, double limit)
-{
-	return value < limit ? value : limit;
-}
-
-static double at_least(double value, double limit)
-{
-	return value > limit ? value : limit;
-}
-
-/* Workers on CPUs that others want, and how many competitors each of them has there. */
-struct model_crowd {
-	double part;        /* of the workers */
-	double competitors; /* of each of these */
-};
-
-static struct model_crowd model_crowd_of(const struct choose_load *load, double n)
-{
-	double free_cpus = at_least(load->nr_cpus - load->busy_threads, 0);
-	struct model_crowd crowd = {.part = 0};
-
-	if (n > free_cpus) {
-		crowd.part = (n - free_cpus) / n;
-		crowd.competitors =
-			at_least(load->busy_threads / load->nr_cpus, free_cpus > 0 ? 1 : 0);
-		/* Workers may also be more than CPUs. */
-		crowd.competitors += at_least(n / load->nr_cpus - 1, 0);
-	}
-	return crowd;
-}
-
-/*
- * How long n workers take for work_ns of CPU time each. A worker that has slept gets a whole time
- * slice at once, then waits for one slice of each competitor. If the work has several rounds, the
- * workers that do not wait do more of it.
- */
-static double model_stretch(const struct choose_question *question, double n, double work_ns,
-			    double nr_rounds)
-{
-	const struct choose_load *load = &question->load;
-	struct model_crowd crowd = model_crowd_of(load, n);
-	double slice_ns = at_least(question->profile->slice_ns, 1), share;
-
-	work_ns /= at_least(1 - load->steal, 0.01);
-	if (crowd.part <= 0 || crowd.competitors <= 0 || work_ns <= slice_ns)
-		return work_ns;
-	if (crowd.part >= 1 || nr_rounds < 2)
-		return work_ns + (work_ns - slice_ns / 2) * crowd.competitors;
-	share = 1 - crowd.part + crowd.part / (1 + crowd.competitors);
-	return slice_ns + (work_ns - slice_ns) / share;
-}
-
-/* For how long a worker that is preempted keeps its pages in flight. */
-static double model_preempted_ns(const struct choose_question *question, double n, double work_ns)
-{
-	if (work_ns <= question->profile->slice_ns)
-		return 0;
-	return question->profile->slice_ns * model_crowd_of(&question->load, n).competitors;
-}
-
-static const struct profile_cost *model_cost(const struct choose_question *question,
-					     enum profile_work work)
-{
-	const struct choose_run *run = &question->run;
-
-	return &question->profile->cost[work][run->reach][profile_size_of(run->folio_bytes)];
-}
-
-/* The rate of one worker or device that does nothing else, in bytes per ns. */
-static double model_rate_alone(const struct choose_question *question, enum profile_work work)
-{
-	const struct profile_cost *cost = model_cost(question, work);
-
-	return 1 / (cost->ns_per_byte + cost->fixed_ns / (double)question->run.folio_bytes);
-}
-
-/*
- * What n workers or devices can copy together: as much as the way between the nodes lets through,
- * and as others leave of the node's memory, or a fair share where they use nearly all of it. A copy
- * within a node reads and writes there, so its memory delivers twice what is copied.
- */
-static double model_limit(const struct choose_question *question, double n)
-{
-	const struct choose_load *load = &question->load;
-	const struct profile *profile = question->profile;
-	double others = at_most(load->busy_threads, load->nr_cpus);
-	double left = at_least(1 - load->bandwidth_used, n / (n + others));
-	double memory = 2 * profile->limit[PROFILE_SAME] * at_most(left, 1);
-
-	if (question->run.reach == PROFILE_SAME)
-		memory /= 2;
-	return at_most(profile->limit[question->run.reach], memory);
-}
-
-/* The rate at which n workers copy. Workers of one L3 share its limit, all share the memory's. */
-static double model_copy_rate(const struct choose_question *question, double n)
-{
-	const struct profile *profile = question->profile;
-	double alone = model_rate_alone(question, PROFILE_CPU);
-	double filled =
-		(double)(uint64_t)((n + profile->cluster_cores - 1) / profile->cluster_cores);
-	double nr_clusters = at_most(profile->fill > 0.5 ? filled : n, profile->nr_clusters);
-	/* What others read and write passes their L3, too; what is copied passes it twice. */
-	double others = question->load.bandwidth_used * 2 * profile->limit[PROFILE_SAME];
-	double left = at_least(profile->cluster_limit - others / profile->nr_clusters / 2,
-			       profile->cluster_limit / 4);
-	double rate = nr_clusters * at_most(n / nr_clusters * alone, left);
-
-	return at_most(rate, model_limit(question, n));
 }
 
 /* ---- copying by workers and devices ---- */
@@ -190,6 +78,14 @@ static struct model_devices model_devices_of(const struct choose_question *quest
 	return devices;
 }
 
+/* How long it takes to copy bytes, by workers and devices at the same time. */
+struct model_copy {
+	double device_part;
+	double workers_ns, devices_ns; /* elapsed */
+	double submit_ns;              /* CPU time */
+	double cpu_ns;                 /* CPU time of copying, if nothing slows it */
+};
+
 /*
  * The part that devices get, so that both end together: workers copy (1 - x) * bytes after they
  * have been busy for busy_ns, devices x * bytes after their delay.
@@ -208,16 +104,24 @@ static double model_device_part(const struct model_devices *devices, double byte
 	return at_most(at_least(x, 0), 1);
 }
 
-/*
- * Planning, and waking workers one after the other. Lanes that get one piece of work each end when
- * the last one that was woken does; of more pieces, those that began earlier take more.
- */
-static double model_start_ns(const struct choose_question *question, double lanes, double nr_rounds)
+static struct model_copy model_copy_of(const struct choose_question *question,
+				       const struct choose_plan *plan,
+				       const struct model_devices *devices, double n, double bytes,
+				       double busy_ns)
 {
-	const struct profile *profile = question->profile;
-	double late = (lanes - 1) * (0.5 + 0.5 / at_least(nr_rounds * nr_rounds, 1));
+	bool uses_cpu = choose_engine_uses_cpu(choose_engine_of(plan->kind));
+	double cpu_rate = uses_cpu ? model_copy_rate(question, n) : 0;
+	double x = model_device_part(devices, bytes, busy_ns, cpu_rate);
+	struct model_copy copy = {.device_part = x};
 
-	return profile->plan_ns * question->run.nr_pieces + profile->wake_ns * (2 + late);
+	copy.submit_ns = x * bytes * devices->submit_ns;
+	if (uses_cpu) {
+		copy.workers_ns = (1 - x) * bytes / cpu_rate;
+		copy.cpu_ns = (1 - x) * bytes / model_rate_alone(question, PROFILE_CPU);
+	}
+	if (x > 0)
+		copy.devices_ns = devices->delay_ns + x * bytes / devices->rate;
+	return copy;
 }
 
 /* ---- the kernel's call ---- */
@@ -261,12 +165,7 @@ static void model_kernel(const struct choose_question *question, const struct ch
 	out->term_ns[CHOOSE_TERM_FLUSH] = flush_ns / n;
 	out->term_ns[CHOOSE_TERM_CALLS] = (nr_calls * cost->fixed_ns + work_ns) / n;
 	lane_ns = out->term_ns[CHOOSE_TERM_CALLS] + out->term_ns[CHOOSE_TERM_FLUSH];
-	/* Where memory is the limit, lanes that are preempted leave it to others, unless all are.
-	 */
-	end_ns = (model_stretch(question, n, lane_ns - (work_ns - alone_ns) / n, nr_calls / n) +
-		  model_stretch(question, n, lane_ns, nr_calls / n)) /
-		 2;
-	end_ns = at_least(end_ns, lane_ns);
+	end_ns = model_stretch_slowed(question, n, lane_ns, (work_ns - alone_ns) / n, nr_calls / n);
 	end_ns = at_least(end_ns, bytes / model_limit(question, n));
 	if (n > 1)
 		end_ns = at_least(end_ns, alone_ns * profile->kernel_serial);
@@ -312,64 +211,86 @@ static double model_pipeline_ns(const struct model_devices *devices, double devi
 	return at_least(in_turn_ns, lane_ns + device_ns - (nr_rounds > 1 ? each_ns / 2 : 0));
 }
 
+/* Lanes that work apart, each on nr_rounds chunks. The last round may not be full. */
+struct model_lanes {
+	double nr, nr_rounds, nr_chunks, chunk_bytes;
+	double tables_ns, flush_ns; /* of a lane, in all its rounds */
+	double lock_ns;             /* of all lanes, one after the other */
+};
+
+static struct model_lanes model_lanes_of(const struct choose_question *question,
+					 const struct choose_plan *plan)
+{
+	const struct profile *profile = question->profile;
+	uint64_t nr_chunks = DIV_ROUND_UP(question->run.bytes, plan->chunk_bytes);
+	uint64_t nr_rounds = DIV_ROUND_UP(nr_chunks, plan->nr_workers);
+	struct model_lanes lanes = {
+		.nr = (double)MIN(nr_chunks, plan->nr_workers),
+		.nr_rounds = (double)nr_rounds,
+		.nr_chunks = (double)nr_chunks,
+		.chunk_bytes = (double)MIN(plan->chunk_bytes, question->run.bytes),
+	};
+	struct model_chunk chunk = model_chunk_of(question, lanes.chunk_bytes,
+						  question->load.process_cpus + lanes.nr - 1);
+	double interrupted_ns = 2 * (lanes.nr - 1) * profile->interrupted_ns;
+
+	lanes.tables_ns = lanes.nr_rounds * chunk.tables_ns;
+	lanes.flush_ns = lanes.nr_rounds * (chunk.flush_ns + interrupted_ns);
+	lanes.lock_ns = lanes.nr_chunks * chunk.tables_ns * profile->move_serial;
+	return lanes;
+}
+
+/* How long lanes work, apart from their start. */
+static double model_lanes_end_ns(const struct choose_question *question,
+				 const struct choose_plan *plan, const struct model_lanes *lanes,
+				 const struct model_devices *devices, const struct model_copy *copy)
+{
+	double busy_ns = lanes->tables_ns + lanes->flush_ns;
+	double work_ns = busy_ns + copy->workers_ns + copy->submit_ns / lanes->nr;
+	double limit_ns =
+		(double)question->run.bytes / model_limit(question, lanes->nr + plan->nr_devices);
+	double slowed_ns, end_ns;
+
+	slowed_ns = at_least(work_ns, limit_ns) - busy_ns -
+		    (copy->submit_ns + copy->cpu_ns) / lanes->nr;
+	end_ns = model_stretch_slowed(question, lanes->nr, at_least(work_ns, limit_ns), slowed_ns,
+				      lanes->nr_rounds);
+	/* A lane that waits for a device needs no CPU. */
+	end_ns = at_least(end_ns, copy->devices_ns + (lanes->nr_rounds > 1 ? 0 : busy_ns));
+	/* It waits for the oldest of its chunks before it takes out another one. */
+	if (copy->device_part > 0)
+		end_ns = at_least(end_ns,
+				  model_pipeline_ns(devices, copy->device_part * lanes->chunk_bytes,
+						    busy_ns + copy->workers_ns, lanes->nr_rounds));
+	/* Lanes change page tables of one process: part of that, one after the other. */
+	return at_least(end_ns, lanes->lock_ns);
+}
+
 /* Each worker is a lane with chunks of its own; devices copy while lanes work on other chunks. */
 static void model_apart(const struct choose_question *question, struct choose_plan *plan,
 			struct choose_cost *out)
 {
-	const struct profile *profile = question->profile;
-	bool uses_cpu = choose_engine_uses_cpu(choose_engine_of(plan->kind));
-	double n = plan->nr_workers, bytes = (double)question->run.bytes;
-	double chunk_bytes = at_most((double)plan->chunk_bytes, bytes);
-	double nr_chunks = (double)DIV_ROUND_UP(question->run.bytes, plan->chunk_bytes);
-	double nr_rounds = (double)(uint64_t)((nr_chunks + n - 1) / n);
-	double lanes = at_most(n, nr_chunks);
-	struct model_chunk chunk =
-		model_chunk_of(question, chunk_bytes, question->load.process_cpus + lanes - 1);
+	struct model_lanes lanes = model_lanes_of(question, plan);
 	struct model_devices devices = model_devices_of(question, plan);
-	double interrupted_ns = 2 * (lanes - 1) * profile->interrupted_ns;
-	double cpu_rate = uses_cpu ? model_copy_rate(question, lanes) : 0;
-	double tables_ns = nr_rounds * chunk.tables_ns;
-	double flush_ns = nr_rounds * (chunk.flush_ns + interrupted_ns);
-	double last_bytes = nr_rounds * lanes * chunk_bytes; /* as if all lanes had equal shares */
-	double tables_and_flush_ns = tables_ns + flush_ns;
 	/* A lane with one chunk only cannot work on another one while a device copies. */
-	double busy_ns = nr_rounds > 1 ? tables_and_flush_ns : 0;
-	double x, copy_ns, device_ns, end_ns, alone_ns, submit_ns;
+	double busy_ns = lanes.nr_rounds > 1 ? lanes.tables_ns + lanes.flush_ns : 0;
+	/* As if all lanes had equal shares: the slowest lane counts. */
+	double bytes = lanes.nr_rounds * lanes.nr * lanes.chunk_bytes;
+	double part = (double)question->run.bytes / bytes; /* that there really is */
+	struct model_copy copy = model_copy_of(question, plan, &devices, lanes.nr, bytes, busy_ns);
+	double end_ns = model_lanes_end_ns(question, plan, &lanes, &devices, &copy);
 
-	x = plan->device_part = model_device_part(&devices, last_bytes, busy_ns, cpu_rate);
-	submit_ns = x * bytes * devices.submit_ns;
-	copy_ns = uses_cpu ? (1 - x) * last_bytes / cpu_rate : 0;
-	device_ns = x > 0 ? devices.delay_ns + x * last_bytes / devices.rate : 0;
-	end_ns = tables_and_flush_ns + copy_ns + submit_ns / lanes;
-	end_ns = at_least(end_ns, bytes / model_limit(question, lanes + plan->nr_devices));
-	/* Where memory is the limit, lanes that are preempted leave it to others, unless all are.
-	 */
-	alone_ns =
-		tables_and_flush_ns + submit_ns / lanes +
-		(1 - x) * last_bytes / lanes / model_rate_alone(question, PROFILE_CPU) * uses_cpu;
-	end_ns = at_least((model_stretch(question, lanes, alone_ns, nr_rounds) +
-			   model_stretch(question, lanes, end_ns, nr_rounds)) /
-				  2,
-			  end_ns);
-	/* A lane that waits for a device needs no CPU. */
-	end_ns = at_least(end_ns, device_ns + tables_and_flush_ns - busy_ns);
-	/* It waits for the oldest of its chunks before it takes out another one. */
-	if (x > 0)
-		end_ns = at_least(end_ns,
-				  model_pipeline_ns(&devices, x * chunk_bytes,
-						    tables_and_flush_ns + copy_ns, nr_rounds));
-	/* Lanes change page tables of one process: part of that, one after the other. */
-	end_ns = at_least(end_ns, nr_chunks * chunk.tables_ns * profile->move_serial);
-	out->term_ns[CHOOSE_TERM_START] = model_start_ns(question, lanes, nr_rounds);
-	out->term_ns[CHOOSE_TERM_TABLES] = tables_ns;
-	out->term_ns[CHOOSE_TERM_FLUSH] = flush_ns;
-	out->term_ns[CHOOSE_TERM_COPY] = copy_ns;
-	out->term_ns[CHOOSE_TERM_WAIT] = end_ns - tables_and_flush_ns - copy_ns;
-	out->cpu_ns = nr_chunks * (chunk.tables_ns + chunk.flush_ns + interrupted_ns) +
-		      lanes * profile->wake_ns + submit_ns +
-		      (1 - x) * bytes / model_rate_alone(question, PROFILE_CPU) * uses_cpu;
-	out->stall_ns = end_ns / nr_rounds + (x > 0 ? devices.delay_ns : 0) +
-			model_preempted_ns(question, lanes, end_ns);
+	plan->device_part = copy.device_part;
+	out->term_ns[CHOOSE_TERM_START] = model_start_ns(question, lanes.nr, lanes.nr_rounds);
+	out->term_ns[CHOOSE_TERM_TABLES] = lanes.tables_ns;
+	out->term_ns[CHOOSE_TERM_FLUSH] = lanes.flush_ns;
+	out->term_ns[CHOOSE_TERM_COPY] = copy.workers_ns;
+	out->term_ns[CHOOSE_TERM_WAIT] =
+		end_ns - lanes.tables_ns - lanes.flush_ns - copy.workers_ns;
+	out->cpu_ns = lanes.nr_chunks * (lanes.tables_ns + lanes.flush_ns) / lanes.nr_rounds +
+		      lanes.nr * question->profile->wake_ns + part * (copy.submit_ns + copy.cpu_ns);
+	out->stall_ns = end_ns / lanes.nr_rounds + (copy.device_part > 0 ? devices.delay_ns : 0) +
+			model_preempted_ns(question, lanes.nr, end_ns);
 }
 
 /* One lane takes out a group of chunks, all workers copy it, the lane puts it in. */
@@ -377,47 +298,43 @@ static void model_together(const struct choose_question *question, struct choose
 			   struct choose_cost *out)
 {
 	const struct profile *profile = question->profile;
-	const struct choose_load *load = &question->load;
-	bool uses_cpu = choose_engine_uses_cpu(choose_engine_of(plan->kind));
-	double n = plan->nr_workers, bytes = (double)question->run.bytes;
+	double n = plan->nr_workers, process_cpus = question->load.process_cpus;
+	double bytes = (double)question->run.bytes;
 	double chunk_bytes = at_most((double)plan->chunk_bytes, bytes);
-	double nr_chunks = (double)DIV_ROUND_UP(question->run.bytes, plan->chunk_bytes);
-	double gather = at_most(plan->gather, nr_chunks), nr_groups = nr_chunks / gather;
-	struct model_chunk chunk = model_chunk_of(question, chunk_bytes, load->process_cpus);
+	uint64_t nr_chunks = DIV_ROUND_UP(question->run.bytes, plan->chunk_bytes);
+	double gather = (double)MIN(plan->gather, nr_chunks);
+	double nr_groups = (double)nr_chunks / gather;
+	struct model_chunk chunk = model_chunk_of(question, chunk_bytes, process_cpus);
 	struct model_devices devices = model_devices_of(question, plan);
-	double cpu_rate = uses_cpu ? model_copy_rate(question, n) : 0;
-	double group_bytes = bytes / nr_groups;
+	struct model_copy copy = model_copy_of(question, plan, &devices, n, bytes / nr_groups, 0);
+	double limit_ns = bytes / nr_groups / model_limit(question, n + plan->nr_devices);
 	double wake_ns = n > 1 ? profile->wake_ns * (1 + (n - 1) / 2) : 0;
-	/* Idle CPUs still have the process's page tables when the first MOVE of each phase comes.
-	 */
-	double first_ns = 2 * (profile_flush_ns(profile, load->process_cpus + n - 1) -
-			       profile_flush_ns(profile, load->process_cpus));
+	/* The first MOVE of a phase finds the process's page tables on idle CPUs, too. */
+	double first_ns = 2 * (profile_flush_ns(profile, process_cpus + n - 1) -
+			       profile_flush_ns(profile, process_cpus));
 	double tables_ns = gather * chunk.tables_ns;
 	double flush_ns = gather * chunk.flush_ns + first_ns;
-	double x, copy_ns, device_ns, submit_ns, group_ns, end_ns;
+	double group_ns, end_ns;
 
-	x = plan->device_part = model_device_part(&devices, group_bytes, 0, cpu_rate);
-	submit_ns = x * group_bytes * devices.submit_ns;
-	copy_ns = uses_cpu ? (1 - x) * group_bytes / cpu_rate : 0;
-	device_ns = x > 0 ? devices.delay_ns + x * group_bytes / devices.rate : 0;
-	copy_ns = at_least(copy_ns,
-			   group_bytes / model_limit(question, n + plan->nr_devices) * uses_cpu);
-	group_ns = tables_ns + flush_ns + submit_ns + wake_ns + at_least(device_ns, copy_ns);
+	if (copy.workers_ns > 0)
+		copy.workers_ns = at_least(copy.workers_ns, limit_ns);
+	group_ns = tables_ns + flush_ns + copy.submit_ns + wake_ns +
+		   at_least(copy.devices_ns, copy.workers_ns);
 	end_ns = nr_groups * group_ns;
-
+	plan->device_part = copy.device_part;
 	out->term_ns[CHOOSE_TERM_START] = profile->plan_ns * question->run.nr_pieces +
 					  2 * profile->wake_ns + nr_groups * wake_ns;
 	out->term_ns[CHOOSE_TERM_TABLES] = nr_groups * tables_ns;
 	out->term_ns[CHOOSE_TERM_FLUSH] = nr_groups * flush_ns;
-	out->term_ns[CHOOSE_TERM_COPY] = nr_groups * copy_ns;
+	out->term_ns[CHOOSE_TERM_COPY] = nr_groups * copy.workers_ns;
 	/* Helpers sleep between groups. The lane that changes page tables does not. */
 	out->term_ns[CHOOSE_TERM_WAIT] =
-		nr_groups * (submit_ns + at_least(device_ns - copy_ns, 0)) +
+		nr_groups * (copy.submit_ns + at_least(copy.devices_ns - copy.workers_ns, 0)) +
 		model_stretch(question, n, end_ns, nr_groups) - end_ns;
 	out->stall_ns = group_ns + model_preempted_ns(question, n, end_ns);
-	out->cpu_ns = nr_groups * (tables_ns + flush_ns + submit_ns + (n - 1) * profile->wake_ns) +
-		      profile->wake_ns +
-		      (1 - x) * bytes / model_rate_alone(question, PROFILE_CPU) * uses_cpu;
+	out->cpu_ns = nr_groups * (tables_ns + flush_ns + copy.submit_ns + copy.cpu_ns +
+				   (n - 1) * profile->wake_ns) +
+		      profile->wake_ns;
 }
 
 void policy_predict(const struct choose_question *question, struct choose_plan *plan,

@@ -64,7 +64,7 @@ static const struct field_kind single_kinds[] = {
 	FIELD(slice_ns, 0, S),
 };
 
-#define NR_COSTS        (PROFILE_NR_WORKS * PROFILE_NR_REACHES * PROFILE_NR_SIZES)
+#define NR_COSTS        ((size_t)PROFILE_NR_WORKS * PROFILE_NR_REACHES * PROFILE_NR_SIZES)
 #define FIRST_DEVICE    (offsetof(struct profile, device) / sizeof(double))
 #define NR_DEVICE_PARTS (sizeof(struct profile_device) / sizeof(double))
 #define FIRST_LIMIT     (offsetof(struct profile, limit) / sizeof(double))

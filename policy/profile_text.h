@@ -14,8 +14,9 @@
 
 #include "policy/profile.h"
 
-#define PROFILE_KEY_BYTES  160
-#define PROFILE_TEXT_BYTES (PROFILE_NR_FIELDS * (PROFILE_NAME_BYTES + 32) + 4 * PROFILE_KEY_BYTES)
+#define PROFILE_KEY_BYTES 160
+#define PROFILE_TEXT_BYTES \
+	(PROFILE_NR_FIELDS * (PROFILE_NAME_BYTES + 32UL) + 4UL * PROFILE_KEY_BYTES)
 
 /* What a profile was measured on. It is valid only where all three are the same. */
 struct profile_key {

@@ -106,10 +106,13 @@ struct sim {
 	bool called; /* SIM_MTCOPY: the system call has begun */
 };
 
-/* ---- run.c ---- */
+/* ---- setup.c ---- */
 
 void sim_init(struct sim *sim, const struct sim_machine *machine, const struct sim_load *load,
 	      const struct sim_job *job);
+
+/* ---- run.c ---- */
+
 /* one_first: the first worker begins alone, and wakes the others. */
 void sim_start(struct sim *sim, bool one_first);
 /* Goes on to the next event. False: there is none. */

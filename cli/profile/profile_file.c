@@ -13,7 +13,7 @@
 #include "pageferry.h"
 
 #define SCHEMA         "pageferry-profile/1"
-#define FILE_MAX_BYTES (1 << 20)
+#define FILE_MAX_BYTES (1UL << 20)
 
 /* ---- path and key ---- */
 
