@@ -28,15 +28,17 @@ TEMPLATE void copy_line(char *to, const char *from, size_t ahead_bytes, line_fn 
 }
 
 /* Four lines a turn, because the loop's own instructions cost as much as a line's. */
+#define TURN_BYTES (4UL * CACHELINE)
+
 TEMPLATE void copy_linear(char *to, const char *from, size_t len_bytes, size_t ahead_bytes,
 			  line_fn *line)
 {
-	for (; len_bytes >= 4 * CACHELINE; len_bytes -= 4 * CACHELINE) {
+	for (; len_bytes >= TURN_BYTES; len_bytes -= TURN_BYTES) {
 #pragma GCC unroll 4
-		for (size_t at = 0; at < 4 * CACHELINE; at += CACHELINE)
+		for (size_t at = 0; at < TURN_BYTES; at += CACHELINE)
 			copy_line(to + at, from + at, ahead_bytes, line);
-		to += 4 * CACHELINE;
-		from += 4 * CACHELINE;
+		to += TURN_BYTES;
+		from += TURN_BYTES;
 	}
 	for (; len_bytes; len_bytes -= CACHELINE, to += CACHELINE, from += CACHELINE)
 		copy_line(to, from, ahead_bytes, line);

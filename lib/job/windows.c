@@ -119,8 +119,15 @@ bool windows_slide(struct ferry_job *job, uintptr_t start, uintptr_t end)
 
 void windows_rest(struct ferry_job *job)
 {
+	const struct window *ready = job->ready.window;
+
 	futex_lock(&job->ferry->runs_lock);
-	job->ready = (struct ready_part){0};
 	windows_close_unused(job);
+	/*
+	 * A window that another lane uses goes on. Another one in its place would overlap it, and
+	 * end with it.
+	 */
+	if (!ready || ready->job != job)
+		job->ready = (struct ready_part){0};
 	futex_unlock(&job->ferry->runs_lock);
 }

@@ -294,6 +294,34 @@ static void test_no_window(void)
 	mem_free();
 }
 
+/*
+ * A lane that leaves a job, for its cap or for another job, must not take the window with it that
+ * other lanes have pages in flight in. The cap makes lanes leave after each chunk.
+ */
+static void test_lanes_leave(void)
+{
+	struct ferry_request request = FERRY_REQUEST_INIT;
+	struct ferry_range range;
+	struct ferry_job *job;
+	unsigned int before = atomic_load(&nr_absent);
+	bool ok;
+
+	mem_new(LEN);
+	range = (struct ferry_range){mem, mem_len, some_node()};
+	request.ranges = &range;
+	request.nr_ranges = 1;
+	request.mover = FERRY_MOVER_EXCHANGE;
+	request.flags = FERRY_MOVE_ALWAYS | FERRY_MOVE_APART;
+	request.chunk_bytes = 1 << 20;
+	request.max_bytes_per_s = 512UL << 20;
+	ok = !ferry_submit(ferry, &request, &job) && !ferry_job_wait(job, WAIT_NS);
+	ferry_job_close(job);
+	tap_ok(ok && atomic_load(&nr_absent) == before && is_intact(mem, LEN, SEED),
+	       "lanes that leave keep the windows of others (%u)",
+	       atomic_load(&nr_absent) - before);
+	mem_free();
+}
+
 /* ---- memory of the library in a run ---- */
 
 #define VAULT_AT  (4 * HUGE_BYTES)
@@ -393,7 +421,7 @@ int main(void)
 	options.nr_workers = 2;
 	ferry = open_exchanging_context(&options);
 	__atomic_store_n(&sys_hook, hook, __ATOMIC_RELEASE);
-	tap_plan(13);
+	tap_plan(14);
 	has_holes = true;
 	test_hole();
 	has_holes = false;
@@ -402,6 +430,7 @@ int main(void)
 	test_register_fails(ENOMEM, FERRY_REASON_MAPPING);
 	test_register_fails(EBUSY, FERRY_REASON_UFFD_BUSY);
 	test_no_window();
+	test_lanes_leave();
 	has_holes = true;
 	test_vault_in_hole();
 	tap_ok(!atomic_load(&nr_absent),
