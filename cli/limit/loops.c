@@ -16,11 +16,18 @@ struct loop_thread {
 	uint64_t start_ns, end_ns;
 };
 
+/* More than threads can be. */
+#define ROUND_STEP 4096U
+
 struct loops {
 	struct loops_job job;
 	unsigned int nr_active; /* threads of this round */
 	bool closing;
-	atomic_uint round;    /* futex of the threads */
+	/*
+	 * Futex of the threads: the number of the round, times ROUND_STEP, and how many threads
+	 * work in it. A thread that wakes late must not take the number of another round.
+	 */
+	atomic_uint round;
 	atomic_uint nr_ready; /* threads start together */
 	atomic_uint nr_ended; /* futex of the caller */
 	unsigned int nr_threads;
@@ -75,9 +82,17 @@ static void *loop_thread_main(void *arg)
 		seen = round;
 		if (loops->closing)
 			return NULL;
-		if (self->index < loops->nr_active)
+		if (self->index < round % ROUND_STEP)
 			loop_thread_work(self);
 	}
+}
+
+static void loops_begin_round(struct loops *loops, unsigned int nr_threads)
+{
+	unsigned int number = atomic_load(&loops->round) / ROUND_STEP + 1;
+
+	atomic_store(&loops->round, number * ROUND_STEP + nr_threads);
+	futex_wake(&loops->round, UINT_MAX);
 }
 
 int loops_open(const struct placement *placement, struct loops **out)
@@ -106,8 +121,7 @@ void loops_close(struct loops *loops)
 	if (!loops)
 		return;
 	loops->closing = true;
-	atomic_fetch_add(&loops->round, 1);
-	futex_wake(&loops->round, UINT_MAX);
+	loops_begin_round(loops, 0);
 	for (unsigned int i = 0; i < loops->nr_threads; i++)
 		pthread_join(loops->threads[i].thread, NULL);
 	free(loops);
@@ -127,8 +141,7 @@ uint64_t loops_run(struct loops *loops, const struct loops_job *job, unsigned in
 	loops->nr_active = nr_threads;
 	atomic_store(&loops->nr_ready, 0);
 	atomic_store(&loops->nr_ended, 0);
-	atomic_fetch_add(&loops->round, 1);
-	futex_wake(&loops->round, UINT_MAX);
+	loops_begin_round(loops, nr_threads);
 	while ((ended = atomic_load(&loops->nr_ended)) < nr_threads)
 		futex_wait(&loops->nr_ended, ended, FUTEX_FOREVER);
 
