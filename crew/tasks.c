@@ -162,12 +162,13 @@ void crew_delay(struct crew *crew, struct crew_task *task, uint64_t not_before_n
 
 void crew_raise(struct crew *crew, struct crew_task *task, enum crew_rank rank)
 {
-	bool raised, queued;
+	bool raised;
 
 	futex_lock(&crew->lock);
 	raised = task->rank < rank;
-	queued = task->queued;
 	if (raised) {
+		bool queued = task->queued;
+
 		if (queued)
 			queue_remove(crew, task);
 		task->rank = rank;
@@ -177,9 +178,6 @@ void crew_raise(struct crew *crew, struct crew_task *task, enum crew_rank rank)
 		queue_look(crew);
 	}
 	futex_unlock(&crew->lock);
-	/* Workers may have left it alone so far. */
-	if (raised && queued)
-		crew_announce(crew, 1, ALL_SLEEPERS);
 }
 
 int crew_wait(struct crew *crew __maybe_unused, struct crew_task *task, uint64_t wait_ns)

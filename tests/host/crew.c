@@ -263,39 +263,6 @@ static void test_occupied(void)
 	       "the background gets no worker of a task that occupies them, and all of them after");
 }
 
-struct call {
-	struct crew_task task;
-	struct units *units;
-};
-
-/* Posts a task in the background, which the workers look at, and leave alone. */
-static bool call_work(struct crew_task *task, unsigned int worker)
-{
-	struct call *call = CONTAINER_OF(task, struct call, task);
-
-	if (worker != CREW_CALLER)
-		return false;
-	crew_post(crew, &call->units->task);
-	crew_wait(crew, &call->units->task, 20 * NS_PER_MS);
-	return false;
-}
-
-static void test_call_frees_background(void)
-{
-	struct units units;
-	struct call call = {.units = &units};
-
-	units_init(&units, NR_WORKERS);
-	units.task.rank = CREW_BACKGROUND;
-	call.task.work = call_work;
-	call.task.nr_wanted = 1;
-	call.task.nr_occupied = NR_WORKERS;
-	call.task.rank = CREW_NORMAL;
-	crew_run(crew, &call.task, CREW_CALLER);
-	tap_ok(!crew_wait(crew, &units.task, 30 * NS_PER_SEC) && units_all_once(&units),
-	       "the background gets the workers when the call ends that occupied them");
-}
-
 static void test_starved(void)
 {
 	struct units units;
@@ -476,7 +443,7 @@ int main(void)
 {
 	struct placement *real, *placement;
 
-	tap_plan(20);
+	tap_plan(19);
 	if (placement_open(NULL, &real))
 		return 1;
 	placement = placement_repeat(real);
@@ -485,7 +452,6 @@ int main(void)
 	test_worker();
 	test_starved();
 	test_occupied();
-	test_call_frees_background();
 	test_delay();
 	test_forget();
 	test_hammer();
