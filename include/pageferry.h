@@ -162,8 +162,6 @@ struct ferry_options {
 				  * setrlimit) or the machine leave less */
 	uint64_t pool_prefill_bytes; /* frames that ferry_open() allocates per node; 0: none */
 	const char *synthetic;       /* hwloc synthetic topology, for tests; NULL: this machine's */
-	uint64_t max_bytes_per_s;    /* bandwidth cap of all jobs together, but not of the calls of
-				      * ferry_move_pages() and ferry_migrate_pages(); 0: none */
 };
 
 #define FERRY_OPTIONS_INIT FERRY_SIZED(ferry_options)

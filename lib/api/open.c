@@ -188,7 +188,6 @@ static void context_set_up(struct ferry *ferry, const struct ferry_options *opti
 	ferry->machine.max_chunk_bytes = options->chunk_bytes ? options->chunk_bytes : HUGE_BYTES;
 	ferry->machine.stall_bound_ns =
 		options->stall_bound_ns ? options->stall_bound_ns : STALL_BOUND_NS;
-	ferry->bandwidth.max_bytes_per_s = options->max_bytes_per_s;
 	pools_init(&ferry->pools, &ferry->nodes, &ferry->blocks, ferry->uffd,
 		   options->pool_cap_bytes, options->pool_prefill_bytes);
 	atomic_store(&ferry->fresh_frames, !!(options->flags & FERRY_OPEN_FRESH_FRAMES));

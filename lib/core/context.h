@@ -15,7 +15,6 @@
 #include "crew/crew.h"
 #include "engines/engine.h"
 #include "include/pageferry.h"
-#include "lib/core/bandwidth.h"
 #include "lib/core/inflight_limit.h"
 #include "lib/core/lane.h"
 #include "lib/core/tally.h"
@@ -61,8 +60,6 @@ struct ferry {
 	struct futex_lock runs_lock; /* held while windows are registered and unregistered */
 	unsigned int nr_windows;     /* (runs_lock) that are open */
 	struct window windows[NR_WINDOWS];
-
-	struct bandwidth bandwidth; /* of all jobs */
 
 	/* learned from the jobs so far */
 	atomic_uint gather;       /* parcels in flight per lane that keep the stall bound */

@@ -43,29 +43,16 @@ static void lane_await_window(struct lane *lane, unsigned int tries)
 	step_aside(tries);
 }
 
-/* The time at which the bandwidth caps of job and context allow more; 0: now. */
+/* The time at which the bandwidth cap of the job allows more; 0: now. */
 static uint64_t job_throttled_until(struct ferry_job *job)
 {
-	uint64_t nr_handed_out = atomic_load(&job->nr_handed_out), due_ns = 0, now = now_ns();
+	double bytes = (double)atomic_load(&job->nr_handed_out) * PAGE_BYTES;
+	uint64_t due_ns;
 
-	/* Calls do not wait. */
-	if (!job->submitted || atomic_load(&job->stop))
+	if (!job->max_bytes_per_s || atomic_load(&job->stop))
 		return 0;
-	if (job->max_bytes_per_s)
-		due_ns = job->submit_ns + (uint64_t)((double)(nr_handed_out * PAGE_BYTES) /
-						     (double)job->max_bytes_per_s * NS_PER_SEC);
-	if (nr_handed_out < job->nr_usable)
-		due_ns = MAX(due_ns, bandwidth_until(&job->ferry->bandwidth, now));
-	return now < due_ns ? due_ns : 0;
-}
-
-static enum dispatch lane_next_unit(struct lane *lane, struct unit *unit)
-{
-	enum dispatch given = dispatch_next_unit(lane->job, lane, unit);
-
-	if (given == UNIT_GIVEN && lane->job->submitted)
-		bandwidth_take(&lane->ferry->bandwidth, unit->nr_pages * PAGE_BYTES, now_ns());
-	return given;
+	due_ns = job->submit_ns + (uint64_t)(bytes / (double)job->max_bytes_per_s * NS_PER_SEC);
+	return now_ns() < due_ns ? due_ns : 0;
 }
 
 /*
@@ -111,7 +98,7 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 		job_check_deadline(job);
 		delay_until_ns = job_throttled_until(job);
 		if (!delay_until_ns)
-			given = lane_next_unit(lane, &unit);
+			given = dispatch_next_unit(job, lane, &unit);
 		if (delay_until_ns || given == UNIT_NONE)
 			break;
 		if (given == UNIT_LATER)

@@ -4,8 +4,6 @@
  * one does not wait in the queue. The engine takes its time over each copy, so a long job is under
  * way for as long as a test needs; no test depends on how long that is.
  */
-#include <numaif.h>
-
 #include "tests/testlib/moving.h"
 #include "tests/testlib/tap.h"
 
@@ -146,34 +144,6 @@ static void test_cancel_in_queue(void)
 	tap_ok(finish(slow) && ok, "all others end");
 }
 
-/* Two jobs cannot be faster than the cap of their context. A call need not wait for it. */
-static void test_shared_cap(struct ferry_options options)
-{
-	struct ferry *all = ferry;
-	struct ferry_job *jobs[2];
-	uint64_t start_ns = test_now_ns(), took_ms;
-	void *page = short_mem(0);
-	int node = some_node(), status = -1;
-	bool ok;
-
-	options.max_bytes_per_s = 8 * PIECE;
-	if (ferry_open(&ferry, &options))
-		abort();
-	for (unsigned int i = 0; i < 2; i++)
-		jobs[i] = submit(long_mem(i), 4 * PIECE, 0);
-	ok = !ferry_move_pages(ferry, 0, 1, &page, &node, &status, MPOL_MF_MOVE) && status == node;
-	ok &= !progress_of(jobs[0]).ended || !progress_of(jobs[1]).ended;
-	tap_ok(ok, "a call does not wait for jobs with a shared cap");
-	ok = finish(jobs[0]);
-	ok &= finish(jobs[1]);
-	took_ms = (test_now_ns() - start_ns) / 1000000;
-	/* The first piece is free, and 10 ms may be made up for. */
-	tap_ok(ok && took_ms >= 7 * 1000 / 8 - 11, "8 pieces at 8 a second take %lu ms",
-	       (unsigned long)took_ms);
-	ferry_close(ferry);
-	ferry = all;
-}
-
 int main(void)
 {
 	struct ferry_options options = FERRY_OPTIONS_INIT;
@@ -186,13 +156,12 @@ int main(void)
 	ferry = open_exchanging_context(&options);
 	mem = memory_new(LEN, false);
 	fill(mem, LEN, 7);
-	tap_plan(12);
+	tap_plan(10);
 	test_turns(0, "is as important");
 	test_turns(FERRY_MOVE_BACKGROUND, "runs in the background");
 	test_background_is_not_starved();
 	test_background_in_the_way();
 	test_cancel_in_queue();
-	test_shared_cap(options);
 	tap_ok(is_intact(mem, LEN, 7), "no byte is lost");
 	ferry_close(ferry);
 	return tap_done();
