@@ -18,23 +18,10 @@
 
 struct crew;
 
-/* Which tasks get workers first. */
-enum crew_rank {
-	/*
-	 * Gets workers that normal tasks leave idle, and one in 16 turns. Its workers leave as soon
-	 * as a normal task needs them.
-	 */
-	CREW_BACKGROUND = -1,
-	CREW_HELP,   /* a share of the work of a task in progress: for its sake no worker leaves */
-	CREW_NORMAL, /* workers take turns among these */
-	CREW_URGENT, /* has little left to do: is first in the queue */
-};
-
 /*
  * Work that several threads can share. The owner allocates the task: in vault memory if pages may
- * be in flight while it runs. Any number of tasks may be posted at a time. Of those with the
- * highest rank, an idle worker joins the oldest task without any thread at work; if there is none,
- * the oldest that wants more workers.
+ * be in flight while it runs. Any number of tasks may be posted at a time. An idle worker joins the
+ * oldest task without any thread at work; if there is none, the oldest that wants more workers.
  */
 struct crew_task {
 	/*
@@ -50,20 +37,14 @@ struct crew_task {
 	 */
 	void (*done)(struct crew_task *task);
 	unsigned int nr_wanted; /* at most this many workers join at a time */
-	/*
-	 * How many workers it keeps busy, including those that help; 0: nr_wanted. Tasks in the
-	 * background get those that remain.
-	 */
-	unsigned int nr_occupied;
-	_Atomic enum crew_rank rank; /* constant while it is posted, but for crew_raise */
-	bool bound;    /* workers stay bound to the CPU they woke on, until crew_unbind */
-	bool wake_all; /* crew_run wakes all nr_wanted workers at once; no idle spinning */
+	bool bound;             /* workers stay bound to the CPU they woke on, until crew_unbind */
+	bool wake_all;          /* crew_run wakes all nr_wanted workers at once; no idle spinning */
 
 	/* Private to the crew, under its lock. */
 	uint64_t not_before_ns; /* set by crew_delay */
 	bool queued;
 	bool parked; /* delayed for CREW_NEVER: in no list that workers search */
-	unsigned int nr_joined, nr_counted;
+	unsigned int nr_joined;
 	bool caller_works; /* the caller of crew_run works on it, so it can wait for workers */
 	bool retracted;
 	bool ended;
@@ -121,15 +102,6 @@ void crew_post(struct crew *crew, struct crew_task *task);
  * posted too.
  */
 void crew_delay(struct crew *crew, struct crew_task *task, uint64_t not_before_ns);
-
-/* Gives the task this rank if its own is lower. May be called at any time. */
-void crew_raise(struct crew *crew, struct crew_task *task, enum crew_rank rank);
-
-/*
- * True if a worker that joined the task at since_ns should leave it now, because other tasks want
- * workers and none is idle: then work() returns true, and a worker comes back in turn.
- */
-bool crew_should_leave(struct crew *crew, const struct crew_task *task, uint64_t since_ns);
 
 /*
  * Sleeps until the task has ended and all threads have left it, for at most wait_ns; FUTEX_FOREVER

@@ -38,23 +38,12 @@ struct worker {
 	struct place place;
 };
 
-struct task_list {
-	struct crew_task *head, *tail;
-};
-
 struct crew {
 	/* Written often. */
 	struct futex_lock lock;
-	struct task_list normal; /* and all other ranks but background */
-	struct task_list background;
-	struct task_list parked;
-	unsigned int nr_occupied;    /* workers that tasks at work keep busy, or should */
-	unsigned int nr_passed_over; /* how often in a row background tasks got no worker */
-	atomic_bool background_turn; /* a background task comes first */
+	struct crew_task *head, *tail;
+	struct crew_task *parked_head, *parked_tail;
 	bool closing;
-	/* What crew_should_leave() wants to know of the queue, without the lock. */
-	atomic_uint waiting; /* enum in tasks.c */
-	_Atomic uint64_t due_ns;
 	/* The idle worker whose sleep ends when the next delayed task is due, or NULL. */
 	const struct worker *timekeeper;
 	uint64_t timekeeper_due_ns;

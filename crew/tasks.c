@@ -1,15 +1,75 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Posting, joining, leaving and retracting tasks. */
+/* The queue of tasks, under one lock: posting, joining, leaving and retracting them. */
 #include <errno.h>
 
 #include "base/clock.h"
 #include "crew/internal.h"
-#include "crew/queue.h"
 
 /* crew_task.idle. TASK_AWAITED: busy, and a thread sleeps until it is idle. */
 enum { TASK_BUSY, TASK_IDLE, TASK_AWAITED };
 
+static bool task_lacks_workers(const struct crew_task *task)
+{
+	return !task->nr_joined && !task->caller_works && task->nr_wanted;
+}
+
 /* ---- with the queue lock held ---- */
+
+static void queue_append(struct crew *crew, struct crew_task *task)
+{
+	bool parked = task->not_before_ns == CREW_NEVER;
+	struct crew_task **head = parked ? &crew->parked_head : &crew->head;
+	struct crew_task **tail = parked ? &crew->parked_tail : &crew->tail;
+
+	task->prev = *tail;
+	task->next = NULL;
+	*(*tail ? &(*tail)->next : head) = task;
+	*tail = task;
+	task->queued = true;
+	task->parked = parked;
+}
+
+static void queue_remove(struct crew *crew, struct crew_task *task)
+{
+	struct crew_task **head = task->parked ? &crew->parked_head : &crew->head;
+	struct crew_task **tail = task->parked ? &crew->parked_tail : &crew->tail;
+
+	*(task->prev ? &task->prev->next : head) = task->next;
+	*(task->next ? &task->next->prev : tail) = task->prev;
+	task->queued = false;
+}
+
+/* *now is 0 until the first task with a time: a clock read is a system call, under the lock. */
+static bool task_is_due(const struct crew_task *task, uint64_t *now)
+{
+	if (!task->not_before_ns || task->not_before_ns == CREW_NEVER)
+		return !task->not_before_ns;
+	if (!*now)
+		*now = now_ns();
+	return task->not_before_ns <= *now;
+}
+
+/* NULL if no task wants a worker now; then *due_ns is when the next delayed task is due. */
+static struct crew_task *queue_pick(const struct crew *crew, uint64_t *due_ns)
+{
+	struct crew_task *found = NULL;
+	uint64_t now = 0;
+
+	*due_ns = CREW_NEVER;
+	for (struct crew_task *task = crew->head; task; task = task->next) {
+		if (task->nr_joined >= task->nr_wanted)
+			continue;
+		if (!task_is_due(task, &now)) {
+			*due_ns = MIN(*due_ns, task->not_before_ns);
+			continue;
+		}
+		if (task_lacks_workers(task))
+			return task;
+		if (!found)
+			found = task;
+	}
+	return found;
+}
 
 /*
  * One idle worker, the timekeeper, sleeps only until the next delayed task is due. The others sleep
@@ -44,9 +104,7 @@ struct crew_task *crew_join(struct crew *crew, const struct worker *worker,
 	outlook->closing = crew->closing;
 	task = queue_pick(crew, &outlook->due_ns);
 	if (task) {
-		queue_note_turn(crew, task);
 		task->nr_joined++;
-		queue_count(crew, task);
 		other = queue_pick(crew, &due_ns);
 		outlook->sleepers = other ? other->sleepers : 0;
 		/*
@@ -74,10 +132,8 @@ void crew_leave(struct crew *crew, struct crew_task *task, bool more)
 		queue_remove(crew, task);
 	task->nr_joined--;
 	task->ended |= !more;
-	queue_count(crew, task);
 	if (!task->ended) {
-		queue_add(crew, task);
-		queue_look(crew);
+		queue_append(crew, task);
 	} else if (!task->nr_joined) {
 		done = task->retracted ? NULL : task->done;
 		if (!done)
@@ -128,15 +184,13 @@ void crew_post(struct crew *crew, struct crew_task *task)
 	unsigned int nr_wanted = task->nr_wanted;
 
 	task->nr_joined = 0;
-	task->nr_counted = 0;
 	task->caller_works = false;
 	task->retracted = false;
 	task->ended = false;
 	task->sleepers = ALL_SLEEPERS;
 	atomic_store_explicit(&task->idle, TASK_BUSY, memory_order_relaxed);
 	futex_lock(&crew->lock);
-	queue_add(crew, task);
-	queue_look(crew);
+	queue_append(crew, task);
 	futex_unlock(&crew->lock);
 	crew_announce(crew, nr_wanted, nr_wanted == 1 ? sleepers_for_one(crew) : ALL_SLEEPERS);
 }
@@ -151,33 +205,12 @@ void crew_delay(struct crew *crew, struct crew_task *task, uint64_t not_before_n
 	task->not_before_ns = not_before_ns;
 	if (task->queued && task->parked != (not_before_ns == CREW_NEVER)) {
 		queue_remove(crew, task);
-		queue_add(crew, task);
+		queue_append(crew, task);
 	}
-	queue_look(crew);
 	nr_wanted = task->nr_wanted;
 	futex_unlock(&crew->lock);
 	if (sooner)
 		crew_announce(crew, nr_wanted, ALL_SLEEPERS);
-}
-
-void crew_raise(struct crew *crew, struct crew_task *task, enum crew_rank rank)
-{
-	bool raised;
-
-	futex_lock(&crew->lock);
-	raised = task->rank < rank;
-	if (raised) {
-		bool queued = task->queued;
-
-		if (queued)
-			queue_remove(crew, task);
-		task->rank = rank;
-		queue_count(crew, task);
-		if (queued)
-			queue_add(crew, task);
-		queue_look(crew);
-	}
-	futex_unlock(&crew->lock);
 }
 
 int crew_wait(struct crew *crew __maybe_unused, struct crew_task *task, uint64_t wait_ns)
@@ -226,7 +259,6 @@ bool crew_retract(struct crew *crew, struct crew_task *task)
 		queue_remove(crew, task);
 	task->ended = true;
 	task->retracted = true;
-	queue_count(crew, task);
 	futex_unlock(&crew->lock);
 	if (!is_idle)
 		task_await_workers(crew, task);
@@ -261,7 +293,6 @@ void crew_run(struct crew *crew, struct crew_task *task, unsigned int worker)
 		return;
 	}
 	task->nr_joined = 0;
-	task->nr_counted = 0;
 	task->caller_works = true;
 	task->retracted = true;
 	task->ended = false;
@@ -270,9 +301,7 @@ void crew_run(struct crew *crew, struct crew_task *task, unsigned int worker)
 		cpu = spread_enter(&crew->spread);
 	task->sleepers = sleepers_for_run(crew, task, cpu);
 	futex_lock(&crew->lock);
-	queue_add(crew, task);
-	queue_count(crew, task);
-	queue_look(crew);
+	queue_append(crew, task);
 	futex_unlock(&crew->lock);
 	/*
 	 * Each worker wakes the next ones. Waking one takes about ten microseconds, which this

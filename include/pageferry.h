@@ -262,13 +262,6 @@ struct ferry_range {
 #define FERRY_MOVE_TOGETHER (1U << 3)
 #define FERRY_MOVE_APART    (1U << 4)
 
-/*
- * The job gives way to other jobs of the context: it uses workers that these leave idle, and one in
- * sixteen turns. If another job has to wait for it because their addresses overlap, it becomes an
- * ordinary job.
- */
-#define FERRY_MOVE_BACKGROUND (1U << 5)
-
 /* What to move: either ranges, or a list of pages with a node each. */
 struct ferry_request {
 	size_t size;
@@ -326,8 +319,7 @@ struct ferry_progress {
 /*
  * Checks the request, starts a job, stores it in *out and returns without waiting for it. Every job
  * must be closed by ferry_job_close(), before its context is. Jobs of one process whose addresses
- * overlap run one after another, in the order of submission, if one of them exchanges pages. Other
- * jobs run side by side: where there are more jobs than workers, workers take turns of about 2 ms.
+ * overlap run one after another, in the order of submission, if one of them exchanges pages.
  *
  * Returns 0. On failure *out is NULL, nothing has been moved, and the result is
  *  -EINVAL  flags has an unknown bit, or both TOGETHER and APART; both or neither of ranges and

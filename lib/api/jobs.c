@@ -39,7 +39,6 @@ void ferry_job_cancel(struct ferry_job *job)
 		return;
 	signals = call_block_signals();
 	job_stop(job, -ECANCELED);
-	crew_raise(job->ferry->crew, &job->task, CREW_URGENT);
 	crew_delay(job->ferry->crew, &job->task, 0);
 	call_unblock_signals(signals);
 }

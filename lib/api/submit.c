@@ -19,7 +19,7 @@
 
 #define KNOWN_FLAGS                                                                   \
 	(FERRY_MOVE_ALL | FERRY_MOVE_ALWAYS | FERRY_MOVE_STOP | FERRY_MOVE_TOGETHER | \
-	 FERRY_MOVE_APART | FERRY_MOVE_BACKGROUND)
+	 FERRY_MOVE_APART)
 
 static int request_check(const struct ferry_request *request)
 {
@@ -191,8 +191,6 @@ static int job_build(struct ferry_job *job, const struct ferry_request *request)
 	job->pid = request->pid;
 	job->own_process = process_is_own(request->pid);
 	job->flags = request->flags;
-	if (request->flags & FERRY_MOVE_BACKGROUND)
-		job->task.rank = CREW_BACKGROUND;
 	job->submitted = true;
 	job->requested_mover = request->mover;
 	job->requested_workers = request->nr_workers;

@@ -66,20 +66,6 @@ static void claim_wait_for(struct ferry_job *job, struct ferry_job *other)
 }
 
 /*
- * What a job waits for must not stay in the background. Jobs that have been raised, or need not be,
- * have nothing before them that stays there.
- */
-static void claim_raise_blockers(const struct ferry_job *job)
-{
-	struct ferry_job *blocker = job->claim.blocker;
-
-	if (job->task.rank == CREW_BACKGROUND)
-		return;
-	for (; blocker && blocker->task.rank == CREW_BACKGROUND; blocker = blocker->claim.blocker)
-		crew_raise(blocker->ferry->crew, &blocker->task, CREW_NORMAL);
-}
-
-/*
  * Jobs that conflict run in the order in which they came, so a job waits for the latest older job
  * that it conflicts with. That job usually waits as well. Jobs thus form a queue, and a release
  * usually wakes one job only.
@@ -89,7 +75,6 @@ static void claim_grant_or_wait(struct ferry_job *job)
 	job->claim.blocker = claim_find_blocker(job);
 	if (job->claim.blocker) {
 		claim_wait_for(job, job->claim.blocker);
-		claim_raise_blockers(job);
 		return;
 	}
 	job->claim.granted = true;

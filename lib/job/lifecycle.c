@@ -111,7 +111,6 @@ int job_new(struct ferry *ferry, struct ferry_job **out)
 	(*out)->ferry = ferry;
 	(*out)->task.work = lane_work;
 	(*out)->task.done = job_task_done;
-	(*out)->task.rank = CREW_NORMAL;
 	(*out)->task.bound = true; /* unbound, two workers may wake on one CPU and stay there */
 	(*out)->event = OWN_FD_NONE;
 	(*out)->submit_ns = now_ns();
@@ -127,17 +126,10 @@ void job_free(struct ferry_job *job)
 	vault_free(job, sizeof(*job));
 }
 
-static void job_occupy(struct ferry_job *job)
-{
-	job->task.nr_occupied =
-		MIN(job->split.nr_lanes * job->split.nr_copiers, job->ferry->machine.nr_workers);
-}
-
 void job_start(struct ferry_job *job)
 {
 	atomic_fetch_add(&job->ferry->nr_active_jobs, 1);
 	job->task.nr_wanted = job->split.nr_lanes;
-	job_occupy(job);
 	/* Not in a lane, so that jobs that overlap run in the order in which they are submitted. */
 	if (!claim_acquire(job))
 		job_delay_for_claim(job);
@@ -165,7 +157,6 @@ void job_run(struct ferry_job *job)
 	}
 	atomic_fetch_add(&ferry->nr_active_jobs, 1);
 	job->task.done = NULL;
-	job_occupy(job);
 	job->task.nr_wanted = job->split.nr_lanes - 1;
 	if (job->task.nr_wanted)
 		crew_run(ferry->crew, &job->task, CREW_CALLER);

@@ -55,25 +55,13 @@ static uint64_t job_throttled_until(struct ferry_job *job)
 	return now_ns() < due_ns ? due_ns : 0;
 }
 
-/*
- * Pages of a job that waits are registered for nothing. The time that it takes now tells nothing of
- * the mode.
- */
-static void job_rest(struct ferry_job *job)
+/* Pages of a job that waits are registered for nothing. */
+static void job_rest(struct ferry_job *job, uint64_t until_ns)
 {
 	futex_lock(&job->lock);
 	windows_rest(job);
-	job->worth_sampling = false;
 	futex_unlock(&job->lock);
-}
-
-/* The caller's own lane works to the end. */
-static bool lane_should_leave(const struct lane *lane, unsigned int worker, uint64_t since_ns)
-{
-	struct ferry_job *job = lane->job;
-
-	return worker != CREW_CALLER && atomic_load(&job->nr_handed_out) < job->nr_usable &&
-	       crew_should_leave(job->ferry->crew, &job->task, since_ns);
+	job_delay(job, until_ns);
 }
 
 bool lane_work(struct crew_task *task, unsigned int worker)
@@ -81,9 +69,8 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 	struct ferry_job *job = CONTAINER_OF(task, struct ferry_job, task);
 	struct ferry *ferry = job->ferry;
 	struct lane *lane = &ferry->lanes[MIN(worker, ferry->nr_lanes - 1)];
-	uint64_t cpu_ns = thread_cpu_ns(), since_ns = now_ns(), delay_until_ns;
+	uint64_t cpu_ns = thread_cpu_ns(), delay_until_ns;
 	enum dispatch given = UNIT_GIVEN;
-	bool leaves = false;
 	unsigned int tries = 0;
 	struct unit unit;
 
@@ -94,7 +81,7 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 	cpu_pressure_begin(lane);
 	lane->chunk_bytes = atomic_load(&job->chunk_bytes);
 	lane->gather = MIN(atomic_load(&ferry->gather), job->split.gather);
-	while (!leaves) {
+	for (;;) {
 		job_check_deadline(job);
 		delay_until_ns = job_throttled_until(job);
 		if (!delay_until_ns)
@@ -105,7 +92,6 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 			lane_await_window(lane, tries++);
 		else
 			lane_move_unit(lane, &unit);
-		leaves = lane_should_leave(lane, worker, since_ns);
 	}
 	lane_drain(lane);
 	lane_release_quarantine(lane);
@@ -114,9 +100,7 @@ bool lane_work(struct crew_task *task, unsigned int worker)
 	job_add_tally(job, &lane->tally);
 	atomic_store(&job->chunk_bytes, lane->chunk_bytes);
 	lane->job = NULL;
-	if (delay_until_ns || leaves)
-		job_rest(job);
 	if (delay_until_ns)
-		job_delay(job, delay_until_ns);
-	return delay_until_ns || leaves;
+		job_rest(job, delay_until_ns);
+	return delay_until_ns != 0;
 }

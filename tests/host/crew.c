@@ -238,31 +238,6 @@ static void gate_open(struct gate *gate)
 	crew_wait(crew, &gate->task, FUTEX_FOREVER);
 }
 
-/* One of its workers works, and helpers that come and go may need the others. */
-static void test_occupied(void)
-{
-	struct gate gate = {0};
-	struct units units;
-	bool waits;
-
-	gate.task.work = gate_work;
-	gate.task.nr_wanted = 1;
-	gate.task.nr_occupied = NR_WORKERS;
-	gate.task.rank = CREW_NORMAL;
-	crew_post(crew, &gate.task);
-	while (!atomic_load(&gate.nr_waiting))
-		futex_wait(&gate.nr_waiting, 0, FUTEX_FOREVER);
-	units_init(&units, NR_WORKERS);
-	units.task.rank = CREW_BACKGROUND;
-	crew_post(crew, &units.task);
-	waits = crew_wait(crew, &units.task, 50 * NS_PER_MS) == -ETIMEDOUT &&
-		!atomic_load(&units.next);
-	gate_open(&gate);
-	crew_wait(crew, &units.task, FUTEX_FOREVER);
-	tap_ok(waits && units_all_once(&units),
-	       "the background gets no worker of a task that occupies them, and all of them after");
-}
-
 static void test_starved(void)
 {
 	struct units units;
@@ -443,7 +418,7 @@ int main(void)
 {
 	struct placement *real, *placement;
 
-	tap_plan(19);
+	tap_plan(18);
 	if (placement_open(NULL, &real))
 		return 1;
 	placement = placement_repeat(real);
@@ -451,7 +426,6 @@ int main(void)
 		return 1;
 	test_worker();
 	test_starved();
-	test_occupied();
 	test_delay();
 	test_forget();
 	test_hammer();
