@@ -2,7 +2,8 @@
 /*
  * Threads exit while memory with their control blocks, or with robust mutexes that they hold, is
  * being moved. The kernel writes to that memory while they exit, and does not wait for a page in
- * flight: then pthread_join(3) would never return, and no thread would learn that the owner is dead.
+ * flight: then pthread_join(3) would never return, and no thread would learn that the owner is
+ * dead.
  */
 #include <linux/futex.h>
 #include <pthread.h>

@@ -14,12 +14,14 @@ objects=${BUILD:-build}/obj
 anywhere='clock_gettime|mem(cmp|cpy|move|set)|str(chr|cmp|len|ncmp|rchr|spn|str|tok_r)'
 # The compiler's own.
 compiler='__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__popcountdi2|__cpu_(indicator_init|model)|__aarch64_.*'
-# What else a file may call, because it does so only while a context is opened or closed, or, in the
-# log's case and that of pools, by threads that have nothing in flight.
+# What else a file may call, because it does so only while a context is opened or closed, or by
+# threads that have nothing in flight (log, pools), or because no job uses it (profiles).
 exceptions='base/apart.o: getauxval
 base/kernel.o: uname|__isoc(99|23)_sscanf
 base/log.o: vsnprintf|__errno_location
 base/thread.o: pthread_.*|sigfillset
+policy/profile.o: snprintf
+policy/profile_text.o: memchr|snprintf
 lib/nodes/memory_blocks.o: .*
 lib/pool/pools.o: strerror'
 
