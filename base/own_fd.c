@@ -56,12 +56,7 @@ static uint64_t fd_eventfd_id(int fd)
 	own_fd_drop(&file);
 	info[len > 0 ? len : 0] = '\0';
 	at = strstr(info, EVENTFD_KEY);
-	if (!at)
-		return 0;
-	at += sizeof(EVENTFD_KEY) - 1;
-	while (*at == ' ' || *at == '\t')
-		at++;
-	return 1 + text_read_number(&at);
+	return at ? 1 + text_number(at + sizeof(EVENTFD_KEY) - 1) : 0;
 }
 
 static void own_fd_identify(struct own_fd *own)

@@ -33,3 +33,9 @@ uint64_t text_read_number(const char **at)
 		number = number * 10 + (uint64_t)(*(*at)++ - '0');
 	return number;
 }
+
+uint64_t text_number(const char *text)
+{
+	text += strspn(text, " \t");
+	return text_read_number(&text);
+}

@@ -14,5 +14,7 @@ bool text_add_number(char *text, size_t text_bytes, uint64_t number);
 
 /* Reads decimal digits and advances *at behind them; 0 if there are none. */
 uint64_t text_read_number(const char **at);
+/* The number that the text begins with, after blanks; 0 if there is none. */
+uint64_t text_number(const char *text);
 
 #endif

@@ -51,11 +51,10 @@ static long group_file_read(const char *dir, const char *file, char *text, size_
 static uint64_t group_number(const char *dir, const char *file, uint64_t otherwise)
 {
 	char text[64];
-	const char *at = text;
 
-	if (group_file_read(dir, file, text, sizeof(text)) <= 0 || *at < '0' || *at > '9')
+	if (group_file_read(dir, file, text, sizeof(text)) <= 0 || text[0] < '0' || text[0] > '9')
 		return otherwise;
-	return text_read_number(&at);
+	return text_number(text);
 }
 
 /* The number behind a name at the start of a line; 0 if there is none. */
@@ -65,11 +64,8 @@ static uint64_t line_number(const char *text, const char *name)
 
 	for (const char *at = text; at; at = strchr(at, '\n')) {
 		at += *at == '\n';
-		if (strncmp(at, name, len) || at[len] != ' ')
-			continue;
-		at += len;
-		at += strspn(at, " ");
-		return text_read_number(&at);
+		if (!strncmp(at, name, len) && at[len] == ' ')
+			return text_number(at + len);
 	}
 	return 0;
 }

@@ -41,11 +41,7 @@ static uint64_t meminfo_bytes(const char *text, const char *name)
 {
 	const char *at = strstr(text, name);
 
-	if (!at)
-		return 0;
-	at += strlen(name);
-	at += strspn(at, " ");
-	return text_read_number(&at) << 10;
+	return at ? text_number(at + strlen(name)) << 10 : 0;
 }
 
 /*
@@ -90,8 +86,5 @@ uint64_t nodes_migration_stamp(int vmstat_fd)
 		return 0;
 	text[len] = '\0';
 	at = strstr(text, name);
-	if (!at)
-		return 0;
-	at += sizeof(name) - 1;
-	return text_read_number(&at);
+	return at ? text_number(at + sizeof(name) - 1) : 0;
 }

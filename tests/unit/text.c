@@ -39,3 +39,10 @@ Test(text, reads_numbers_one_after_the_other)
 	cr_assert_eq(text_read_number(&at), 0);
 	cr_assert_eq(*at, 'x');
 }
+
+Test(text, skips_blanks_before_a_number)
+{
+	cr_assert_eq(text_number("  \t 77 kB"), 77);
+	cr_assert_eq(text_number("8"), 8);
+	cr_assert_eq(text_number(" max"), 0);
+}
