@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "base/sys.h"
+#include "base/text.h"
 #include "lib/nodes/kernel_file.h"
 
 long kernel_file_read(const char *path, char *text, size_t text_bytes)
@@ -16,6 +17,16 @@ long kernel_file_read(const char *path, char *text, size_t text_bytes)
 	own_fd_drop(&file);
 	text[len > 0 ? len : 0] = '\0';
 	return len;
+}
+
+int kernel_file_open_of(int pid, const char *name, struct own_fd *out)
+{
+	char path[64] = "/proc/";
+
+	text_add_number(path, sizeof(path), (uint64_t)pid);
+	text_add(path, sizeof(path), "/");
+	text_add(path, sizeof(path), name);
+	return own_fd_open(out, AT_FDCWD, path);
 }
 
 int kernel_file_keep_open(struct kernel_file *file, const char *path)

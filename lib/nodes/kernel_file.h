@@ -12,6 +12,9 @@
 /* Reads a small file into text and ends it with a zero byte. Its length or -errno. */
 long kernel_file_read(const char *path, char *text, size_t text_bytes);
 
+/* Opens /proc/PID/NAME, to be closed by own_fd_drop(). 0 or -errno. */
+int kernel_file_open_of(int pid, const char *name, struct own_fd *out);
+
 /* A file that the process keeps open. Zero-initialized it is not open: use KERNEL_FILE_NONE. */
 struct kernel_file {
 	atomic_int fd; /* -1: not open */

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Looks at pages by PAGEMAP_SCAN and by the entries of /proc/PID/pagemap. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "base/sys.h"
-#include "base/text.h"
 #include "base/uapi.h"
 #include "lib/nodes/kernel_file.h"
 #include "lib/nodes/pagemap.h"
@@ -124,11 +122,7 @@ bool pagemap_is_huge(uintptr_t addr)
 
 int pagemap_open_of(int pid, struct own_fd *out)
 {
-	char path[32] = "/proc/";
-
-	text_add_number(path, sizeof(path), (uint64_t)pid);
-	text_add(path, sizeof(path), "/pagemap");
-	return own_fd_open(out, AT_FDCWD, path);
+	return kernel_file_open_of(pid, "pagemap", out);
 }
 
 int pagemap_entries_of(int fd, uintptr_t addr, unsigned int nr_pages, uint64_t *out)

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Walks the mappings of a process (PROCMAP_QUERY) and the present pages in each (PAGEMAP_SCAN). */
 #include <errno.h>
-#include <fcntl.h>
 
-#include "base/own_fd.h"
 #include "base/sys.h"
-#include "base/text.h"
 #include "base/uapi.h"
 #include "base/vault.h"
+#include "lib/nodes/kernel_file.h"
 #include "lib/nodes/pagemap.h"
 #include "lib/nodes/present_ranges.h"
 
@@ -83,15 +81,6 @@ static int present_walk_all(struct present_walk *walk)
 	return err;
 }
 
-static int maps_open_of(int pid, struct own_fd *out)
-{
-	char path[32] = "/proc/";
-
-	text_add_number(path, sizeof(path), (uint64_t)pid);
-	text_add(path, sizeof(path), "/maps");
-	return own_fd_open(out, AT_FDCWD, path);
-}
-
 int present_ranges_walk(int pid, present_range_fn fn, void *arg)
 {
 	struct present_walk walk = {.maps = OWN_FD_NONE, .fn = fn, .arg = arg};
@@ -101,7 +90,7 @@ int present_ranges_walk(int pid, present_range_fn fn, void *arg)
 		pid = (int)sys(SYS_getpid);
 	err = pagemap_open_of(pid, &walk.pagemap);
 	if (!err)
-		err = maps_open_of(pid, &walk.maps);
+		err = kernel_file_open_of(pid, "maps", &walk.maps);
 	if (!err)
 		err = present_walk_all(&walk);
 	own_fd_drop(&walk.pagemap);
