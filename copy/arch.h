@@ -10,13 +10,6 @@ void copy_emulated(void *restrict dst, const void *restrict src, size_t len_byte
 /* For what the architecture guarantees. */
 bool cpu_always(void);
 
-/*
- * The loops over whole cache lines. "stream" stores bypass the caches, which saves reading the
- * destination first; "store" is an ordinary one. The number is the bytes of an instruction, xN the
- * number of pages in step.
- *
- *	name, instruction set, kind, pages in step, bytes that a line is requested ahead
- */
 /* What a CPU says of itself. Under a hypervisor the model may be an invention. */
 struct cpu_id {
 	uint32_t vendor;        /* x86: EBX of CPUID leaf 0. Arm: the implementer */
@@ -25,6 +18,13 @@ struct cpu_id {
 
 struct cpu_id cpu_identify(void);
 
+/*
+ * The loops over whole cache lines. "stream" stores bypass the caches, which saves reading the
+ * destination first; "store" is an ordinary one. The number is the bytes of an instruction, xN the
+ * number of pages in step.
+ *
+ *	name, instruction set, kind, pages in step, bytes that a line is requested ahead
+ */
 #if defined(__x86_64__)
 #define LINE_KERNELS(K)                           \
 	K(stream64, avx512, stream, 1, 0)         \
