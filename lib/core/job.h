@@ -99,6 +99,7 @@ struct ferry_job {
 	/* the work */
 	struct futex_lock lock;
 	bool begun;
+	bool exchanging;         /* pools count its pages among those that they need */
 	uint64_t stamp;          /* nodes_migration_stamp() when it began */
 	size_t cursor_segment;   /* the segment that is being handed out */
 	uint64_t cursor_pages;   /* pages of that segment handed out so far */

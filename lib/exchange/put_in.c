@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Put-in must succeed for every page in flight, so it has four methods:
+ * Put-in must succeed for every page in flight, so it has three methods:
  *
  *   UFFDIO_MOVE of a whole stretch       the usual case
  *   UFFDIO_MOVE of a page                the mapping was split, moved or unmapped in part
  *   UFFDIO_COPY of a page                the mapping is read-only or locked now: MOVE refuses it
- *   mremap(2) of the slot's page         nothing else works (memory has run out)
  *
- * It tries them in turn, again and again, for as long as it takes. It drops only content that the
- * program itself has thrown away (munmap, MADV_DONTNEED).
+ * It tries them in turn, again and again, for as long as it takes. MOVE needs memory for page
+ * tables, COPY for a frame. If there is none, put-in frees the page's new frame and goes on with
+ * the old one, which the slot still holds. It drops only content that the program itself has thrown
+ * away (munmap, MADV_DONTNEED).
+ *
+ * Put-in uses no call that replaces a mapping, such as mremap(2) or mmap(2) with MAP_FIXED. Only
+ * MOVE and COPY wait for unread events: another call would not know that the program has mapped
+ * other memory there, or that a clone(2) has just missed the page.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,15 +24,13 @@
 #include "lib/core/context.h"
 #include "lib/exchange/move_gate.h"
 #include "lib/exchange/put_in.h"
-#include "lib/nodes/mappings.h"
 #include "lib/nodes/pagemap.h"
-#include "lib/nodes/vm_flags.h"
 #include "lib/uffd/uffd.h"
 
 /*
- * How often MOVE and COPY may fail, for all pages of a parcel together, before mremap is tried.
- * Increasing this gives the kernel longer to find memory; decreasing it ends the stall sooner, but
- * mremap costs the pool a bay.
+ * How often MOVE and COPY may fail, for all pages of a parcel together, before put-in frees new
+ * frames. Increasing this gives the kernel longer to find memory elsewhere; decreasing it ends the
+ * stall sooner, but pages whose frame was freed have to be moved again.
  */
 #define PATIENCE_ROUNDS 500
 
@@ -36,7 +39,6 @@ enum page_end {
 	PAGE_WAITS,   /* not yet: try again */
 	PAGE_ARRIVED, /* the frame itself is at its address */
 	PAGE_COPIED,  /* the content is at its address, in another frame */
-	PAGE_CARRIED, /* the slot's own frame is at its address, and so is its mapping */
 	PAGE_GONE,    /* the program has thrown the content away */
 };
 
@@ -83,67 +85,31 @@ static enum page_end page_put_by_copy(struct lane *lane, uintptr_t at, uintptr_t
 	}
 }
 
-/*
- * Gives a carried page's mapping the properties of the one that it replaces. A mapping of a pool is
- * DONTFORK and DONTDUMP.
- */
-static void page_adopt(uintptr_t at, int prot, const struct vm_flags *flags)
-{
-	if (flags->wipe_on_fork)
-		sys(SYS_madvise, at, PAGE_BYTES, MADV_WIPEONFORK);
-	if (!flags->dont_fork)
-		sys(SYS_madvise, at, PAGE_BYTES, MADV_DOFORK);
-	if (!flags->dont_dump)
-		sys(SYS_madvise, at, PAGE_BYTES, MADV_DODUMP);
-	sys(SYS_mbind, at, PAGE_BYTES, 0, NULL, 0, 0);
-	if (prot != (PROT_READ | PROT_WRITE))
-		sys(SYS_mprotect, at, PAGE_BYTES, prot);
-}
-
-/*
- * Closes the gap that a carried page has left in the pool's address space. The pool does not use
- * the place again.
- */
-static void slot_close_gap(struct parcel *parcel, uintptr_t from)
-{
-	sys(SYS_mmap, from, PAGE_BYTES, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-	sys(SYS_madvise, from, PAGE_BYTES, MADV_DONTFORK);
-	pool_distrust(parcel->source, &parcel->slot);
-}
-
-/*
- * Carries the slot's page to its address together with its mapping. mremap waits until the watcher
- * has read its event, so the lane leaves the gate for it. The parcel stays live meanwhile. The
- * event of `from` concerns no parcel, because no page of any parcel has its home there.
- */
-static enum page_end page_put_by_mremap(struct lane *lane, struct parcel *parcel, unsigned int page)
-{
-	uintptr_t from = parcel->slot.addr + (uintptr_t)page * PAGE_BYTES;
-	uintptr_t at = page_home(parcel, page);
-	int prot = mapping_protection(at);
-	struct vm_flags flags;
-	bool carried;
-
-	if (prot < 0)
-		return prot == -ENOENT ? PAGE_GONE : PAGE_WAITS;
-	flags = vm_flags_at(at);
-	move_gate_leave(lane);
-	carried = sys(SYS_mremap, from, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED,
-		      at) == (long)at;
-	if (carried) {
-		page_adopt(at, prot, &flags);
-		slot_close_gap(parcel, from);
-	}
-	move_gate_enter(lane);
-	return carried ? PAGE_CARRIED : PAGE_WAITS;
-}
-
 /* ---- one page, all methods ---- */
 
-static enum page_end page_try_put(struct lane *lane, struct parcel *parcel, unsigned int page,
-				  uintptr_t source)
+static uintptr_t parcel_source(const struct parcel *parcel, unsigned int page, bool from_slot)
 {
+	return (from_slot ? parcel->slot.addr : parcel->frames.addr) + (uintptr_t)page * PAGE_BYTES;
+}
+
+/*
+ * Frees the page's frame in a span of a pool. The pool is registered, too, so the call waits until
+ * the watcher has read its event, and the lane leaves the gate for that.
+ */
+static bool frame_free(struct lane *lane, uintptr_t at)
+{
+	bool freed;
+
+	move_gate_leave(lane);
+	freed = !sys(SYS_madvise, at, PAGE_BYTES, MADV_DONTNEED);
+	move_gate_enter(lane);
+	return freed;
+}
+
+static enum page_end page_try_put(struct lane *lane, struct parcel *parcel, unsigned int page,
+				  bool from_slot)
+{
+	uintptr_t source = parcel_source(parcel, page, from_slot);
 	enum page_end end;
 
 	if (parcel->disturbed && map_test(&parcel->dropped, page))
@@ -151,58 +117,48 @@ static enum page_end page_try_put(struct lane *lane, struct parcel *parcel, unsi
 	end = page_put_by_move(lane, page_home(parcel, page), source);
 	if (end == PAGE_WAITS || end == PAGE_PENDING)
 		end = page_put_by_copy(lane, page_home(parcel, page), source);
-	if (end == PAGE_WAITS && parcel->nr_rounds >= PATIENCE_ROUNDS)
-		end = page_put_by_mremap(lane, parcel, page);
 	return end;
 }
 
+/* Sets *from_slot if it has freed the new frame. */
 static enum page_end page_put(struct lane *lane, struct parcel *parcel, unsigned int page,
-			      uintptr_t source)
+			      bool *from_slot)
 {
+	/* A device may still write a stray frame. */
+	bool may_free = !map_test(&parcel->stray, page);
+
 	for (unsigned int tries = 0;; tries++) {
-		enum page_end end = page_try_put(lane, parcel, page, source);
+		enum page_end end = page_try_put(lane, parcel, page, *from_slot);
 
 		if (end != PAGE_WAITS && end != PAGE_PENDING)
 			return end;
-		move_gate_step_outside(lane, tries);
-		/*
-		 * PAGE_PENDING does not count towards mremap, which must not replace a mapping
-		 * before the mapping's event has been read.
-		 */
 		parcel->nr_rounds += end == PAGE_WAITS;
+		if (may_free && parcel->nr_rounds >= PATIENCE_ROUNDS) {
+			*from_slot = true;
+			may_free = !frame_free(lane, parcel_source(parcel, page, false));
+			continue; /* before others take the frame */
+		}
+		move_gate_step_outside(lane, tries);
 	}
-}
-
-/* Frees the slot's frame of a page whose content is elsewhere or was thrown away. */
-static void slot_free_frame(struct lane *lane, struct parcel *parcel, unsigned int page)
-{
-	move_gate_leave(lane);
-	sys(SYS_madvise, parcel->slot.addr + (uintptr_t)page * PAGE_BYTES, PAGE_BYTES,
-	    MADV_DONTNEED);
-	move_gate_enter(lane);
 }
 
 /* ---- stretches ---- */
 
-static uintptr_t parcel_source(const struct parcel *parcel, unsigned int page, bool from_slot)
-{
-	return (from_slot ? parcel->slot.addr : parcel->frames.addr) + (uintptr_t)page * PAGE_BYTES;
-}
-
 static void parcel_put_page(struct lane *lane, struct parcel *parcel, unsigned int page,
 			    bool from_slot)
 {
+	bool taken = !from_slot;
 	enum page_end end;
 
 	parcel->came_apart = true;
 	parcel->recheck = true;
-	end = page_put(lane, parcel, page, parcel_source(parcel, page, from_slot));
-	if (end == PAGE_CARRIED)
+	end = page_put(lane, parcel, page, &from_slot);
+	if (taken && from_slot)
 		map_clear_range(&parcel->taken, page, 1);
-	else if (!from_slot && end == PAGE_ARRIVED)
+	if (!from_slot && end == PAGE_ARRIVED)
 		map_set(&parcel->arrived, page);
 	else if (from_slot && (end == PAGE_COPIED || end == PAGE_GONE))
-		slot_free_frame(lane, parcel, page);
+		frame_free(lane, parcel_source(parcel, page, true));
 }
 
 /*

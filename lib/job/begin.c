@@ -26,6 +26,7 @@ static void job_prepare_exchange(struct ferry_job *job)
 		job->stamp = nodes_migration_stamp(atomic_load(&job->ferry->vmstat.fd));
 	context_refresh_mthp(job->ferry);
 	pools_job_begins(&job->ferry->pools, job->nr_usable);
+	job->exchanging = true;
 	threads_refresh(job->ferry->threads);
 }
 

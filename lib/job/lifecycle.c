@@ -69,7 +69,7 @@ static void job_free_plan(struct ferry_job *job)
 
 static void job_finish(struct ferry_job *job)
 {
-	if (job->claim.granted && job_exchanges(job)) {
+	if (job->exchanging) {
 		windows_rest(job);
 		pools_job_ends(&job->ferry->pools, job->nr_usable);
 	}

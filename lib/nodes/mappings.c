@@ -29,23 +29,6 @@ static bool mapping_is_anonymous(const struct procmap_query *query, const char *
 	       !strncmp(name, "[stack]", 7) || !strncmp(name, "[anon:", 6);
 }
 
-int mapping_protection(uintptr_t addr)
-{
-	struct procmap_query query = {.size = sizeof(query), .query_addr = addr};
-	long err = sys(SYS_ioctl, atomic_load(&maps_file.fd), PROCMAP_QUERY, &query);
-	int prot = 0;
-
-	if (err)
-		return (int)err;
-	if (query.vma_flags & PROCMAP_QUERY_VMA_READABLE)
-		prot |= PROT_READ;
-	if (query.vma_flags & PROCMAP_QUERY_VMA_WRITABLE)
-		prot |= PROT_WRITE;
-	if (query.vma_flags & PROCMAP_QUERY_VMA_EXECUTABLE)
-		prot |= PROT_EXEC;
-	return prot;
-}
-
 int mapping_find(uintptr_t addr, struct mapping *out)
 {
 	char name[256];

@@ -17,7 +17,5 @@ void mappings_forget(void);
 
 /* The mapping that covers addr, or the next one above. 0, -ENOENT (none), -errno. */
 int __must_check mapping_find(uintptr_t addr, struct mapping *out);
-/* PROT_* bits of the mapping at addr; -ENOENT if there is none. */
-int mapping_protection(uintptr_t addr);
 
 #endif

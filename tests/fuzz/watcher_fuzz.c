@@ -35,7 +35,7 @@
 #endif
 /* The last plot never changes; a thread reads it all the time. */
 #define ARENA_LEN ((NR_PLOTS + 1) * PLOT_BYTES)
-/* Refusals in a row that drive put-in to its last method, which moves the mapping itself. */
+/* Refusals in a row that drive put-in to its last resort: it frees new frames. */
 #define NR_STUBBORN 1500
 
 static struct {
@@ -106,7 +106,7 @@ static bool hook_call(long nr, const long args[6], long *ret)
 {
 	static const int copy[] = {EAGAIN, ENOMEM}, zero[] = {EAGAIN};
 
-	if (nr == SYS_read || nr == SYS_mremap)
+	if (nr == SYS_read || nr == SYS_madvise)
 		hook_nap();
 	if (nr != SYS_ioctl)
 		return false;

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "base/sys.h"
+#include "lib/core/context.h"
 #include "tests/testlib/moving.h"
 #include "tests/testlib/tap.h"
 
@@ -290,6 +291,30 @@ static bool test_waiting_jobs_end(void)
 	ferry_job_close(late);
 	ferry_job_close(unwanted);
 	return ok;
+}
+
+/*
+ * A job is cancelled at the moment when the one that it waits for ends. Each job that counts its
+ * pages among those that pools need takes them back.
+ */
+static bool test_cancel_meets_grant(void)
+{
+	struct ferry_range range = range_of_all();
+	struct ferry_request request = request_of(&range);
+	bool ok = true;
+
+	for (int i = 0; i < 500 && ok; i++) {
+		struct ferry_job *first = submit_endless_job(mem, LEN), *second;
+
+		if (!first || ferry_submit(ferry, &request, &second))
+			return false;
+		ferry_job_cancel(i % 2 ? first : second);
+		ferry_job_cancel(i % 2 ? second : first);
+		ok = !ferry_job_wait(first, WAIT_NS) && !ferry_job_wait(second, WAIT_NS);
+		ferry_job_close(first);
+		ferry_job_close(second);
+	}
+	return ok && !atomic_load(&ferry->pools.active_pages);
 }
 
 static bool job_has_ended(struct ferry_job *job)
@@ -613,6 +638,7 @@ static const struct {
 	{"bandwidth cap and progress", test_bandwidth_cap},
 	{"close a running job", test_close},
 	{"deadline and cancel of jobs that wait for another", test_waiting_jobs_end},
+	{"a cancel meets the end of the job that is waited for", test_cancel_meets_grant},
 	{"jobs that wait hold no worker", test_waiting_jobs_hold_no_worker},
 	{"FERRY_MOVE_STOP", test_stop_at_failure},
 	{"a list in descending order", test_list},

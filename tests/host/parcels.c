@@ -29,7 +29,8 @@ static atomic_uint hold;
 static atomic_bool hold_second; /* the second half waits until this is false again */
 static void (*before_take_out)(void);
 static atomic_uintptr_t zero_fails;   /* this page's first zero page fails */
-static atomic_uintptr_t put_in_fails; /* this page can be put in by mremap only */
+static atomic_uintptr_t put_in_fails; /* there is no memory to put in this page */
+static atomic_uint nr_put_in_failed;
 
 static void yield(void)
 {
@@ -60,6 +61,7 @@ static bool hook_ioctl(unsigned int request, void *arg, long *ret)
 	if (request == UFFDIO_MOVE)
 		return hook_move(arg, ret);
 	if (request == UFFDIO_COPY && ((struct uffdio_copy *)arg)->dst == put_in_fails) {
+		atomic_fetch_add(&nr_put_in_failed, 1);
 		*ret = -ENOMEM;
 		return true;
 	}
@@ -186,31 +188,56 @@ static bool test_zero_page_fails(void)
 	return job && job_ends(job) && ok;
 }
 
-static bool child_reads(const char *page)
+/* Far more than put-in's patience. */
+#define MANY_FAILURES 2000
+
+static void await_failures(unsigned int nr)
 {
-	int status;
-	pid_t child = fork();
-
-	if (!child) {
-		volatile char byte = *(const volatile char *)page;
-
-		_exit(byte != *page);
-	}
-	return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
-	       !WEXITSTATUS(status);
+	atomic_store(&nr_put_in_failed, 0);
+	while (atomic_load(&nr_put_in_failed) < nr)
+		sched_yield();
 }
 
-static bool test_carried(void)
+/* What the program maps while put-in has no memory must stay. */
+static bool test_mapped_meanwhile(void)
 {
-	struct move move = {.ferry = ferry, .len = LEN, .mover = FERRY_MOVER_EXCHANGE};
+	struct move move = {
+		.ferry = ferry, .len = LEN, .mover = FERRY_MOVER_EXCHANGE, .nr_workers = 1};
+	struct ferry_job *job;
 	bool ok;
 
 	new_memory(false);
 	move.addr = mem;
 	put_in_fails = (uintptr_t)PAGE_AT(7);
-	ok = !move_run(&move);
+	ok = !move_submit(&move, &job);
+	if (!ok)
+		return false;
+	await_failures(MANY_FAILURES);
+	ok = mmap(PAGE_AT(7), PAGE_BYTES, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == PAGE_AT(7);
+	memset(PAGE_AT(7), 0x5a, PAGE_BYTES);
 	put_in_fails = 0;
-	return ok && is_intact(mem, LEN, SEED) && child_reads(PAGE_AT(7));
+	ok = job_ends(job) && ok;
+	for (size_t i = 0; i < PAGE_BYTES; i++)
+		ok &= PAGE_AT(7)[i] == 0x5a;
+	return ok && others_are_intact();
+}
+
+/* A page without memory comes back as soon as there is some, from the frame that was left. */
+static bool test_memory_comes_back(void)
+{
+	struct move move = {
+		.ferry = ferry, .len = LEN, .mover = FERRY_MOVER_EXCHANGE, .nr_workers = 1};
+	struct ferry_job *job;
+
+	new_memory(false);
+	move.addr = mem;
+	put_in_fails = (uintptr_t)PAGE_AT(7);
+	if (move_submit(&move, &job))
+		return false;
+	await_failures(MANY_FAILURES);
+	put_in_fails = 0;
+	return job_ends(job) && is_intact(mem, LEN, SEED);
 }
 
 /* ---- a thread waits for a page that does not come back ---- */
@@ -335,11 +362,12 @@ int main(void)
 	ferry = open_exchanging_context(NULL);
 	watchdog(240, "something that happens while pages are in flight");
 	__atomic_store_n(&sys_hook, flight_hook, __ATOMIC_RELEASE);
-	tap_plan(6);
+	tap_plan(7);
 	tap_ok(test_discard(), "a page that is discarded does not come back");
 	tap_ok(test_waiter(), "a thread that waits for such a page goes on");
 	tap_ok(test_zero_page_fails(), "a fault whose zero page fails is served the next time");
-	tap_ok(test_carried(), "a page that mremap had to put in is there in a child");
+	tap_ok(test_mapped_meanwhile(), "what is mapped while put-in has no memory stays");
+	tap_ok(test_memory_comes_back(), "a page comes back once there is memory");
 	test_split();
 	tap_ok(test_fresh_frames(), "FERRY_OPEN_FRESH_FRAMES: frames that are lent are not reused");
 	ferry_close(ferry);
