@@ -51,6 +51,7 @@ struct parcel {
 	bool huge;                /* one huge page, in the pools for huge frames */
 	struct span frames;       /* of the target pool: the copies */
 	struct threads_look look; /* the threads that were looked at before the take-out */
+	bool met_deaths;          /* it was put in, and threads that exited are not served yet */
 	struct parcel *next;
 
 	/* what happened to the pages so far */

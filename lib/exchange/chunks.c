@@ -100,6 +100,20 @@ static void lane_finish_parcel(struct lane *lane, struct parcel *parcel)
 	parcel_list_add(clean ? &lane->free : &lane->quarantined, parcel);
 }
 
+/*
+ * Serves the threads that exited while the parcels that have just been put in were in flight. While
+ * the lane has others in flight this only finds out whether there were any.
+ */
+static void lane_serve_deaths(struct lane *lane, struct parcel *parcel)
+{
+	parcel->met_deaths = parcel_met_deaths(lane, parcel);
+	for (unsigned int i = 0; i < lane->nr_used_parcels && !lane->nr_in_flight; i++) {
+		if (lane->parcels[i].met_deaths)
+			parcel_serve_deaths(lane, &lane->parcels[i]);
+		lane->parcels[i].met_deaths = false;
+	}
+}
+
 /* Waits until the engine has done with at least one parcel, and finishes those. */
 static void lane_collect(struct lane *lane)
 {
@@ -121,7 +135,7 @@ static void lane_collect(struct lane *lane)
 	}
 	/* Only now, because pages of the later ones were in flight before. */
 	for (uint32_t i = 0; i < nr; i++)
-		parcel_serve_deaths(lane, done[i]->owner);
+		lane_serve_deaths(lane, done[i]->owner);
 	/* Gathered parcels count as one exchange, because each of them waited for the others. */
 	if (nr && together)
 		lane_note_stall(lane, ((const struct parcel *)done[0]->owner)->huge, nr_pages,
@@ -168,14 +182,18 @@ static void lane_use_more_parcels(struct lane *lane)
 		parcel_list_add(&lane->free, &lane->parcels[lane->nr_used_parcels++]);
 }
 
-/* NULL: all parcels of the lane are in quarantine. */
+/*
+ * A parcel of which threads are not served yet is used again once the lane has nothing in flight.
+ * NULL: all parcels of the lane are in quarantine.
+ */
 static struct parcel *lane_get_parcel(struct lane *lane)
 {
 	unsigned int depth = MAX(lane->channel->engine->depth, lane->gather);
 	struct parcel *parcel;
 
 	lane_use_more_parcels(lane);
-	while (lane->nr_in_flight && (lane->nr_in_flight >= depth || !lane->free))
+	while (lane->nr_in_flight &&
+	       (lane->nr_in_flight >= depth || !lane->free || lane->free->met_deaths))
 		lane_collect(lane);
 	if (!lane->free)
 		lane_release_quarantine(lane);
@@ -346,7 +364,7 @@ static enum ferry_reason stretch_send(struct lane *lane, const struct stretch *s
 	outcome = lane_start_parcel(lane, parcel, at, stretch->nr_pages);
 	if (outcome == PARCEL_READY) {
 		lane_finish_parcel(lane, parcel);
-		parcel_serve_deaths(lane, parcel);
+		lane_serve_deaths(lane, parcel);
 		lane_note_stall(lane, parcel->huge, parcel->nr_pages, parcel->stall_ns);
 	} else if (outcome != PARCEL_QUEUED) {
 		window_put(parcel->window);

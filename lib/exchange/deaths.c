@@ -4,8 +4,8 @@
  * Only put-in ends the time in which the kernel can miss them, so this looks afterwards, at the
  * program's memory: no thread reuses a control block before its id is cleared, nor takes a robust
  * mutex of a dead thread before it is marked. The program may unmap the memory at any time, so it
- * is read and written by process_vm_readv(2) and process_vm_writev(2), page by page of the parcel
- * and nowhere else, because other pages may be in flight.
+ * is read and written by process_vm_readv(2) and process_vm_writev(2). Those wait for pages in
+ * flight in other lanes, which do not wait for this one.
  */
 #include <limits.h>
 
@@ -121,7 +121,7 @@ static bool parcel_is_home_of(void *arg, uintptr_t addr)
 	return false;
 }
 
-static void parcel_search(struct lane *lane, const struct parcel *parcel)
+void parcel_serve_deaths(struct lane *lane, const struct parcel *parcel)
 {
 	struct view view;
 	size_t len = (size_t)parcel->nr_pages * PAGE_BYTES;
@@ -137,13 +137,12 @@ static void parcel_search(struct lane *lane, const struct parcel *parcel)
 	}
 }
 
-void parcel_serve_deaths(struct lane *lane, const struct parcel *parcel)
+bool parcel_met_deaths(struct lane *lane, const struct parcel *parcel)
 {
 	struct threads *threads = lane->ferry->threads;
 
 	if (!threads_changed(threads, &parcel->look))
-		return;
+		return false;
 	threads_wait_exiting(threads, parcel_is_home_of, (void *)parcel);
-	if (threads_have_died(threads, &parcel->look))
-		parcel_search(lane, parcel);
+	return threads_have_died(threads, &parcel->look);
 }

@@ -115,6 +115,8 @@ static void event_remap(struct ferry *ferry, uintptr_t from, uintptr_t to, size_
 	struct range_event event = {.start = from, .end = from + len_bytes, .to = to};
 
 	parcels_for_each_live(ferry, parcel_remap_pages, &event);
+	/* Put-in will wake those who wait at `to`. */
+	uffd_wake(ferry->uffd, from, len_bytes);
 	range_list_add(&ferry->watcher->moved, to, to + len_bytes);
 	changes_note(&ferry->watcher->changes, from, from + len_bytes);
 }

@@ -30,8 +30,9 @@
 #define PLOT_PAGES 512
 #define PLOT_BYTES (PLOT_PAGES * PAGE_BYTES)
 #define PAGE_WORDS (PAGE_BYTES / sizeof(uint64_t))
-#define MOST_PAGES 40 /* that a step touches */
-#define NR_LATEST  12
+#define MOST_PAGES 40   /* that a step touches */
+#define NR_NOTED   4096 /* steps that are remembered */
+#define NR_SHOWN   12   /* of those, and of those that touch a page, when it is wrong */
 
 struct plot_page {
 	uint32_t tag; /* what the content is made of; 0: zeros */
@@ -53,7 +54,9 @@ struct plot {
 	uint32_t last_tag;
 	int pipe[2];
 	bool failed;
-	struct plot_step latest[NR_LATEST];
+	bool inherited; /* by a child of clone, whose pages may be poisoned */
+	bool poisoned;  /* the kernel has met such a page */
+	struct plot_step noted[NR_NOTED];
 	unsigned int nr_steps;
 	struct plot_page pages[PLOT_PAGES];
 };
@@ -84,6 +87,29 @@ __attribute__((format(printf, 1, 2))) static inline void plot_print(const char *
 		return;
 }
 
+static inline bool step_touches(const struct plot_step *step, unsigned int page)
+{
+	return (page >= step->first && page < step->first + step->nr) ||
+	       (!strncmp(step->name, "mremap", 6) && page >= step->to &&
+		page < step->to + step->nr);
+}
+
+/* The latest steps first; of all, or of those that touch the page. */
+static inline void plot_print_steps(const struct plot *plot, const unsigned int *page)
+{
+	unsigned int nr = MIN(plot->nr_steps, (unsigned int)NR_NOTED);
+
+	for (unsigned int i = 0, nr_shown = 0; i < nr && nr_shown < NR_SHOWN; i++) {
+		const struct plot_step *s = &plot->noted[(plot->nr_steps - 1 - i) % NR_NOTED];
+
+		if (page && !step_touches(s, *page))
+			continue;
+		nr_shown++;
+		plot_print("  -%u  %s %u+%u to %u: %d\n", i, s->name, s->first, s->nr, s->to,
+			   s->err);
+	}
+}
+
 static inline void plot_fail(struct plot *plot, const char *where, unsigned int page, size_t word,
 			     uint64_t expected, uint64_t found)
 {
@@ -98,12 +124,9 @@ static inline void plot_fail(struct plot *plot, const char *where, unsigned int 
 		   p->mapped ? "" : ", unmapped", p->maybe_zero ? ", maybe zero" : "",
 		   p->dont_fork ? ", DONTFORK" : "", p->wipe_on_fork ? ", WIPEONFORK" : "",
 		   p->prot);
-	for (unsigned int i = 0; i < MIN(plot->nr_steps, (unsigned int)NR_LATEST); i++) {
-		const struct plot_step *s = &plot->latest[(plot->nr_steps - 1 - i) % NR_LATEST];
-
-		plot_print("  -%u  %s %u+%u to %u: %d\n", i, s->name, s->first, s->nr, s->to,
-			   s->err);
-	}
+	plot_print_steps(plot, NULL);
+	plot_print("  and those that touch the page:\n");
+	plot_print_steps(plot, &page);
 }
 
 /* ---- looking ---- */
@@ -171,6 +194,7 @@ static inline void plot_check_child(struct plot *plot, const char *where, bool b
 /* In a child of fork: the plot becomes the child's own. */
 static inline void plot_inherit(struct plot *plot)
 {
+	plot->inherited = true;
 	for (unsigned int i = 0; i < PLOT_PAGES; i++) {
 		struct plot_page *p = &plot->pages[i];
 
@@ -186,7 +210,7 @@ static inline void plot_inherit(struct plot *plot)
 static inline void plot_note(struct plot *plot, const char *name, unsigned int first,
 			     unsigned int nr, unsigned int to, int err)
 {
-	plot->latest[plot->nr_steps++ % NR_LATEST] = (struct plot_step){name, first, nr, to, err};
+	plot->noted[plot->nr_steps++ % NR_NOTED] = (struct plot_step){name, first, nr, to, err};
 }
 
 static inline void step_write(struct plot *plot, unsigned int first, unsigned int nr)
@@ -205,18 +229,32 @@ static inline void step_write(struct plot *plot, unsigned int first, unsigned in
 	plot_note(plot, "write", first, nr, 0, 0);
 }
 
+/* The pipe is the parent's, too, so nothing must stay in it. */
+static inline void plot_is_poisoned(struct plot *plot, bool wrote)
+{
+	char page[PAGE_BYTES];
+
+	plot->poisoned = !wrote || read(plot->pipe[0], page, sizeof(page)) == sizeof(page);
+}
+
 /* The kernel reads one page and writes to another. */
 static inline void step_pipe(struct plot *plot, unsigned int first, unsigned int nr)
 {
 	struct plot_page *from = &plot->pages[first], *to = &plot->pages[first + nr - 1];
+	bool wrote;
 	ssize_t n;
 
 	if (!page_is_readable(from) || from->maybe_zero || !page_is_writable(to))
 		return;
 	n = write(plot->pipe[1], plot_addr(plot, first), PAGE_BYTES);
-	if (n == (ssize_t)PAGE_BYTES)
+	wrote = n == (ssize_t)PAGE_BYTES;
+	if (wrote)
 		n = read(plot->pipe[0], plot_addr(plot, first + nr - 1), PAGE_BYTES);
 	plot_note(plot, "pipe", first, nr, 0, n == (ssize_t)PAGE_BYTES ? 0 : errno);
+	if (n < 0 && errno == EFAULT && plot->inherited)
+		plot_is_poisoned(plot, wrote);
+	if (plot->poisoned)
+		return;
 	if (n != (ssize_t)PAGE_BYTES) {
 		plot_fail(plot, "read or write of a pipe", first, 0, PAGE_BYTES, (uint64_t)n);
 		return;

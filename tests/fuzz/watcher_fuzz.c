@@ -25,12 +25,13 @@
 #include "tests/testlib/moving.h"
 
 #define NR_PLOTS 3
-#define STEPS    3000
-#define HANG_S   180
+#define HANG_S   400
 /* Far from where mmap(2) places mappings. */
 #ifdef __SANITIZE_THREAD__
+#define STEPS      1000
 #define ARENA_BASE 0x3000000000UL
 #else
+#define STEPS      3000
 #define ARENA_BASE 0x300000000000UL
 #endif
 /* The last plot never changes; a thread reads it all the time. */
@@ -168,8 +169,10 @@ static int child_run(struct plot *plot, bool bare)
 		return CHILD_POISONED;
 	if (nr_steps) {
 		plot_inherit(plot);
-		while (nr_steps-- && !plot->failed)
+		while (nr_steps-- && !plot->failed && !plot->poisoned)
 			plot_step(plot);
+		if (plot->poisoned)
+			return CHILD_POISONED;
 		plot_check(plot, "in a child of clone, after its steps", 0, PLOT_PAGES);
 	} else {
 		plot_check_child(plot, bare ? "in a child of clone" : "in a child of fork", bare);

@@ -15,6 +15,7 @@
 
 #include "base/sys.h"
 #include "base/uapi.h"
+#include "lib/core/context.h"
 #include "tests/testlib/moving.h"
 #include "tests/testlib/tap.h"
 
@@ -317,6 +318,71 @@ static bool test_churn(void)
 	return nr == NR_JOINS && nr_moves;
 }
 
+/* ---- a lane must not wait for its own pages ---- */
+
+static atomic_long worker_tid;
+static atomic_ulong nr_reads, nr_reads_in_flight;
+
+/*
+ * The program may have moved a page in flight to where a thread's memory was. A lane that reads
+ * there, and that has taken out the page itself, would never end.
+ */
+static bool watch_reads(long nr, const long args[6], long *ret __maybe_unused)
+{
+	long tid = sys_raw(SYS_gettid, 0, 0, 0, 0, 0, 0);
+
+	if (nr == SYS_ioctl && (unsigned int)args[1] == UFFDIO_MOVE)
+		atomic_store(&worker_tid, tid);
+	if (nr == SYS_process_vm_readv && tid == atomic_load(&worker_tid)) {
+		atomic_fetch_add(&nr_reads, 1);
+		if (ferry->lanes[0].nr_in_flight)
+			atomic_fetch_add(&nr_reads_in_flight, 1);
+	}
+	return false;
+}
+
+static void *end_at_once(void *arg)
+{
+	return arg;
+}
+
+static bool test_reads(void)
+{
+	struct ferry_options options = FERRY_OPTIONS_INIT;
+	struct ferry *before = ferry;
+	unsigned long nr_moves = 0;
+	bool ok = true;
+
+	fill(mem, LEN, SEED);
+	options.engine = "dsa:model";
+	options.nr_workers = 1;
+	ferry = open_context(&options);
+	__atomic_store_n(&sys_hook, watch_reads, __ATOMIC_RELEASE);
+	for (; ok && (nr_moves < 20 || atomic_load(&nr_reads) < 100); nr_moves++) {
+		struct move move = {
+			.ferry = ferry,
+			.addr = mem,
+			.len = LEN,
+			.mover = FERRY_MOVER_EXCHANGE,
+			.chunk_bytes = 65536,
+		};
+		struct ferry_job *job;
+		pthread_t thread;
+
+		ok = !move_submit(&move, &job);
+		while (ok && ferry_job_wait(job, 0))
+			ok = !pthread_create(&thread, NULL, end_at_once, NULL) &&
+			     !pthread_join(thread, NULL);
+		ferry_job_close(job);
+	}
+	__atomic_store_n(&sys_hook, NULL, __ATOMIC_RELEASE);
+	ferry_close(ferry);
+	ferry = before;
+	tap_note("%lu reads in %lu moves, %lu with pages in flight", nr_reads, nr_moves,
+		 nr_reads_in_flight);
+	return ok && !nr_reads_in_flight && is_intact(mem, LEN, SEED);
+}
+
 int main(void)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -324,7 +390,7 @@ int main(void)
 	return 0;
 #endif
 	ferry = open_exchanging_context(NULL);
-	tap_plan(5);
+	tap_plan(6);
 	mem = memory_new(LEN, false);
 	fill(mem, LEN, SEED);
 	watchdog(120, "a thread that exits while its memory moves");
@@ -334,6 +400,7 @@ int main(void)
 	tap_ok(test_mutex(LOCKS_LATE), "robust mutex that is locked right before it is taken out");
 	tap_ok(test_mutex(BEFORE_JOB), "robust mutex that was locked before");
 	tap_ok(test_churn(), "%d threads that start and end on stacks that move", NR_JOINS);
+	tap_ok(test_reads(), "a lane reads the program's memory with nothing in flight");
 	ferry_close(ferry);
 	return tap_done();
 }

@@ -22,7 +22,7 @@
 #include "include/pageferry.h"
 #include "tests/testlib/settings.h"
 
-#define WAIT_NS (60 * 1000000000ULL)
+#define WAIT_NS (300 * 1000000000ULL)
 
 /* ---- watchdog ---- */
 
