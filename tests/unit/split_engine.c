@@ -480,6 +480,8 @@ Test(split_engine, a_channel_learns_from_another_one)
 {
 	struct engine_channel *first = channel;
 
+	share_of(device, 20);
+	cr_expect(share_of(device, 20) > 0.4);
 	cr_assert_eq(engine->ops->channel_open(engine, -1, &channel), 0);
 	share_of(device, 20);
 	cr_expect(share_of(device, 20) > 0.4);
