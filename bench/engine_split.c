@@ -4,10 +4,10 @@
  * than the faster one. Then the device turns ten times slower while they run, and recovers: when it
  * is left, when it is taken back, and what exploring costs meanwhile.
  *
- * The device is one of two, at the rate of the CPU, which is measured first. `time` passes its time
- * and copies nothing, so it leaves CPU and memory bandwidth alone, as no real device does: it shows
- * what the split makes of two equal parts. `model` is dsa:model, whose thread copies by a CPU and
- * through the memory that the CPU part uses, too: it shows what this machine has for two.
+ * The device is one of two, at the rate of the CPU, which is measured before. `time` passes its
+ *time and copies nothing, so it leaves CPU and memory bandwidth alone, as no real device does: it
+ *shows what the split makes of two equal parts. `model` is dsa:model, whose thread copies by a CPU
+ *and through the memory that the CPU part uses, too: it shows what this machine has for two.
  *
  *	engine_split [ROUNDS]
  */
@@ -229,7 +229,10 @@ static double median(double *values, unsigned int nr)
 	return values[nr / 2];
 }
 
-/* The rates of a round are taken in turn, so that noise affects all. */
+/*
+ * The rates of a round are taken in turn, so that noise affects all, and the device gets the rate
+ * that the CPU has in that round.
+ */
 static void measure_speedup(const struct subject *subject, struct flow *cpu, struct flow *device,
 			    struct flow *both, unsigned int nr_rounds)
 {
@@ -238,6 +241,7 @@ static void measure_speedup(const struct subject *subject, struct flow *cpu, str
 	flow_rate(both, ROUND_NS);
 	for (unsigned int i = 0; i < nr_rounds; i++) {
 		alone[i] = flow_rate(cpu, ROUND_NS);
+		subject_set_rate(subject, alone[i]);
 		by_device[i] = flow_rate(device, ROUND_NS);
 		together[i] = flow_rate(both, ROUND_NS);
 		ratio[i] = together[i] / MAX(alone[i], by_device[i]);

@@ -18,12 +18,14 @@
 
 /*
  * A probe that fails or is slow doubles the time to the next one, within these bounds. The caller
- * has waited for probes during at most 1/PROBE_COST_FACTOR of the time. Increasing these explores
- * less; decreasing them finds out sooner that a part has recovered.
+ * has waited for probes during at most 1/PROBE_COST_FACTOR of the time. Where a probe was copied,
+ * the pause has a limit, because the caller may have been preempted instead. Increasing these
+ * explores less; decreasing them finds out sooner that a part has recovered.
  */
 #define PROBE_GAP_MIN_NS  (2 * NS_PER_MS)
 #define PROBE_GAP_MAX_NS  (250 * NS_PER_MS)
 #define PROBE_COST_FACTOR 64
+#define COPIED_GAP_MAX_NS NS_PER_SEC
 
 /* A part that has done this many pieces well is probed without delay when it is left again. */
 #define GOOD_ENOUGH 256
@@ -161,18 +163,31 @@ void split_share(const struct split_part *parts, unsigned int nr_parts,
 
 /* ---- what happens to them ---- */
 
+static void split_begin(struct split_part *part, uint64_t early_ns, uint64_t late_ns)
+{
+	part->began_early_ns = early_ns;
+	part->began_late_ns = part->since_ns = late_ns;
+	part->counted_bytes = 0;
+}
+
+void split_held_begins(struct split_part *part, uint64_t now_ns)
+{
+	split_begin(part, now_ns, now_ns);
+}
+
 void split_sent(struct split_part *part, uint64_t now_ns, uint64_t bytes)
 {
 	if (!part->queued_bytes)
-		part->since_ns = now_ns;
+		split_begin(part, now_ns, now_ns);
 	part->queued_bytes += bytes;
 }
 
 static void split_delay_probe(struct split_part *part, uint64_t now_ns)
 {
 	uint64_t gap_ns = part->probe_gap_ns;
+	uint64_t pause_ns = MAX(gap_ns, PROBE_COST_FACTOR * part->waited_ns);
 
-	part->probe_at_ns = now_ns + MAX(gap_ns, PROBE_COST_FACTOR * part->waited_ns);
+	part->probe_at_ns = now_ns + (part->nr_bad ? pause_ns : MIN(pause_ns, COPIED_GAP_MAX_NS));
 	part->probe_gap_ns = MIN(MAX(2 * gap_ns, PROBE_GAP_MIN_NS), PROBE_GAP_MAX_NS);
 	part->waited_ns = 0;
 }
@@ -249,17 +264,17 @@ static void split_blend(struct split_part *part, double least, double most)
 	part->ns_per_byte += (sample - part->ns_per_byte) * SAMPLE_WEIGHT;
 }
 
-static double split_elapsed_ns(const struct split_part *part, uint64_t now_ns)
+static double elapsed_ns(uint64_t from_ns, uint64_t to_ns)
 {
-	return now_ns > part->since_ns ? (double)(now_ns - part->since_ns) : 0;
+	return to_ns > from_ns ? (double)(to_ns - from_ns) : 0;
 }
 
 static void split_learn(struct split_part *part, const struct split_result *result,
 			double fastest_other)
 {
-	double copied = (double)result->copied;
-	double least = split_elapsed_ns(part, result->after_ns) / copied;
-	double most = MAX(split_elapsed_ns(part, result->now_ns), 1.0) / copied;
+	double counted = (double)(part->counted_bytes + result->copied);
+	double least = elapsed_ns(part->began_late_ns, result->after_ns) / counted;
+	double most = MAX(elapsed_ns(part->began_early_ns, result->now_ns), 1.0) / counted;
 
 	if (part->in_use && part->ns_per_byte > 0) {
 		split_blend(part, least, most);
@@ -285,6 +300,11 @@ void split_ended(struct split_part *parts, unsigned int nr_parts, unsigned int w
 		part->nr_good = 0;
 	}
 	part->queued_bytes -= MIN(result->bytes, part->queued_bytes);
+	/* It began with the next when it had ended these, unless that was not seen at all. */
+	if (result->after_ns > part->began_early_ns)
+		split_begin(part, result->after_ns, result->now_ns);
+	else
+		part->counted_bytes += result->copied;
 	part->since_ns = result->now_ns;
 	split_review(parts, nr_parts, which, result->now_ns);
 	if (part->in_use && good)

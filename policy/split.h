@@ -22,7 +22,10 @@ struct split_part {
 	double ns_per_byte;    /* smoothed; 0: unknown */
 	double optimism;       /* how much lower the latest guess of it was than the one before */
 	uint64_t queued_bytes; /* sent to it, and not ended */
-	uint64_t since_ns;     /* it has worked on them since then */
+	uint64_t since_ns;     /* it has worked on them since then, or longer */
+	/* It began to copy counted_bytes, which have ended, and what is queued, between these. */
+	uint64_t began_early_ns, began_late_ns;
+	uint64_t counted_bytes;
 	uint32_t nr_bad;       /* in a row: refused, or more than half not copied */
 	uint32_t nr_good;      /* in a row, while it is in use */
 	uint64_t probe_at_ns;  /* not in use: no probe before this time */
@@ -50,6 +53,9 @@ void split_share(const struct split_part *parts, unsigned int nr_parts,
 
 /* The part has been given work. */
 void split_sent(struct split_part *part, uint64_t now_ns, uint64_t bytes);
+
+/* The part begins now with what it has held back. */
+void split_held_begins(struct split_part *part, uint64_t now_ns);
 
 /* The part would not take a batch. */
 void split_refused(struct split_part *parts, unsigned int nr_parts, unsigned int which,

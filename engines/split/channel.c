@@ -404,7 +404,7 @@ static void base_begin(struct split_channel *ch, uint64_t *now)
 	if (!ch->nr_open[base])
 		return;
 	if (ch->parts[base]->engine->hold)
-		ch->known[base].since_ns = *now;
+		split_held_begins(&ch->known[base], *now);
 	part_poll(ch, base, 0, now, NULL);
 }
 

@@ -117,6 +117,30 @@ Test(split, small_batches_go_to_the_base)
 	cr_expect_eq(bytes[BASE], PAGE_BYTES);
 }
 
+/*
+ * Two batches are queued. When the first is seen to have ended, the second is half done: that it
+ * ends soon after does not make the part fast.
+ */
+Test(split, a_late_look_makes_no_part_fast)
+{
+	struct split_part parts[2] = {working(0.1), working(0.1)};
+	uint64_t start = NS_PER_SEC, batch_ns = BATCH / 10;
+	struct split_result ended = {.bytes = BATCH, .copied = BATCH, .after_ns = start};
+
+	for (int i = 0; i < 20; i++) {
+		split_sent(&parts[0], start, BATCH);
+		split_sent(&parts[0], start, BATCH);
+		ended.after_ns = start;
+		ended.now_ns = start + batch_ns * 3 / 2;
+		split_ended(parts, 2, 0, &ended);
+		ended.after_ns = ended.now_ns = start + 2 * batch_ns;
+		split_ended(parts, 2, 0, &ended);
+		start += 2 * batch_ns;
+	}
+	cr_expect(parts[0].ns_per_byte > 0.06 && parts[0].ns_per_byte < 0.12, "%g",
+		  parts[0].ns_per_byte);
+}
+
 /* ---- parts come and go: a loop of batches in virtual time ---- */
 
 struct run {
