@@ -147,7 +147,9 @@ FERRY_API const char *ferry_version(void);
 
 struct ferry_options {
 	size_t size;
-	const char *engine;      /* "cpu", "cpu:kernel=movsb", "dsa:model" ...; NULL: the best */
+	const char *engine;      /* "cpu", "cpu:kernel=movsb", "dsa:model" ...; several share each
+				  * batch: "cpu+dsa"; NULL or "auto": the CPU and all devices that
+				  * work */
 	unsigned int nr_workers; /* at most, up to 63; 0: 16. No more than one per CPU */
 	unsigned int flags;      /* FERRY_OPEN_* */
 	uint64_t chunk_bytes;    /* the most to have in flight per chunk: a power of two from 4 KiB
@@ -408,9 +410,11 @@ FERRY_API int ferry_get_stats(struct ferry *ferry, struct ferry_stats *out);
 /*
  * Calls fn for each counter of the context's engine, with its total since the context was opened.
  * Examples: "descriptors", "retries", "fault.write", "fallback.hung" (items that the CPU copied),
- * "fallback.hung.bytes", "status.page_fault". The set depends on the engine and may grow in later
- * versions. An engine may have no counters; fn is then not called. Counters are read one after
- * another while other threads increment them, so their values may differ by what happens meanwhile.
+ * "fallback.hung.bytes", "status.page_fault". Where several engines share the work, the names begin
+ * with that of the engine, and "split.ENGINE." has what each was given. The set depends on the
+ * engine and may grow in later versions. An engine may have no counters; fn is then not called.
+ * Counters are read one after another while other threads increment them, so their values may
+ * differ by what happens meanwhile.
  *
  * fn runs in the calling thread. It may call the library, but must not close this context. name is
  * valid until fn returns. 0; -EINVAL: ferry or fn is NULL; -ECHILD: the context is the parent's.

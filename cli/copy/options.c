@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/copy/options.h"
+#include "engines/spec.h"
 #include "crew/placement.h"
 
 struct copy_options copy_options = {
@@ -22,7 +23,8 @@ const struct opt copy_opts[] = {
 	OPT(TEXTS, "kernel", copy_options, kernels, "LIST",
 	    "copy kernels: names from `migbench doctor`, auto, or all; default auto"),
 	OPT(TEXT, "engine", copy_options, engine, "SPEC",
-	    "engine and its parameters; default cpu; `migbench doctor` lists engines"),
+	    "engine and its parameters, or several as cpu+dsa; default cpu; `migbench "
+	    "doctor` lists engines"),
 	OPT(SIZE, "total", copy_options, total_bytes, "SIZE", "bytes per round; default 256M",
 	    .min = HUGE_BYTES, .max = 1ULL << 40),
 	OPT(SIZES, "batch", copy_options, batches, "LIST",
@@ -39,5 +41,8 @@ const struct opt copy_opts[] = {
 
 bool copy_uses_cpu_engine(void)
 {
-	return !strcmp(copy_options.engine, "cpu") || !strncmp(copy_options.engine, "cpu:", 4);
+	const char *engine = copy_options.engine;
+
+	return !engine[spec_first_len(engine)] &&
+	       (!strcmp(engine, "cpu") || !strncmp(engine, "cpu:", 4));
 }

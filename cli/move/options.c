@@ -55,7 +55,8 @@ const struct opt move_opts[] = {
 	    "also show the counters of the engine and the library: descriptors, faults, fallbacks, "
 	    "statuses"),
 	OPT(TEXT, "engine", move_options, engine, "SPEC",
-	    "engine and its parameters; default the best; `migbench doctor` lists engines"),
+	    "engine and its parameters, or several as cpu+dsa; default auto, all that work "
+	    "here; `migbench doctor` lists engines"),
 	OPT(SIZE, "chunk", move_options, chunk_bytes, "SIZE",
 	    "largest chunk of pages in flight; default the library's", .min = PAGE_BYTES,
 	    .max = HUGE_BYTES, .power_of_two = true),

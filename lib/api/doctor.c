@@ -242,6 +242,23 @@ static void doctor_check_engines(const struct doctor *doctor)
 	}
 }
 
+/* Which engines a context uses if none is named. */
+static void doctor_check_auto(const struct doctor *doctor)
+{
+	char what[256] = "auto opens ";
+	size_t len = strlen(what), start = len;
+
+	for (unsigned int i = 0; engine_table[i]; i++) {
+		char why[1024];
+
+		if (engine_table[i]->priority < 0 || engine_table[i]->probe(NULL, why, sizeof(why)))
+			continue;
+		len += (size_t)snprintf(what + len, sizeof(what) - len, "%s%s",
+					len > start ? "+" : "", engine_table[i]->name);
+	}
+	finding_add(doctor, "engine/auto", len > start, what, NULL);
+}
+
 int ferry_doctor(void (*fn)(void *arg, const struct ferry_finding *finding), void *arg)
 {
 	struct doctor doctor = {fn, arg};
@@ -256,5 +273,6 @@ int ferry_doctor(void (*fn)(void *arg, const struct ferry_finding *finding), voi
 	doctor_check_mthp(&doctor);
 	doctor_check_frames(&doctor, &nodes);
 	doctor_check_engines(&doctor);
+	doctor_check_auto(&doctor);
 	return 0;
 }

@@ -172,7 +172,7 @@ static uint64_t entry_execute(struct dsa_device *device, struct dsa_entry *entry
 static void entry_run(struct dsa_device *device, struct dsa_entry *entry, uint32_t index,
 		      struct model_prng *prng, uint64_t now_ns)
 {
-	const struct model_speed *speed = &device->model->config.speed;
+	struct model_speed speed = device->model->config.speed;
 	struct dsa_watch watch = {0};
 	uint64_t bytes = 0;
 
@@ -186,10 +186,11 @@ static void entry_run(struct dsa_device *device, struct dsa_entry *entry, uint32
 		entry->cr_wanted = false;
 	}
 	futex_lock(&device->lock);
+	speed.bytes_per_us = atomic_load(&device->model->bytes_per_us);
 	device->busy_until_ns =
-		MAX(device->busy_until_ns, now_ns) + model_transfer_ns(speed, bytes);
+		MAX(device->busy_until_ns, now_ns) + model_transfer_ns(&speed, bytes);
 	entry->due_ns = MAX(entry->due_ns, device->busy_until_ns);
-	entry->due_ns += model_below(prng, speed->jitter_ns);
+	entry->due_ns += model_below(prng, speed.jitter_ns);
 	set_add(&device->executed, index);
 }
 
@@ -235,6 +236,11 @@ uint32_t dsa_model_outstanding(struct dsa_model *model, uint32_t device)
 	nr = dev->nr_entries - dev->free.nr;
 	futex_unlock(&dev->lock);
 	return nr;
+}
+
+void dsa_model_set_rate(struct dsa_model *model, uint64_t bytes_per_us)
+{
+	atomic_store(&model->bytes_per_us, bytes_per_us);
 }
 
 void dsa_model_halt(struct dsa_model *model, uint32_t device)

@@ -158,6 +158,7 @@ int dsa_model_open(const struct dsa_model_config *config, struct dsa_model **out
 		return err;
 	model = memory;
 	model->config = *config;
+	model->bytes_per_us = config->speed.bytes_per_us;
 	model->map_bytes = bytes;
 	model->owner_pid = sys(SYS_getpid);
 	model->devices = (void *)((char *)memory + devices_at);

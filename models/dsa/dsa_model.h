@@ -134,6 +134,9 @@ bool dsa_model_step(struct dsa_model *model);
 /* Halts a device as a hardware error would: it completes nothing and accepts nothing. */
 void dsa_model_halt(struct dsa_model *model, uint32_t device);
 
+/* Changes speed.bytes_per_us of what the model executes from now on. */
+void dsa_model_set_rate(struct dsa_model *model, uint64_t bytes_per_us);
+
 const char *dsa_rule_name(enum dsa_rule rule);
 uint64_t dsa_model_breaches(const struct dsa_model *model, enum dsa_rule rule);
 uint64_t dsa_model_all_breaches(const struct dsa_model *model);

@@ -60,7 +60,8 @@ struct dsa_model {
 	size_t map_bytes; /* of this structure and all arrays behind it */
 	long owner_pid;
 	atomic_bool stop;
-	uint64_t step_ns; /* a stepped model's clock */
+	_Atomic uint64_t bytes_per_us; /* as speed.bytes_per_us, and changed while it runs */
+	uint64_t step_ns;              /* a stepped model's clock */
 	uint32_t crc_table[256];
 	_Atomic uint64_t breaches[NR_DSA_RULES];
 	_Atomic uint64_t counters[NR_DSA_COUNTERS];

@@ -46,6 +46,13 @@ static const struct subject subjects[] = {
 	{"fault:every=3,what=delay,inner=cpu", NULL, "fault:no_such=1", false},
 	{"fault:every=3,what=busy,inner=" DSA, NULL, "fault:what=no_such", false},
 	{"fault:every=5,what=mix,inner=" SDXI, NULL, "fault:inner=no_such", true},
+	{"cpu+" DSA, NULL, "cpu+dsa:model,no_such=1", false},
+	{"cpu+" DSA ",devices=2+" SDXI, NULL, "cpu:no_such=1+dsa:model", false},
+	{DSA "+" SDXI, NULL, "dsa:model+no_such", false},
+	{"cpu+" DSA ",faults=page+list+retry,seed=3", NULL, "cpu+no_such:model", true},
+	{"fault:every=3,what=mix,inner=cpu+" DSA, NULL, "fault:inner=cpu+no_such:x", true},
+	{"cpu+fault:every=5,what=mix,inner=" DSA, NULL, "cpu+fault:inner=no_such", true},
+	{"fault:every=7,what=mix,inner=(cpu+" DSA ")", NULL, "fault:inner=(cpu+no_such)", true},
 	{"depth=3", &skeleton_engine_ops, "no_such=1", false},
 };
 

@@ -401,6 +401,9 @@ static const struct phase {
 	{"dsa:model", 0, false, true},
 	{"dsa:model", 1 << 20, true, false},
 	{"sdxi:model", 256 << 10, false, false},
+	{"cpu+dsa:model,devices=2+sdxi:model", 0, true, true},
+	{"fault:every=7,what=mix,inner=cpu+fault:every=5,what=mix,inner=dsa:model", 0, false,
+	 false},
 };
 
 static bool phase_open_contexts(const struct phase *phase)

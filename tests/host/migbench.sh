@@ -213,6 +213,15 @@ holds 'each kernel has a row' '(.results | length) >= 2 and ([.results[].kernel]
 run copy $QUICK --total 4M --folio 4k --threads 2 --engine fault:every=3,what=undone --json -
 ends 'copy by an engine that leaves items undone' 0
 holds 'the CPU copies them, and they are counted' '.results[0].nr_left_to_cpu > 0' "$tmp/out"
+run copy $QUICK --total 64M --folio 2M --threads 1 --batch 2M --engine cpu:threads=1+dsa:model \
+	--stats --json -
+ends 'copy by two engines' 0
+holds 'both copy, and nothing is left' '(.results[0].nr_left_to_cpu // 0) == 0 and (.stats.engine |
+	.["split.cpu.copied_bytes"] > 0 and .["split.dsa.copied_bytes"] > 0 and
+	.["dsa.descriptors"] > 0 and .["dsa.model.breaches"] == 0)' "$tmp/out"
+run copy $QUICK --total 4M --engine cpu+dsa:model+cpu:threads=2
+ends 'an engine that is named twice' 2
+says 'the message names it' 'cpu is named twice' "$tmp/err"
 run copy $QUICK --total 4M --folio 4k --threads 1 --json /no/such/place/x.json
 ends 'a file that cannot be written' 1
 says 'the message names it' /no/such/place/x.json "$tmp/err"
