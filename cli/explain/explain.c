@@ -7,6 +7,10 @@
 #include "cli/machine/machine.h"
 #include "cli/profile/profile_file.h"
 #include "cli/report/report.h"
+#include "crew/placement.h"
+#include "lib/profile/machine_key.h"
+#include "lib/profile/profile_cache.h"
+#include "pageferry.h"
 #include "policy/choose.h"
 
 /* Chunks that the cpu engine copies together (engine.h, hold). */
@@ -51,7 +55,8 @@ static const struct opt opts[] = {
 	    "target for the longest time that a page is in flight; default 1ms", .min = 1000,
 	    .max = 60000000000),
 	OPT(TEXT, "profile", explain_options, profile, "FILE",
-	    "profile of a machine; default this machine's, or defaults if there is none"),
+	    "profile of a machine; default this machine's, which `migbench calibrate` writes, or "
+	    "defaults if there is none"),
 	OPT(TEXT, "save", explain_options, save, "FILE",
 	    "write the profile that is used: JSON if the name ends in .json"),
 	{.name = NULL},
@@ -139,52 +144,64 @@ static const char *bar_text(enum choose_bar bar)
 
 static void profile_of_placement(const struct placement *placement, struct profile *out)
 {
-	unsigned int nr_l3 = 0, nr_cores = 0;
+	unsigned int nr_l3 = MAX(placement->nr_l3, 1U);
 
-	for (unsigned int i = 0; i < placement->nr_places; i++) {
-		nr_l3 = MAX(nr_l3, (unsigned int)(placement->places[i].l3 + 1));
-		nr_cores += placement->places[i].smt == 0;
-	}
-	nr_l3 = MAX(nr_l3, 1U);
-	profile_defaults(out, nr_l3, nr_cores / nr_l3);
+	profile_defaults(out, nr_l3, placement->nr_cores / nr_l3);
+}
+
+/* Only where it was measured, a profile is better than defaults. */
+static void report_profile(struct report *report, const char *path, const struct profile *profile)
+{
+	bool measured = profile_is_measured(profile);
+
+	json_object_set_new(report->facts, "measured_profile", json_boolean(measured));
+	json_object_set_new(report->facts, "profile", json_string(path));
+	if (measured)
+		report_note(report, "Costs are those of the profile %s.", path);
+	else
+		report_note(report,
+			    "The profile %s holds defaults for a server that nobody has measured.",
+			    path);
+}
+
+/* A profile that is named is used, for another machine too: naming it is for that. */
+static int profile_load_named(struct report *report, struct profile *out,
+			      const struct profile_key *here)
+{
+	struct profile_key key = {.topology = ""};
+	const char *differs;
+	char why[200] = "";
+
+	if (profile_file_load(options.profile, out, &key, why, sizeof(why)))
+		return cli_usage_error("--profile %s: %s", options.profile, why);
+	report_profile(report, options.profile, out);
+	differs = profile_key_differs(&key, here);
+	if (differs)
+		report_note(report, "%s was made for another %s.", options.profile, differs);
+	return 0;
 }
 
 /* Defaults stay in place, with a note, unless there is a profile that fits. 0 or an exit code. */
 static int profile_choose(const struct placement *placement, struct report *report,
 			  struct profile *out, struct profile_key *here)
 {
-	char path[PROFILE_PATH_BYTES] = "", why[200] = "";
-	struct profile profile;
-	struct profile_key key = {.topology = ""};
-	const char *differs, *from = options.profile;
-	int err = 0;
+	struct profile_found *found;
 
-	profile_file_key(placement, here);
+	machine_key_read(here, ferry_version());
 	profile_of_placement(placement, out);
-	if (!from) {
-		err = profile_file_path(path);
-		from = path;
+	if (options.profile)
+		return profile_load_named(report, out, here);
+	found = cli_alloc(1, sizeof(*found));
+	profile_cache_find(NULL, here, found);
+	if (found->found) {
+		*out = found->profile;
+		report_profile(report, found->path, out);
+	} else {
+		json_object_set_new(report->facts, "measured_profile", json_false());
+		report_note(report, "Costs are defaults for a server that nobody has measured: %s.",
+			    found->note);
 	}
-	if (!err)
-		err = profile_file_load(from, &profile, &key, why, sizeof(why));
-	if (err && options.profile)
-		return cli_usage_error("--profile %s: %s", from, why);
-	differs = err ? NULL : profile_key_differs(&key, here);
-	json_object_set_new(report->facts, "measured_profile", json_boolean(!err && !differs));
-	if (err == -ENOENT)
-		report_note(report, "This machine has no profile, so these are defaults for a "
-				    "server that nobody has measured.");
-	else if (err)
-		report_note(report, "%s is ignored, and defaults are used: %s.", from, why);
-	else if (differs && !options.profile)
-		report_note(report, "%s is ignored, and defaults are used: it is for another %s.",
-			    from, differs);
-	else if (differs)
-		report_note(report, "%s was made for another %s.", from, differs);
-	/* A profile that is named is used, for another machine too: that is what naming it is for.
-	 */
-	if (!err && (!differs || options.profile))
-		*out = profile;
+	free(found);
 	return 0;
 }
 

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
 MIGBENCH=$(realpath "${MIGBENCH:-$BUILD/migbench}")
 MAN=man/migbench.1
-COMMANDS='topo doctor copy move verify explain'
+COMMANDS='topo doctor copy move verify explain calibrate'
 LIMIT_S=120
 # Few bytes and few rounds: this tests the tool, not the speed.
 QUICK='--warmup 1 --min-rounds 2 --min-time 0 --quiet'
@@ -368,7 +368,7 @@ for form in profile profile.json; do
 	ends "explain --save $form" 0
 	explain --profile "$tmp/$form" --json "$tmp/explain.json"
 	ends "explain --profile $form" 0
-	holds "$form: measured on this machine" '.measured_profile' "$tmp/explain.json"
+	holds "$form: a profile of defaults" '.measured_profile == false' "$tmp/explain.json"
 done
 jq '.profile.dsa_device.nr = 4' "$tmp/profile.json" > "$tmp/dsa.json"
 explain --profile "$tmp/dsa.json" --size 256M --wish cpu --json "$tmp/explain.json"
@@ -393,12 +393,18 @@ as_user() {
 }
 mkdir -p "$tmp/nowhere/pageferry" && cp "$tmp/profile" "$tmp/nowhere/pageferry/profile"
 chmod -R go+rX "$tmp"
+chown -R 65534 "$tmp/nowhere" 2> /dev/null
 if as_user "$MIGBENCH" --version > /dev/null 2>&1 && as_user test -r "$tmp/profile"; then
 	cached() {
 		XDG_CACHE_HOME="$tmp/nowhere" as_user "$MIGBENCH" explain --quiet "$@" > "$tmp/out" 2>&1
 	}
 	cached --json - && cp "$tmp/out" "$tmp/explain.json"
-	holds 'the profile in the cache is used' '.measured_profile' "$tmp/explain.json"
+	holds 'the profile in the cache is used' '.profile | endswith("/nowhere/pageferry/profile")' \
+		"$tmp/explain.json"
+	chmod o+w "$tmp/nowhere/pageferry/profile"
+	cached
+	says 'one that others may write to is ignored' 'others may write to it' "$tmp/out"
+	chmod o-w "$tmp/nowhere/pageferry/profile"
 	sed -i 's/^kernel .*/kernel 1.0/' "$tmp/nowhere/pageferry/profile"
 	cached
 	says 'one that does not fit is ignored, and named' 'is for another kernel' "$tmp/out"
@@ -408,7 +414,54 @@ if as_user "$MIGBENCH" --version > /dev/null 2>&1 && as_user test -r "$tmp/profi
 else
 	skip 'the profile in the cache is used' 'another user cannot run migbench here'
 fi
-rm -r "$tmp/nowhere"
+
+# ---- calibrate ----
+
+run calibrate --seconds 1 --save "$tmp/profile.json" --json "$tmp/calibrate.json" --quiet
+ends calibrate 0
+holds 'each number that is measured has a confidence' '.measured | length > 8 and
+	all(.[]; .value >= 0 and .confidence > 0 and .confidence <= 1 and .samples > 0)' \
+	"$tmp/calibrate.json"
+holds 'copying is measured for all sizes' '[.measured[].number] |
+	contains(["cpu.same.4k.ns_per_byte", "cpu.same.64k.ns_per_byte", "wake_ns", "limit.same"])' \
+	"$tmp/calibrate.json"
+holds 'what is not measured is told' '[.kept[].numbers] | contains(["kernel.same"])' \
+	"$tmp/calibrate.json"
+holds 'what is not measured has confidence 0' '[.profile.kernel.same[] | .confidence] | max == 0' \
+	"$tmp/profile.json"
+holds 'what is measured has not' '.profile.cpu.same["4k"].confidence > 0' "$tmp/profile.json"
+explain --profile "$tmp/profile.json" --json "$tmp/explain.json"
+holds 'explain uses a calibration' '.measured_profile and (.profile | endswith("profile.json"))' \
+	"$tmp/explain.json"
+if has_exchange; then
+	holds 'UFFDIO_MOVE is measured' '[.measured[].number] |
+		contains(["move_call_ns", "move_folio_ns.4k", "plan_ns"])' "$tmp/calibrate.json"
+else
+	holds 'UFFDIO_MOVE is not measured, and why' '[.kept[].numbers] |
+		any(startswith("move_*"))' "$tmp/calibrate.json"
+fi
+if [ "$nr_nodes" -gt 1 ]; then
+	holds 'the kernel is measured between nodes' '[.measured[].number] |
+		any(startswith("kernel."))' "$tmp/calibrate.json"
+fi
+run calibrate --seconds 1 --engine dsa:model --save "$tmp/text" --json "$tmp/calibrate.json" --quiet
+ends 'calibrate a model of a device' 0
+holds 'the device is measured' '[.measured[].number] |
+	contains(["dsa.same.4k.ns_per_byte", "dsa_device.latency_ns"])' "$tmp/calibrate.json"
+explain --profile "$tmp/text" --json "$tmp/explain.json"
+holds 'the text form of a calibration loads' '.measured_profile' "$tmp/explain.json"
+run calibrate --seconds 1 --save "$tmp/none/profile" --quiet
+ends 'calibrate --save into a directory that is not there' 1
+says 'the message names the file' 'none/profile' "$tmp/err"
+rm -f "$tmp/text"
+run calibrate --seconds 1 --dry-run --save "$tmp/text" --quiet
+ends 'calibrate --dry-run' 0
+[ ! -e "$tmp/text" ]
+verdict $? 'a dry run writes nothing'
+refuses 'engine of devices' calibrate --engine cpu --dry-run
+refuses 'from 1 to' calibrate --seconds 0
+refuses 'nothing to draw' calibrate --plot "$tmp/x.svg"
+rm -rf "$tmp/nowhere"
 run move --fresh $QUICK --total 4M --mover kernel
 ends '--mover kernel on one node' 77
 if [ "$nr_nodes" -gt 1 ]; then
