@@ -26,6 +26,7 @@
 #include "lib/uffd/uffd.h"
 #include "lib/uffd/uffd_keeper.h"
 #include "policy/policy.h"
+#include "policy/profile.h"
 
 #define MAX_WORKERS (GATE_DOORS - 1)
 
@@ -39,7 +40,9 @@ struct ferry {
 	struct engine *engine;
 	const struct copy_kernel *cpu_copy; /* copies what the engine did not copy */
 	struct policy_machine machine;
-	bool boost; /* workers and watcher run at a higher priority */
+	struct profile profile; /* of this machine, if profiled */
+	bool profiled;          /* it was measured */
+	bool boost;             /* workers and watcher run at a higher priority */
 	uint64_t prefill_bytes;
 	struct kernel_file vmstat; /* for nodes_migration_stamp() */
 

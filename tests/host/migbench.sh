@@ -174,7 +174,7 @@ holds 'an engine that is not usable also has a remedy, apart from the diagnosis'
 	'[.findings[] | select((.usable | not) and (.subject | startswith("engine/"))) |
 	has("remedy") and (.detail | contains(" -> ") | not)] | all' "$tmp/doctor.json"
 for subject in mover/kernel mover/exchange engine/cpu engine/fault copy-kernel/generic \
-	tool/gnuplot; do
+	tool/gnuplot machine/profile; do
 	holds "doctor knows $subject" "[.findings[].subject] | index(\"$subject\")" \
 		"$tmp/doctor.json"
 done
@@ -450,6 +450,24 @@ holds 'the device is measured' '[.measured[].number] |
 	contains(["dsa.same.4k.ns_per_byte", "dsa_device.latency_ns"])' "$tmp/calibrate.json"
 explain --profile "$tmp/text" --json "$tmp/explain.json"
 holds 'the text form of a calibration loads' '.measured_profile' "$tmp/explain.json"
+PAGEFERRY_PROFILE="$tmp/text" run doctor
+says 'a profile that the environment names holds' "$tmp/text holds" "$tmp/out"
+PAGEFERRY_PROFILE=none run doctor
+says 'profiles can be switched off' 'switched off' "$tmp/out"
+suid_works() {
+	[ "$(id -u)" -eq 0 ] && install -m 4755 "$(command -v id)" "$tmp/id" &&
+		install -m 4755 "$MIGBENCH" "$tmp/suid" &&
+		[ "$(setpriv --reuid 65534 --clear-groups "$tmp/id" -u 2>&1)" = 0 ]
+}
+if suid_works; then
+	PAGEFERRY_PROFILE="$tmp/text" setpriv --reuid 65534 --clear-groups "$tmp/suid" doctor \
+		> "$tmp/out" 2>&1
+	grep -q machine/profile "$tmp/out" && ! grep -q "$tmp/text" "$tmp/out"
+	verdict $? 'a set-user-ID program does not trust the environment' "$(cat "$tmp/out")"
+else
+	skip 'a set-user-ID program does not trust the environment' 'no set-user-ID file works here'
+fi
+rm -f "$tmp/id" "$tmp/suid"
 run calibrate --seconds 1 --save "$tmp/none/profile" --quiet
 ends 'calibrate --save into a directory that is not there' 1
 says 'the message names the file' 'none/profile' "$tmp/err"
