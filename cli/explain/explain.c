@@ -12,6 +12,7 @@
 #include "lib/profile/profile_cache.h"
 #include "pageferry.h"
 #include "policy/choose.h"
+#include "policy/follow.h"
 
 /* Chunks that the cpu engine copies together (engine.h, hold). */
 #define MAX_GATHER 32
@@ -345,6 +346,7 @@ static int explain_answer(const struct placement *placement, struct report *repo
 	struct profile_key here;
 	struct profile profile;
 	int node[2], err, code;
+	bool followed;
 
 	code = machine_choose_nodes(options.from, options.to, false, node);
 	if (!code)
@@ -355,12 +357,17 @@ static int explain_answer(const struct placement *placement, struct report *repo
 	policy_choose(&question, &decision);
 	json_object_set_new(report->facts, "reach",
 			    json_string(profile_reach_name(question.run.reach)));
-	json_object_set_new(report->facts, "followed_by_library", json_false());
+	/* It has no profile but that of this machine. */
+	followed = !options.profile && policy_follows(&question, CHOOSE_CPU);
+	json_object_set_new(report->facts, "followed_by_library", json_boolean(followed));
 	report_candidates(report, &decision);
 	report_why(report, &decision);
-	report_note(report,
-		    "The library does not follow this choice yet. It chooses by the rules in "
-		    "pageferry(7).");
+	if (followed)
+		report_note(report, "The library chooses mover, workers and chunks by these costs. "
+				    "Apart or together, it learns from its jobs.");
+	else
+		report_note(report, "The library does not follow this choice. Without measured "
+				    "costs it chooses by its rules.");
 	if (!options.save)
 		return 0;
 	err = profile_file_save(options.save, &profile, &here);
@@ -397,7 +404,8 @@ const struct command explain_command = {
 	.summary = "what the cost model would choose for a move, and why",
 	.about = "Predicts what each way to move memory would cost, by a profile of the machine\n"
 		 "and the policy's cost model, and shows which one wins and why. It moves and\n"
-		 "measures nothing. The library does not follow this choice yet.",
+		 "measures nothing. The library follows the model where a machine's costs were\n"
+		 "measured (migbench calibrate).",
 	.opts = opts,
 	.options = &options,
 	.run = explain_run,

@@ -185,9 +185,8 @@ static void context_read_profile(struct ferry *ferry)
 		log_warn("%s", found.note);
 	else
 		log_info("%s", found.note);
-	ferry->profiled = found.found && profile_is_measured(&found.profile);
-	if (ferry->profiled)
-		ferry->profile = found.profile;
+	if (found.found && profile_is_measured(&found.profile))
+		cost_model_init(ferry, &found.profile);
 }
 
 static void context_set_up(struct ferry *ferry, const struct ferry_options *options)
@@ -261,8 +260,8 @@ static int context_open(struct ferry **out, const struct ferry_options *options)
 		ferry_close(ferry);
 		return err;
 	}
-	context_read_profile(ferry);
 	context_set_up(ferry, options);
+	context_read_profile(ferry);
 	contexts_add(ferry);
 	if (ferry->prefill_bytes && ferry->machine.exchange)
 		frames_prefill(ferry);

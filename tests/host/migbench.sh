@@ -450,6 +450,14 @@ holds 'the device is measured' '[.measured[].number] |
 	contains(["dsa.same.4k.ns_per_byte", "dsa_device.latency_ns"])' "$tmp/calibrate.json"
 explain --profile "$tmp/text" --json "$tmp/explain.json"
 holds 'the text form of a calibration loads' '.measured_profile' "$tmp/explain.json"
+jq 'walk(if type == "object" and has("confidence") then .confidence = 1 else . end)' \
+	"$tmp/profile.json" > "$tmp/sure.json"
+explain --profile "$tmp/sure.json" --save "$tmp/sure" --json "$tmp/explain.json"
+holds 'the library does not follow a profile that only explain is given' \
+	'.followed_by_library == false' "$tmp/explain.json"
+PAGEFERRY_PROFILE="$tmp/sure" explain --json "$tmp/explain.json"
+holds 'the library follows the profile of the machine' \
+	'.followed_by_library and .measured_profile' "$tmp/explain.json"
 PAGEFERRY_PROFILE="$tmp/text" run doctor
 says 'a profile that the environment names holds' "$tmp/text holds" "$tmp/out"
 PAGEFERRY_PROFILE=none run doctor

@@ -53,7 +53,7 @@ static bool context_has_it(void)
 		tap_note("ferry_open: %s", ferry_open_error());
 		return false;
 	}
-	has = ferry->profiled && ferry->profile.wake_ns == profile.wake_ns;
+	has = ferry->model.measured && ferry->model.profile.wake_ns == profile.wake_ns;
 	ferry_close(ferry);
 	return has;
 }
