@@ -6,6 +6,7 @@
 #include "cli/explain/explain.h"
 #include "cli/machine/machine.h"
 #include "cli/profile/profile_file.h"
+#include "cli/profile/reach.h"
 #include "cli/report/report.h"
 #include "crew/placement.h"
 #include "lib/profile/machine_key.h"
@@ -206,24 +207,6 @@ static int profile_choose(const struct placement *placement, struct report *repo
 	return 0;
 }
 
-static enum profile_reach reach_between(const int node[2])
-{
-	struct machine *machine = cli_alloc(1, sizeof(*machine));
-	unsigned int at[2] = {0, 0};
-	enum profile_reach reach;
-
-	machine_read(machine);
-	for (unsigned int i = 0; i < machine->nr; i++)
-		for (int side = 0; side < 2; side++)
-			if (machine->v[i].id == node[side])
-				at[side] = i;
-	reach = profile_reach_of(
-		node[0] == node[1] ? 10 : MAX((unsigned int)machine->distance[at[0]][at[1]], 11U),
-		machine->v[at[0]].has_cpus && machine->v[at[1]].has_cpus);
-	free(machine);
-	return reach;
-}
-
 static enum choose_goal wish_goal(void)
 {
 	int goal = 0;
@@ -245,7 +228,7 @@ static void question_fill(const struct profile *profile, unsigned int nr_cpus, c
 		.run = {.bytes = options.size,
 			.folio_bytes = options.folio,
 			.nr_pieces = 1,
-			.reach = reach_between(node),
+			.reach = profile_reach_between(node),
 			.exchangeable = !options.foreign},
 		.wishes = {.goal = wish_goal(),
 			   .stall_bound_ns = options.stall_bound_ns,

@@ -458,6 +458,16 @@ holds 'the library does not follow a profile that only explain is given' \
 PAGEFERRY_PROFILE="$tmp/sure" explain --json "$tmp/explain.json"
 holds 'the library follows the profile of the machine' \
 	'.followed_by_library and .measured_profile' "$tmp/explain.json"
+if has_exchange; then
+	PAGEFERRY_PROFILE="$tmp/sure" run move $QUICK --total 4M --folio 4k --mover exchange \
+		--no-limit --json "$tmp/move.json"
+	holds 'move tells what was predicted' '[.results[] | .predicted_gb_per_s > 0] | all' \
+		"$tmp/move.json"
+	PAGEFERRY_PROFILE=none run move $QUICK --total 4M --folio 4k --mover exchange \
+		--no-limit --json "$tmp/move.json"
+	holds 'without a profile nothing is predicted' \
+		'[.results[] | has("predicted_gb_per_s") | not] | all' "$tmp/move.json"
+fi
 PAGEFERRY_PROFILE="$tmp/text" run doctor
 says 'a profile that the environment names holds' "$tmp/text holds" "$tmp/out"
 PAGEFERRY_PROFILE=none run doctor
