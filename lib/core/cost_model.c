@@ -24,8 +24,9 @@ static bool model_find_engine(struct cost_model *model, const char *name)
 	return false;
 }
 
-/* Where a page comes from is not known before it is moved: the nearest other node is as good as
- * any. */
+/*
+ * Where a page comes from is not known before it is moved. The nearest other node stands for all.
+ */
 static void model_read_reaches(struct cost_model *model, const struct nodes *nodes)
 {
 	for (int node = 0; node < MAX_POOL_NODES; node++) {

@@ -29,21 +29,14 @@ static bool list_has(const char *list, int node)
 	return list_next(list, node - 1) == node;
 }
 
-/* The file has a number for each node that is online, in their order. */
-int nodes_find_nearest(const struct nodes *nodes, int node, struct nearest_node *out)
+int distances_find_nearest(const struct nodes *nodes, int node, const struct distances *from,
+			   struct nearest_node *out)
 {
-	char path[64] = NODES_ROOT "node", online[512], cpus[512], text[4096];
-	const char *at = text;
+	const char *at = from->distances;
 	int other = -1;
 
-	text_add_number(path, sizeof(path), (uint64_t)node);
-	text_add(path, sizeof(path), "/distance");
-	if (kernel_file_read(NODES_ROOT "online", online, sizeof(online)) <= 0 ||
-	    kernel_file_read(NODES_ROOT "has_cpu", cpus, sizeof(cpus)) <= 0 ||
-	    kernel_file_read(path, text, sizeof(text)) <= 0)
-		return -ENOENT;
 	*out = (struct nearest_node){.node = -1};
-	while ((other = list_next(online, other)) >= 0) {
+	while ((other = list_next(from->online, other)) >= 0) {
 		unsigned int distance = (unsigned int)text_number(at);
 
 		at += strspn(at, " ");
@@ -53,7 +46,22 @@ int nodes_find_nearest(const struct nodes *nodes, int node, struct nearest_node 
 			continue;
 		out->node = other;
 		out->distance = distance;
-		out->both_have_cpus = list_has(cpus, node) && list_has(cpus, other);
+		out->both_have_cpus =
+			list_has(from->has_cpu, node) && list_has(from->has_cpu, other);
 	}
 	return out->node < 0 ? -ENOENT : 0;
+}
+
+int nodes_find_nearest(const struct nodes *nodes, int node, struct nearest_node *out)
+{
+	char path[64] = NODES_ROOT "node", online[512], has_cpu[512], text[4096];
+	const struct distances from = {online, has_cpu, text};
+
+	text_add_number(path, sizeof(path), (uint64_t)node);
+	text_add(path, sizeof(path), "/distance");
+	if (kernel_file_read(NODES_ROOT "online", online, sizeof(online)) <= 0 ||
+	    kernel_file_read(NODES_ROOT "has_cpu", has_cpu, sizeof(has_cpu)) <= 0 ||
+	    kernel_file_read(path, text, sizeof(text)) <= 0)
+		return -ENOENT;
+	return distances_find_nearest(nodes, node, &from, out);
 }

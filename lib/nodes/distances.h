@@ -14,4 +14,14 @@ struct nearest_node {
 /* The nearest other node with memory. 0, or -ENOENT: there is none, or sysfs does not tell. */
 int __must_check nodes_find_nearest(const struct nodes *nodes, int node, struct nearest_node *out);
 
+/* What sysfs says about a node: nodes as lists such as "0-3,8". */
+struct distances {
+	const char *online, *has_cpu;
+	const char *distances; /* to each node that is online, in their order */
+};
+
+/* The same from these texts. */
+int __must_check distances_find_nearest(const struct nodes *nodes, int node,
+					const struct distances *from, struct nearest_node *out);
+
 #endif
