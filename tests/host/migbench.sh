@@ -336,10 +336,10 @@ ends 'topo has no --stats' 2
 
 # ---- explain ----
 
-# No profile of this machine: with one, the notes are others.
+# No profile of this machine, unless a test names one: with one, the notes are others.
 explain() { # arguments…
 	rm -f "$tmp/explain.json"
-	HOME="$tmp/nowhere" XDG_CACHE_HOME="$tmp/nowhere" run explain "$@" --quiet
+	PAGEFERRY_PROFILE=${PAGEFERRY_PROFILE:-none} run explain "$@" --quiet
 }
 explain --size 64M
 ends explain 0
@@ -396,7 +396,7 @@ chmod -R go+rX "$tmp"
 chown -R 65534 "$tmp/nowhere" 2> /dev/null
 if as_user "$MIGBENCH" --version > /dev/null 2>&1 && as_user test -r "$tmp/profile"; then
 	cached() {
-		XDG_CACHE_HOME="$tmp/nowhere" as_user "$MIGBENCH" explain --quiet "$@" > "$tmp/out" 2>&1
+		PAGEFERRY_PROFILE='' XDG_CACHE_HOME="$tmp/nowhere" as_user "$MIGBENCH" explain --quiet "$@" > "$tmp/out" 2>&1
 	}
 	cached --json - && cp "$tmp/out" "$tmp/explain.json"
 	holds 'the profile in the cache is used' '.profile | endswith("/nowhere/pageferry/profile")' \
