@@ -272,14 +272,17 @@ int profile_file_save(const char *path, const struct profile *profile,
 
 /* ---- the cache ---- */
 
-/* Makes the directories above the last one, as the specification of XDG directories tells. */
+/*
+ * Makes the directories above the last one: those of a user for that user alone, as the
+ * specification of XDG directories tells, those of the system for all.
+ */
 static void directories_make(const char *path)
 {
 	char *copy = cli_format("%s", path);
 
 	for (char *at = strchr(copy + 1, '/'); at; at = strchr(at + 1, '/')) {
 		*at = '\0';
-		mkdir(copy, 0700);
+		mkdir(copy, geteuid() ? 0700 : 0755);
 		*at = '/';
 	}
 	free(copy);
