@@ -206,6 +206,7 @@ $(SIM): $(BUILD)/obj/bench/sim/main.o $(SIMA) $(filter-out %/cli/main.o,$(CLI_OB
 
 $(BUILD)/tests/unit/sim: UNIT_LIBS := $(SIMA) $(shell $(PKG_CONFIG) --libs jansson)
 $(BUILD)/tests/unit/sim: $(SIMA)
+$(BUILD)/tests/unit/profile_file: UNIT_LIBS := $(shell $(PKG_CONFIG) --libs jansson)
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(HOOKA)
 	$(call say,CC,$@)

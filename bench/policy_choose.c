@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * How long the policy takes to choose a plan, by number of CPUs, and to read a profile:
+ * How long the policy takes to choose a plan, by number of CPUs, and to find and read the profile
+ *that the environment names:
  *
- *	build/bench/policy_choose
+ *	PAGEFERRY_PROFILE=FILE build/bench/policy_choose
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "lib/profile/machine_key.h"
+#include "lib/profile/profile_cache.h"
 #include "policy/choose.h"
 #include "policy/profile_text.h"
 
@@ -58,10 +61,25 @@ static double parse_us(void)
 	return (double)(now_ns() - begin_ns) / 1e3 / ROUNDS;
 }
 
+/* As when a context opens: the key of this machine, and the file. */
+static double find_us(void)
+{
+	struct profile_found found;
+	struct profile_key here;
+	uint64_t begin_ns = now_ns();
+
+	for (int i = 0; i < ROUNDS; i++) {
+		machine_key_read(&here, "bench");
+		profile_cache_find(NULL, &here, &found);
+	}
+	return (double)(now_ns() - begin_ns) / 1e3 / ROUNDS;
+}
+
 int main(void)
 {
 	for (unsigned int nr_cpus = 2; nr_cpus <= 128; nr_cpus *= 4)
 		printf("choose, %3u CPUs: %6.1f us\n", nr_cpus, choose_us(nr_cpus));
 	printf("read a profile:   %6.1f us\n", parse_us());
+	printf("find it (%s): %6.1f us\n", PROFILE_VARIABLE, find_us());
 	return 0;
 }

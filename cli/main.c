@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/args/args.h"
+#include "cli/calibrate/calibrate.h"
 #include "cli/common/common.h"
 #include "cli/copy/copy.h"
 #include "cli/doctor/doctor.h"
@@ -15,8 +16,8 @@
 #include "pageferry.h"
 
 static const struct command *const commands[] = {
-	&topo_command,   &doctor_command,  &copy_command,   &move_command,
-	&verify_command, &explain_command, &report_command,
+	&topo_command,   &doctor_command,  &copy_command,      &move_command,
+	&verify_command, &explain_command, &calibrate_command, &report_command,
 };
 
 static void print_help(void)
@@ -27,7 +28,7 @@ static void print_help(void)
 	      "Commands:\n",
 	      stdout);
 	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
-		printf("  %-8s %s\n", commands[i]->name, commands[i]->summary);
+		printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n'migbench COMMAND --help' lists the options of a command; see also migbench(1).\n"
 	      "Start with 'migbench doctor', then 'migbench move'.\n",
 	      stdout);

@@ -91,9 +91,9 @@
  */
 #define SLICE_SAMPLE_MIN_PAGES 256
 
-unsigned int policy_direct_pages(const struct policy_machine *machine __maybe_unused)
+unsigned int policy_direct_pages(const struct policy_machine *machine)
 {
-	return DIRECT_PAGES;
+	return machine->direct_pages ? machine->direct_pages : DIRECT_PAGES;
 }
 
 unsigned int policy_min_run_pages(const struct policy_machine *machine)
@@ -160,15 +160,27 @@ static uint64_t policy_power_of_two_below(uint64_t n)
 	return n ? 1ULL << (63 - __builtin_clzll(n)) : 0;
 }
 
+/* The model's chunks are never larger than the caller allows. */
+static uint64_t policy_first_chunk(const struct policy_machine *machine,
+				   const struct policy_advice *advice)
+{
+	return advice->known ? MIN(advice->chunk_bytes, machine->max_chunk_bytes)
+			     : machine->max_chunk_bytes;
+}
+
 /* One lane for all, and the other workers copy for it. */
 static struct policy_split policy_split_together(const struct policy_machine *machine,
+						 const struct policy_load *load,
 						 unsigned int max_workers)
 {
+	const struct policy_advice *advice = &load->advice;
+	unsigned int nr = advice->known ? MIN(advice->nr_workers, max_workers) : max_workers;
+
 	return (struct policy_split){
 		.nr_lanes = 1,
-		.nr_copiers = max_workers,
-		.gather = max_workers > 1 ? MAX(machine->max_gather, 1U) : 1,
-		.chunk_bytes = machine->max_chunk_bytes,
+		.nr_copiers = nr,
+		.gather = nr > 1 ? MAX(machine->max_gather, 1U) : 1,
+		.chunk_bytes = policy_first_chunk(machine, advice),
 	};
 }
 
@@ -176,8 +188,13 @@ static struct policy_split policy_split_apart(const struct policy_machine *machi
 					      const struct policy_load *load,
 					      unsigned int kernel_lanes, unsigned int max_workers)
 {
+	const struct policy_advice *advice = &load->advice;
 	unsigned int exchange_lanes =
-		policy_nr_lanes(load->exchange_pages, LANE_MIN_EXCHANGE_PAGES, max_workers);
+		advice->known ? MIN(advice->nr_workers, max_workers)
+			      : policy_nr_lanes(load->exchange_pages, LANE_MIN_EXCHANGE_PAGES,
+						max_workers);
+	uint64_t most_bytes = policy_first_chunk(machine, advice);
+	uint64_t least_bytes = advice->known ? FLOOR_CHUNK_BYTES : MIN_CHUNK_BYTES;
 	unsigned int nr_lanes = MAX(kernel_lanes, exchange_lanes);
 	/* At most this, so that there is a chunk for every lane. */
 	uint64_t share = policy_power_of_two_below(load->exchange_pages * PAGE_BYTES / nr_lanes);
@@ -186,8 +203,7 @@ static struct policy_split policy_split_apart(const struct policy_machine *machi
 		.nr_lanes = nr_lanes,
 		.nr_copiers = 1,
 		.gather = 1,
-		.chunk_bytes = MAX(MIN(machine->max_chunk_bytes, share),
-				   MIN(MIN_CHUNK_BYTES, machine->max_chunk_bytes)),
+		.chunk_bytes = MAX(MIN(most_bytes, share), MIN(least_bytes, most_bytes)),
 	};
 }
 
@@ -200,7 +216,7 @@ struct policy_split policy_split(const struct policy_machine *machine,
 
 	/* If MOVE flushes TLBs page by page, several lanes interrupt each other all the time. */
 	if (load->exchange_pages && (!machine->batched_flush || together))
-		return policy_split_together(machine, max_workers);
+		return policy_split_together(machine, load, max_workers);
 	return policy_split_apart(machine, load, kernel_lanes, max_workers);
 }
 

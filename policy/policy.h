@@ -19,6 +19,7 @@ struct policy_machine {
 	unsigned int max_gather; /* chunks that the engine can copy together; 0: only one by one */
 	uint64_t max_chunk_bytes;
 	uint64_t stall_bound_ns;
+	unsigned int direct_pages; /* by the cost model; 0: the rules' */
 };
 
 /* What holds for one run: consecutive pages of one mapping with one destination. */
@@ -55,6 +56,15 @@ struct policy_choice policy_mover(const struct policy_machine *machine,
  */
 enum policy_mode { POLICY_TOGETHER, POLICY_APART };
 
+/* What the cost model predicts to be best for a job (follow.h). */
+struct policy_advice {
+	bool known;     /* the costs were measured; otherwise the rules decide */
+	bool to_kernel; /* the kernel mover is cheaper than the exchange */
+	/* of the exchange */
+	unsigned int nr_workers;
+	uint64_t chunk_bytes;
+};
+
 /* The work of one job. */
 struct policy_load {
 	uint64_t exchange_pages; /* pages in runs for the exchange mover */
@@ -64,6 +74,7 @@ struct policy_load {
 	bool own_process;
 	unsigned int requested_workers; /* at most; 0: the policy chooses */
 	enum policy_mode mode;
+	struct policy_advice advice;
 };
 
 /* How the workers share a job. */

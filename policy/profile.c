@@ -181,6 +181,16 @@ int profile_check(const struct profile *profile, char *why, size_t why_bytes)
 	return 0;
 }
 
+bool profile_is_measured(const struct profile *profile)
+{
+	const struct profile_cost *costs = &profile->cost[0][0][0];
+
+	for (unsigned int i = 0; i < NR_COSTS; i++)
+		if (costs[i].confidence > 0)
+			return true;
+	return false;
+}
+
 /* ---- classes ---- */
 
 /*

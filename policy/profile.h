@@ -102,6 +102,9 @@ void profile_defaults(struct profile *out, unsigned int nr_clusters, unsigned in
 /* 0, or -ERANGE if a number is outside its bounds; then why names the number and the bounds. */
 int __must_check profile_check(const struct profile *profile, char *why, size_t why_bytes);
 
+/* True if some of its costs were measured: their confidence is not 0. */
+bool profile_is_measured(const struct profile *profile);
+
 /* By the distance that the firmware tells (10: the same node), and whether both nodes have CPUs. */
 enum profile_reach profile_reach_of(unsigned int distance, bool both_have_cpus);
 enum profile_size profile_size_of(uint64_t folio_bytes);

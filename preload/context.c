@@ -56,6 +56,17 @@ static bool caller_may_be_handler(void)
 	return false;
 }
 
+static void context_choose_profile(const struct settings *settings)
+{
+	char why[400];
+
+	if (settings->profile[0] && !ferry_use_profile(settings->profile, why, sizeof(why))) {
+		message_write(STDERR_FILENO, "PAGEFERRY_PROFILE=%.64s: %s; using the default",
+			      settings->profile, why);
+		ferry_use_profile("none", why, sizeof(why));
+	}
+}
+
 static struct ferry *context_open(const struct settings *settings)
 {
 	struct ferry_options options = {
@@ -74,6 +85,7 @@ static struct ferry *context_open(const struct settings *settings)
 	if (settings->fresh_frames)
 		options.flags |= FERRY_OPEN_FRESH_FRAMES;
 
+	context_choose_profile(settings);
 	err = ferry_open(&ferry, &options);
 	if ((err == -ENOENT || err == -ENODEV) && options.engine) {
 		message_write(STDERR_FILENO, "PAGEFERRY_ENGINE=%s: %s; using the default",

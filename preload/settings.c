@@ -52,6 +52,7 @@ static const struct setting settings_table[] = {
 	{"PAGEFERRY_MIN_PAGES", KIND_NUMBER, FIELD(min_pages), 0, ULONG_MAX, "a number of pages"},
 	{"PAGEFERRY_FRESH_FRAMES", KIND_NUMBER, FIELD(fresh_frames), 0, 1, "0 or 1"},
 	{"PAGEFERRY_STATS", KIND_TEXT, FIELD(stats), 1, 0, "1 or the name of a file"},
+	{"PAGEFERRY_PROFILE", KIND_TEXT, FIELD(profile), 1, 0, "none or the path of a profile"},
 	{"PAGEFERRY_LOG", KIND_CHOICE, FIELD(log), 0, 0, "off|error|warn|info|debug"},
 };
 

@@ -23,6 +23,7 @@ struct settings {
 	/* Copies, because programs that set their title overwrite the environment's strings. */
 	char engine[SETTING_TEXT_BYTES];
 	char stats[SETTING_TEXT_BYTES];
+	char profile[SETTING_TEXT_BYTES];
 };
 
 /* Reads the environment. For a bad value it writes one line to stderr and keeps the default. */

@@ -61,13 +61,15 @@ void engine_run_count(const struct engine_run *run, struct counters *counters)
 }
 
 /* Makes a batch of the first items; returns their number. */
-static uint32_t batch_fill(struct engine_batch *batch, struct engine_item *items, uint32_t nr_items,
-			   size_t batch_bytes)
+static uint32_t batch_fill(const struct engine_run *run, struct engine_batch *batch,
+			   struct engine_item *items, uint32_t nr_items, size_t batch_bytes)
 {
 	uint32_t nr = 0;
 
 	memset(batch, 0, sizeof(*batch));
 	batch->items = items;
+	batch->folio_bytes = run->folio_bytes;
+	batch->other_node = run->other_node;
 	while (nr < nr_items && (!nr || batch->bytes + items[nr].len_bytes <= batch_bytes)) {
 		items[nr].state = ENGINE_NOT_ATTEMPTED;
 		batch->bytes += items[nr++].len_bytes;
@@ -184,7 +186,7 @@ long engine_run_copy(struct engine_run *run, struct engine_item *items, uint32_t
 		if (err)
 			break;
 		batch = flight_new_batch(&flight);
-		at += batch_fill(batch, items + at, nr_items - at, batch_bytes);
+		at += batch_fill(run, batch, items + at, nr_items - at, batch_bytes);
 		err = flight_submit(run, &flight, batch);
 	}
 	while (flight.nr_busy && !err)

@@ -11,6 +11,9 @@ struct engine_run {
 	struct crew *crew; /* NULL: one thread */
 	struct engine *engine;
 	struct engine_channel *channel;
+	/* Hints for batches, which may be set after opening; 0: none (engine.h). */
+	uint32_t folio_bytes;
+	bool other_node;
 };
 
 /*

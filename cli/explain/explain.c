@@ -6,8 +6,14 @@
 #include "cli/explain/explain.h"
 #include "cli/machine/machine.h"
 #include "cli/profile/profile_file.h"
+#include "cli/profile/reach.h"
 #include "cli/report/report.h"
+#include "crew/placement.h"
+#include "lib/profile/machine_key.h"
+#include "lib/profile/profile_cache.h"
+#include "pageferry.h"
 #include "policy/choose.h"
+#include "policy/follow.h"
 
 /* Chunks that the cpu engine copies together (engine.h, hold). */
 #define MAX_GATHER 32
@@ -51,7 +57,8 @@ static const struct opt opts[] = {
 	    "target for the longest time that a page is in flight; default 1ms", .min = 1000,
 	    .max = 60000000000),
 	OPT(TEXT, "profile", explain_options, profile, "FILE",
-	    "profile of a machine; default this machine's, or defaults if there is none"),
+	    "profile of a machine; default this machine's, which `migbench calibrate` writes, or "
+	    "defaults if there is none"),
 	OPT(TEXT, "save", explain_options, save, "FILE",
 	    "write the profile that is used: JSON if the name ends in .json"),
 	{.name = NULL},
@@ -139,71 +146,65 @@ static const char *bar_text(enum choose_bar bar)
 
 static void profile_of_placement(const struct placement *placement, struct profile *out)
 {
-	unsigned int nr_l3 = 0, nr_cores = 0;
+	unsigned int nr_l3 = MAX(placement->nr_l3, 1U);
 
-	for (unsigned int i = 0; i < placement->nr_places; i++) {
-		nr_l3 = MAX(nr_l3, (unsigned int)(placement->places[i].l3 + 1));
-		nr_cores += placement->places[i].smt == 0;
-	}
-	nr_l3 = MAX(nr_l3, 1U);
-	profile_defaults(out, nr_l3, nr_cores / nr_l3);
+	profile_defaults(out, nr_l3, placement->nr_cores / nr_l3);
+}
+
+/* Only where it was measured, a profile is better than defaults. */
+static void report_profile(struct report *report, const char *path, const struct profile *profile)
+{
+	bool measured = profile_is_measured(profile);
+
+	json_object_set_new(report->facts, "measured_profile", json_boolean(measured));
+	json_object_set_new(report->facts, "profile", json_string(path));
+	if (measured)
+		report_note(report, "Costs are those of the profile %s.", path);
+	else
+		report_note(report,
+			    "The profile %s holds defaults for a server that nobody has measured.",
+			    path);
+}
+
+/* A profile that is named is used, for another machine too: naming it is for that. */
+static int profile_load_named(struct report *report, struct profile *out,
+			      const struct profile_key *here)
+{
+	struct profile_key key = {.topology = ""};
+	const char *differs;
+	char why[200] = "";
+
+	if (profile_file_load(options.profile, out, &key, why, sizeof(why)))
+		return cli_usage_error("--profile %s: %s", options.profile, why);
+	report_profile(report, options.profile, out);
+	differs = profile_key_differs(&key, here);
+	if (differs)
+		report_note(report, "%s was made for another %s.", options.profile, differs);
+	return 0;
 }
 
 /* Defaults stay in place, with a note, unless there is a profile that fits. 0 or an exit code. */
 static int profile_choose(const struct placement *placement, struct report *report,
 			  struct profile *out, struct profile_key *here)
 {
-	char path[PROFILE_PATH_BYTES] = "", why[200] = "";
-	struct profile profile;
-	struct profile_key key = {.topology = ""};
-	const char *differs, *from = options.profile;
-	int err = 0;
+	struct profile_found *found;
 
-	profile_file_key(placement, here);
+	machine_key_read(here, ferry_version());
 	profile_of_placement(placement, out);
-	if (!from) {
-		err = profile_file_path(path);
-		from = path;
+	if (options.profile)
+		return profile_load_named(report, out, here);
+	found = cli_alloc(1, sizeof(*found));
+	profile_cache_find(NULL, here, found);
+	if (found->found) {
+		*out = found->profile;
+		report_profile(report, found->path, out);
+	} else {
+		json_object_set_new(report->facts, "measured_profile", json_false());
+		report_note(report, "Costs are defaults for a server that nobody has measured: %s.",
+			    found->note);
 	}
-	if (!err)
-		err = profile_file_load(from, &profile, &key, why, sizeof(why));
-	if (err && options.profile)
-		return cli_usage_error("--profile %s: %s", from, why);
-	differs = err ? NULL : profile_key_differs(&key, here);
-	json_object_set_new(report->facts, "measured_profile", json_boolean(!err && !differs));
-	if (err == -ENOENT)
-		report_note(report, "This machine has no profile, so these are defaults for a "
-				    "server that nobody has measured.");
-	else if (err)
-		report_note(report, "%s is ignored, and defaults are used: %s.", from, why);
-	else if (differs && !options.profile)
-		report_note(report, "%s is ignored, and defaults are used: it is for another %s.",
-			    from, differs);
-	else if (differs)
-		report_note(report, "%s was made for another %s.", from, differs);
-	/* A profile that is named is used, for another machine too: that is what naming it is for.
-	 */
-	if (!err && (!differs || options.profile))
-		*out = profile;
+	free(found);
 	return 0;
-}
-
-static enum profile_reach reach_between(const int node[2])
-{
-	struct machine *machine = cli_alloc(1, sizeof(*machine));
-	unsigned int at[2] = {0, 0};
-	enum profile_reach reach;
-
-	machine_read(machine);
-	for (unsigned int i = 0; i < machine->nr; i++)
-		for (int side = 0; side < 2; side++)
-			if (machine->v[i].id == node[side])
-				at[side] = i;
-	reach = profile_reach_of(
-		node[0] == node[1] ? 10 : MAX((unsigned int)machine->distance[at[0]][at[1]], 11U),
-		machine->v[at[0]].has_cpus && machine->v[at[1]].has_cpus);
-	free(machine);
-	return reach;
 }
 
 static enum choose_goal wish_goal(void)
@@ -227,7 +228,7 @@ static void question_fill(const struct profile *profile, unsigned int nr_cpus, c
 		.run = {.bytes = options.size,
 			.folio_bytes = options.folio,
 			.nr_pieces = 1,
-			.reach = reach_between(node),
+			.reach = profile_reach_between(node),
 			.exchangeable = !options.foreign},
 		.wishes = {.goal = wish_goal(),
 			   .stall_bound_ns = options.stall_bound_ns,
@@ -328,6 +329,7 @@ static int explain_answer(const struct placement *placement, struct report *repo
 	struct profile_key here;
 	struct profile profile;
 	int node[2], err, code;
+	bool followed;
 
 	code = machine_choose_nodes(options.from, options.to, false, node);
 	if (!code)
@@ -338,12 +340,17 @@ static int explain_answer(const struct placement *placement, struct report *repo
 	policy_choose(&question, &decision);
 	json_object_set_new(report->facts, "reach",
 			    json_string(profile_reach_name(question.run.reach)));
-	json_object_set_new(report->facts, "followed_by_library", json_false());
+	/* It has no profile but that of this machine. */
+	followed = !options.profile && policy_follows(&question, CHOOSE_CPU);
+	json_object_set_new(report->facts, "followed_by_library", json_boolean(followed));
 	report_candidates(report, &decision);
 	report_why(report, &decision);
-	report_note(report,
-		    "The library does not follow this choice yet. It chooses by the rules in "
-		    "pageferry(7).");
+	if (followed)
+		report_note(report, "The library chooses mover, workers and chunks by these costs. "
+				    "Apart or together, it learns from its jobs.");
+	else
+		report_note(report, "The library does not follow this choice. Without measured "
+				    "costs it chooses by its rules.");
 	if (!options.save)
 		return 0;
 	err = profile_file_save(options.save, &profile, &here);
@@ -380,7 +387,8 @@ const struct command explain_command = {
 	.summary = "what the cost model would choose for a move, and why",
 	.about = "Predicts what each way to move memory would cost, by a profile of the machine\n"
 		 "and the policy's cost model, and shows which one wins and why. It moves and\n"
-		 "measures nothing. The library does not follow this choice yet.",
+		 "measures nothing. The library follows the model where a machine's costs were\n"
+		 "measured (migbench calibrate).",
 	.opts = opts,
 	.options = &options,
 	.run = explain_run,

@@ -42,6 +42,12 @@ static void bench_make_rows(struct folio_bench *bench)
 				row->nr_workers = (unsigned int)workers->v[w];
 			else if (variant == VARIANT_SYSCALL)
 				row->nr_workers = 1;
+			row->predicted_gb_per_s =
+				prediction_gb_per_s(&bench->session->prediction, variant,
+						    bench->subject.area.kind == FOLIO_GROUP
+							    ? PAGE_BYTES
+							    : bench->subject.area.folio_bytes,
+						    row->nr_workers);
 		}
 	}
 }

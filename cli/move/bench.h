@@ -5,6 +5,7 @@
 
 #include "cli/limit/limit.h"
 #include "cli/move/busy.h"
+#include "cli/move/prediction.h"
 #include "cli/move/variant.h"
 #include "cli/report/report.h"
 #include "pageferry.h"
@@ -17,6 +18,7 @@ struct move_session {
 	struct loops *loops;
 	struct ferry *ferry;
 	struct busy *busy;
+	struct prediction prediction;
 	int node[2];
 	struct variant_list variants;
 	struct uint_list workers;

@@ -57,6 +57,7 @@ static int session_open(struct move_session *session)
 		return CLI_FAILED;
 	}
 	session_choose_workers(session);
+	prediction_open(&session->prediction, session->placement, session->node);
 	return session_open_context(session);
 }
 

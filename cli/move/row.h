@@ -11,6 +11,7 @@ struct move_row {
 	unsigned int nr_workers; /* 0: the policy's choice */
 	struct samples gb_per_s, cpu_s_per_gib, worker_s_per_gib, faults, frames, first_us;
 	struct samples inflight_us; /* per round, the longest time that a page was in flight */
+	double predicted_gb_per_s;  /* by the cost model; 0: no prediction */
 	double moved_part;          /* of the request, in the worst round */
 	uint64_t pages_by_mover[FERRY_NR_MOVERS], pages_by_reason[FERRY_NR_REASONS];
 	struct hist *reader, *writer; /* access times in ns; NULL: not measured */

@@ -17,6 +17,7 @@ enum {
 	COL_PROCESS,
 	COL_WORKERS,
 	COL_RATE,
+	COL_PREDICTED,
 	COL_NS,
 	COL_VS_KERNEL,
 	COL_LIMIT,
@@ -61,6 +62,7 @@ static const struct column columns[] = {
 	[COL_PROCESS] = {"process", "", COLUMN_TEXT, 0, true},
 	[COL_WORKERS] = {"workers", "WORKERS", COLUMN_COUNT, 0, false},
 	[COL_RATE] = {"gb_per_s", "GB/s", COLUMN_REAL, 2, false},
+	[COL_PREDICTED] = {"predicted_gb_per_s", "PREDICTED", COLUMN_REAL, 2, false},
 	[COL_NS] = {"ns_per_4k", "ns/4K", COLUMN_REAL, 0, false},
 	[COL_VS_KERNEL] = {"vs_kernel", "x KERNEL", COLUMN_REAL, 2, false},
 	[COL_LIMIT] = {"limit_gb_per_s", "LIMIT GB/s", COLUMN_REAL, 2, false},
@@ -174,6 +176,8 @@ void move_table_add(struct table *table, const struct subject *subject, const st
 	if (row->nr_workers)
 		table_count(table, COL_WORKERS, row->nr_workers);
 	table_set_spread(table, COL_RATE, &row->gb_per_s);
+	if (row->predicted_gb_per_s > 0)
+		table_real(table, COL_PREDICTED, row->predicted_gb_per_s);
 	table_real(table, COL_NS, PAGE_BYTES / rate);
 	if (kernel_gb_per_s > 0)
 		table_real(table, COL_VS_KERNEL, rate / kernel_gb_per_s);

@@ -1,66 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/common/common.h"
-#include "cli/machine/machine.h"
 #include "cli/profile/profile_file.h"
-#include "pageferry.h"
 
 #define SCHEMA         "pageferry-profile/1"
 #define FILE_MAX_BYTES (1UL << 20)
-
-/* ---- path and key ---- */
-
-int profile_file_path(char path[PROFILE_PATH_BYTES])
-{
-	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	int len;
-
-	/* The specification tells to ignore a path that is not absolute. */
-	if (!geteuid())
-		len = snprintf(path, PROFILE_PATH_BYTES, "/var/cache/pageferry/profile");
-	else if (cache && *cache == '/')
-		len = snprintf(path, PROFILE_PATH_BYTES, "%s/pageferry/profile", cache);
-	else if (home && *home == '/')
-		len = snprintf(path, PROFILE_PATH_BYTES, "%s/.cache/pageferry/profile", home);
-	else
-		return -ENOENT;
-	return len < PROFILE_PATH_BYTES ? 0 : -ENAMETOOLONG;
-}
-
-static void key_topology(const struct placement *placement, char *out, size_t out_bytes)
-{
-	struct machine *machine = cli_alloc(1, sizeof(*machine));
-	uint64_t hash = 0xcbf29ce484222325ULL; /* FNV-1a, of all distances */
-	int nr_l3 = 0;
-
-	machine_read(machine);
-	for (unsigned int i = 0; i < placement->nr_places; i++)
-		nr_l3 = MAX(nr_l3, placement->places[i].l3 + 1);
-	for (unsigned int i = 0; i < machine->nr; i++)
-		for (unsigned int j = 0; j < machine->nr; j++)
-			hash = (hash ^ (uint64_t)machine->distance[i][j]) * 0x100000001b3ULL;
-	snprintf(out, out_bytes, "%u CPUs, %d L3, %u nodes, distances %08x", placement->nr_places,
-		 nr_l3, machine->nr, (unsigned int)(hash ^ hash >> 32));
-	free(machine);
-}
-
-void profile_file_key(const struct placement *placement, struct profile_key *out)
-{
-	struct utsname name = {.release = "unknown"};
-
-	*out = (struct profile_key){.topology = ""};
-	uname(&name);
-	key_topology(placement, out->topology, sizeof(out->topology));
-	snprintf(out->kernel, sizeof(out->kernel), "%s", name.release);
-	snprintf(out->library, sizeof(out->library), "%s", ferry_version());
-}
 
 /* ---- JSON ---- */
 
@@ -240,29 +192,63 @@ static bool path_is_json(const char *path)
 	return len >= 5 && !strcmp(path + len - 5, ".json");
 }
 
-/* Writes another file and renames it, so that a reader never sees half of it. */
-static int file_replace(const char *path, const char *text)
+/* All of it is on the disk before the file gets its name. */
+static int file_write(int fd, const char *text)
 {
-	char *temporary = cli_format("%s.%d.new", path, (int)getpid());
-	FILE *to = fopen(temporary, "wxe");
-	int err = 0;
+	size_t len = strlen(text);
 
-	if (!to) {
+	while (len) {
+		ssize_t done = write(fd, text, len);
+
+		if (done < 0 && errno != EINTR)
+			return -errno;
+		if (done > 0) {
+			text += done;
+			len -= (size_t)done;
+		}
+	}
+	/* Whatever the umask is: every user of the machine may read what root has measured. */
+	return fchmod(fd, 0644) || fsync(fd) ? -errno : 0;
+}
+
+/*
+ * Writes another file of the directory and renames it, so that a reader never sees half of it. A
+ * symbolic link at the path is replaced and not followed.
+ */
+static int file_replace(int directory, const char *name, const char *text)
+{
+	char *temporary = cli_format(".%s.%d.new", name, (int)getpid());
+	int fd, err;
+
+	fd = openat(directory, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    0644);
+	if (fd < 0) {
 		err = -errno;
 		free(temporary);
 		return err;
 	}
-	fputs(text, to);
-	if (ferror(to))
-		err = -EIO;
-	if (fclose(to) && !err)
+	err = file_write(fd, text);
+	if (close(fd) && !err)
 		err = -errno;
-	if (!err && rename(temporary, path))
+	if (!err && renameat(directory, temporary, directory, name))
 		err = -errno;
 	if (err)
-		unlink(temporary);
+		unlinkat(directory, temporary, 0);
 	free(temporary);
 	return err;
+}
+
+/* Opens the directory of the path and tells the name in it. */
+static int directory_open(const char *path, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	char *directory =
+		slash ? cli_format("%.*s", (int)MAX(slash - path, 1L), path) : cli_format(".");
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = fd < 0 ? -errno : 0;
+
+	*name = slash ? slash + 1 : path;
+	free(directory);
+	return err ? err : fd;
 }
 
 int profile_file_save(const char *path, const struct profile *profile,
@@ -271,9 +257,74 @@ int profile_file_save(const char *path, const struct profile *profile,
 	json_t *json = path_is_json(path) ? profile_to_json(profile, key) : NULL;
 	char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(10))
 			  : profile_to_text(profile, key);
-	int err = text ? file_replace(path, text) : -EINVAL;
+	const char *name;
+	int directory = directory_open(path, &name);
+	int err = directory;
 
+	if (directory >= 0) {
+		err = text ? file_replace(directory, name, text) : -EINVAL;
+		close(directory);
+	}
 	json_decref(json);
 	free(text);
+	return err;
+}
+
+/* ---- the cache ---- */
+
+/*
+ * Makes the directories above the last one: those of a user for that user alone, as the
+ * specification of XDG directories tells, those of the system for all.
+ */
+static void directories_make(const char *path)
+{
+	char *copy = cli_format("%s", path);
+
+	for (char *at = strchr(copy + 1, '/'); at; at = strchr(at + 1, '/')) {
+		*at = '\0';
+		mkdir(copy, geteuid() ? 0700 : 0755);
+		*at = '/';
+	}
+	free(copy);
+}
+
+/* A directory that others may write to is no place for a file that the library trusts. */
+static int directory_check(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	return st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) ? -EPERM : 0;
+}
+
+static int directory_prepare(const char *path)
+{
+	directories_make(path);
+	if (!mkdir(path, 0755)) {
+		/* Whatever the umask is. */
+		if (chmod(path, 0755))
+			return -errno;
+	} else if (errno != EEXIST) {
+		return -errno;
+	}
+	return directory_check(path);
+}
+
+int profile_file_save_cached(const char *path, const struct profile *profile,
+			     const struct profile_key *key)
+{
+	char *directory = cli_format("%.*s", (int)(strrchr(path, '/') - path), path);
+	char *json_path = cli_format("%s.json", path);
+	int err = directory_prepare(directory);
+
+	if (!err)
+		err = profile_file_save(json_path, profile, key);
+	if (!err)
+		err = profile_file_save(path, profile, key);
+	free(json_path);
+	free(directory);
 	return err;
 }

@@ -11,6 +11,7 @@
 #include "crew/placement.h"
 #include "engines/engine.h"
 #include "include/pageferry.h"
+#include "lib/api/machine_profile.h"
 #include "lib/nodes/mappings.h"
 #include "lib/nodes/memory_blocks.h"
 #include "lib/nodes/mthp.h"
@@ -185,6 +186,19 @@ static void doctor_check_workers(const struct doctor *doctor)
 	finding_add(doctor, "machine/workers", true, text, NULL);
 }
 
+static void doctor_check_profile(const struct doctor *doctor)
+{
+	struct profile_found found;
+	bool measured;
+
+	machine_profile_find(&found);
+	measured = found.found && profile_is_measured(&found.profile);
+	finding_add(doctor, "machine/profile", measured,
+		    found.found && !measured ? "the profile that was found holds only defaults"
+					     : found.note,
+		    "run `migbench calibrate` while the machine is idle");
+}
+
 /* Tries a lower nice value, then restores the former one, which is always allowed. */
 static void doctor_check_priority(const struct doctor *doctor)
 {
@@ -267,6 +281,7 @@ int ferry_doctor(void (*fn)(void *arg, const struct ferry_finding *finding), voi
 	nodes_read(&nodes);
 	doctor_check_nodes(&doctor, &nodes);
 	doctor_check_workers(&doctor);
+	doctor_check_profile(&doctor);
 	doctor_check_priority(&doctor);
 	doctor_check_kernel_mover(&doctor);
 	doctor_check_exchange(&doctor);

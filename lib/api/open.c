@@ -18,6 +18,7 @@
 #include "lib/api/contexts.h"
 #include "lib/api/fork.h"
 #include "lib/api/frames.h"
+#include "lib/api/machine_profile.h"
 #include "lib/api/options.h"
 #include "lib/core/context.h"
 #include "lib/core/exchange_mode.h"
@@ -174,6 +175,20 @@ static int context_open_parts(struct ferry *ferry, const struct ferry_options *o
 	return context_open_exchange(ferry, options);
 }
 
+/* Without a profile the defaults of the rules hold. */
+static void context_read_profile(struct ferry *ferry)
+{
+	struct profile_found found;
+
+	machine_profile_find(&found);
+	if (found.refused)
+		log_warn("%s", found.note);
+	else
+		log_info("%s", found.note);
+	if (found.found && profile_is_measured(&found.profile))
+		cost_model_init(ferry, &found.profile);
+}
+
 static void context_set_up(struct ferry *ferry, const struct ferry_options *options)
 {
 	ferry->machine.nr_workers = crew_nr_workers(ferry->crew);
@@ -246,6 +261,7 @@ static int context_open(struct ferry **out, const struct ferry_options *options)
 		return err;
 	}
 	context_set_up(ferry, options);
+	context_read_profile(ferry);
 	contexts_add(ferry);
 	if (ferry->prefill_bytes && ferry->machine.exchange)
 		frames_prefill(ferry);

@@ -11,4 +11,10 @@
  */
 void ferry_fresh_frames(struct ferry *ferry);
 
+/*
+ * Contexts that are opened from now on use this profile, as PAGEFERRY_PROFILE tells in the
+ * environment. wanted is not copied. False: it cannot be used, and why says so.
+ */
+bool ferry_use_profile(const char *wanted, char *why, size_t why_bytes);
+
 #endif

@@ -15,6 +15,7 @@
 #include "crew/crew.h"
 #include "engines/engine.h"
 #include "include/pageferry.h"
+#include "lib/core/cost_model.h"
 #include "lib/core/inflight_limit.h"
 #include "lib/core/lane.h"
 #include "lib/core/tally.h"
@@ -39,6 +40,7 @@ struct ferry {
 	struct engine *engine;
 	const struct copy_kernel *cpu_copy; /* copies what the engine did not copy */
 	struct policy_machine machine;
+	struct cost_model model;
 	bool boost; /* workers and watcher run at a higher priority */
 	uint64_t prefill_bytes;
 	struct kernel_file vmstat; /* for nodes_migration_stamp() */

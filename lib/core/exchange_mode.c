@@ -9,8 +9,7 @@
 #include "lib/core/job.h"
 #include "lib/nodes/pagemap.h"
 
-/* True if the first run to be exchanged begins with a huge page. */
-static bool exchange_mode_is_huge(const struct ferry_job *job)
+bool exchange_mode_is_huge(const struct ferry_job *job)
 {
 	for (size_t i = 0; i < job->segments.nr; i++) {
 		const struct segment *segment = &job->segments.at[i];
@@ -24,7 +23,7 @@ static bool exchange_mode_is_huge(const struct ferry_job *job)
 	return false;
 }
 
-static bool exchange_mode_cpus_contended(struct ferry *ferry)
+bool exchange_mode_cpus_contended(const struct ferry *ferry)
 {
 	return now_ns() < atomic_load_explicit(&ferry->contended_until_ns, memory_order_relaxed);
 }

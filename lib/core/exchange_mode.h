@@ -13,6 +13,11 @@ struct ferry_job;
 
 void exchange_mode_init(struct ferry *ferry);
 
+/* True if the first run that the job exchanges begins with a huge page. */
+bool exchange_mode_is_huge(const struct ferry_job *job);
+/* True if lanes have lately waited for their CPUs. */
+bool exchange_mode_cpus_contended(const struct ferry *ferry);
+
 /*
  * The mode for a job that is being planned. Stores in the job what exchange_mode_note() needs, and
  * whether the mode may be learned from the time that the job takes.

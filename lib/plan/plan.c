@@ -11,6 +11,7 @@
 #include "lib/core/exchange_mode.h"
 #include "lib/nodes/mappings.h"
 #include "lib/nodes/pagemap.h"
+#include "lib/plan/advice.h"
 #include "lib/plan/plan.h"
 #include "lib/plan/segments.h"
 
@@ -392,6 +393,9 @@ int job_plan(struct ferry_job *job)
 	if (err)
 		return err;
 	load = plan_load(job);
+	load.advice = plan_take_advice(job, &load);
+	if (load.advice.to_kernel)
+		load = plan_load(job);
 	job->split = policy_split(&job->ferry->machine, &load);
 	if (job->requested_chunk_bytes)
 		job->split.chunk_bytes = job->requested_chunk_bytes;

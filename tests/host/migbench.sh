@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
 MIGBENCH=$(realpath "${MIGBENCH:-$BUILD/migbench}")
 MAN=man/migbench.1
-COMMANDS='topo doctor copy move verify explain'
+COMMANDS='topo doctor copy move verify explain calibrate'
 LIMIT_S=120
 # Few bytes and few rounds: this tests the tool, not the speed.
 QUICK='--warmup 1 --min-rounds 2 --min-time 0 --quiet'
@@ -174,7 +174,7 @@ holds 'an engine that is not usable also has a remedy, apart from the diagnosis'
 	'[.findings[] | select((.usable | not) and (.subject | startswith("engine/"))) |
 	has("remedy") and (.detail | contains(" -> ") | not)] | all' "$tmp/doctor.json"
 for subject in mover/kernel mover/exchange engine/cpu engine/fault copy-kernel/generic \
-	tool/gnuplot; do
+	tool/gnuplot machine/profile; do
 	holds "doctor knows $subject" "[.findings[].subject] | index(\"$subject\")" \
 		"$tmp/doctor.json"
 done
@@ -345,10 +345,10 @@ ends 'topo has no --stats' 2
 
 # ---- explain ----
 
-# No profile of this machine: with one, the notes are others.
+# No profile of this machine, unless a test names one: with one, the notes are others.
 explain() { # arguments…
 	rm -f "$tmp/explain.json"
-	HOME="$tmp/nowhere" XDG_CACHE_HOME="$tmp/nowhere" run explain "$@" --quiet
+	PAGEFERRY_PROFILE=${PAGEFERRY_PROFILE:-none} run explain "$@" --quiet
 }
 explain --size 64M
 ends explain 0
@@ -377,7 +377,7 @@ for form in profile profile.json; do
 	ends "explain --save $form" 0
 	explain --profile "$tmp/$form" --json "$tmp/explain.json"
 	ends "explain --profile $form" 0
-	holds "$form: measured on this machine" '.measured_profile' "$tmp/explain.json"
+	holds "$form: a profile of defaults" '.measured_profile == false' "$tmp/explain.json"
 done
 jq '.profile.dsa_device.nr = 4' "$tmp/profile.json" > "$tmp/dsa.json"
 explain --profile "$tmp/dsa.json" --size 256M --wish cpu --json "$tmp/explain.json"
@@ -402,12 +402,18 @@ as_user() {
 }
 mkdir -p "$tmp/nowhere/pageferry" && cp "$tmp/profile" "$tmp/nowhere/pageferry/profile"
 chmod -R go+rX "$tmp"
+chown -R 65534 "$tmp/nowhere" 2> /dev/null
 if as_user "$MIGBENCH" --version > /dev/null 2>&1 && as_user test -r "$tmp/profile"; then
 	cached() {
-		XDG_CACHE_HOME="$tmp/nowhere" as_user "$MIGBENCH" explain --quiet "$@" > "$tmp/out" 2>&1
+		PAGEFERRY_PROFILE='' XDG_CACHE_HOME="$tmp/nowhere" as_user "$MIGBENCH" explain --quiet "$@" > "$tmp/out" 2>&1
 	}
 	cached --json - && cp "$tmp/out" "$tmp/explain.json"
-	holds 'the profile in the cache is used' '.measured_profile' "$tmp/explain.json"
+	holds 'the profile in the cache is used' '.profile | endswith("/nowhere/pageferry/profile")' \
+		"$tmp/explain.json"
+	chmod o+w "$tmp/nowhere/pageferry/profile"
+	cached
+	says 'one that others may write to is ignored' 'others may write to it' "$tmp/out"
+	chmod o-w "$tmp/nowhere/pageferry/profile"
 	sed -i 's/^kernel .*/kernel 1.0/' "$tmp/nowhere/pageferry/profile"
 	cached
 	says 'one that does not fit is ignored, and named' 'is for another kernel' "$tmp/out"
@@ -417,7 +423,90 @@ if as_user "$MIGBENCH" --version > /dev/null 2>&1 && as_user test -r "$tmp/profi
 else
 	skip 'the profile in the cache is used' 'another user cannot run migbench here'
 fi
-rm -r "$tmp/nowhere"
+
+# ---- calibrate ----
+
+run calibrate --seconds 1 --save "$tmp/profile.json" --json "$tmp/calibrate.json" --quiet
+ends calibrate 0
+holds 'each number that is measured has a confidence' '.measured | length > 8 and
+	all(.[]; .value >= 0 and .confidence > 0 and .confidence <= 1 and .samples > 0)' \
+	"$tmp/calibrate.json"
+holds 'copying is measured for all sizes' '[.measured[].number] |
+	contains(["cpu.same.4k.ns_per_byte", "cpu.same.64k.ns_per_byte", "wake_ns", "limit.same"])' \
+	"$tmp/calibrate.json"
+holds 'what is not measured is told' '[.kept[].numbers] | contains(["kernel.same"])' \
+	"$tmp/calibrate.json"
+holds 'what is not measured has confidence 0' '[.profile.kernel.same[] | .confidence] | max == 0' \
+	"$tmp/profile.json"
+holds 'what is measured has not' '.profile.cpu.same["4k"].confidence > 0' "$tmp/profile.json"
+explain --profile "$tmp/profile.json" --json "$tmp/explain.json"
+holds 'explain uses a calibration' '.measured_profile and (.profile | endswith("profile.json"))' \
+	"$tmp/explain.json"
+if has_exchange; then
+	holds 'UFFDIO_MOVE is measured' '[.measured[].number] |
+		contains(["move_call_ns", "move_folio_ns.4k", "plan_ns"])' "$tmp/calibrate.json"
+else
+	holds 'UFFDIO_MOVE is not measured, and why' '[.kept[].numbers] |
+		any(startswith("move_*"))' "$tmp/calibrate.json"
+fi
+if [ "$nr_nodes" -gt 1 ]; then
+	holds 'the kernel is measured between nodes' '[.measured[].number] |
+		any(startswith("kernel."))' "$tmp/calibrate.json"
+fi
+run calibrate --seconds 1 --engine dsa:model --save "$tmp/text" --json "$tmp/calibrate.json" --quiet
+ends 'calibrate a model of a device' 0
+holds 'the device is measured' '[.measured[].number] |
+	contains(["dsa.same.4k.ns_per_byte", "dsa_device.latency_ns"])' "$tmp/calibrate.json"
+explain --profile "$tmp/text" --json "$tmp/explain.json"
+holds 'the text form of a calibration loads' '.measured_profile' "$tmp/explain.json"
+jq 'walk(if type == "object" and has("confidence") then .confidence = 1 else . end)' \
+	"$tmp/profile.json" > "$tmp/sure.json"
+explain --profile "$tmp/sure.json" --save "$tmp/sure" --json "$tmp/explain.json"
+holds 'the library does not follow a profile that only explain is given' \
+	'.followed_by_library == false' "$tmp/explain.json"
+PAGEFERRY_PROFILE="$tmp/sure" explain --json "$tmp/explain.json"
+holds 'the library follows the profile of the machine' \
+	'.followed_by_library and .measured_profile' "$tmp/explain.json"
+if has_exchange; then
+	PAGEFERRY_PROFILE="$tmp/sure" run move $QUICK --total 4M --folio 4k --mover exchange \
+		--no-limit --json "$tmp/move.json"
+	holds 'move tells what was predicted' '[.results[] | .predicted_gb_per_s > 0] | all' \
+		"$tmp/move.json"
+	PAGEFERRY_PROFILE=none run move $QUICK --total 4M --folio 4k --mover exchange \
+		--no-limit --json "$tmp/move.json"
+	holds 'without a profile nothing is predicted' \
+		'[.results[] | has("predicted_gb_per_s") | not] | all' "$tmp/move.json"
+fi
+PAGEFERRY_PROFILE="$tmp/text" run doctor
+says 'a profile that the environment names holds' "$tmp/text holds" "$tmp/out"
+PAGEFERRY_PROFILE=none run doctor
+says 'profiles can be switched off' 'switched off' "$tmp/out"
+suid_works() {
+	[ "$(id -u)" -eq 0 ] && install -m 4755 "$(command -v id)" "$tmp/id" &&
+		install -m 4755 "$MIGBENCH" "$tmp/suid" &&
+		[ "$(setpriv --reuid 65534 --clear-groups "$tmp/id" -u 2>&1)" = 0 ]
+}
+if suid_works; then
+	PAGEFERRY_PROFILE="$tmp/text" setpriv --reuid 65534 --clear-groups "$tmp/suid" doctor \
+		> "$tmp/out" 2>&1
+	grep -q machine/profile "$tmp/out" && ! grep -q "$tmp/text" "$tmp/out"
+	verdict $? 'a set-user-ID program does not trust the environment' "$(cat "$tmp/out")"
+else
+	skip 'a set-user-ID program does not trust the environment' 'no set-user-ID file works here'
+fi
+rm -f "$tmp/id" "$tmp/suid"
+run calibrate --seconds 1 --save "$tmp/none/profile" --quiet
+ends 'calibrate --save into a directory that is not there' 1
+says 'the message names the file' 'none/profile' "$tmp/err"
+rm -f "$tmp/text"
+run calibrate --seconds 1 --dry-run --save "$tmp/text" --quiet
+ends 'calibrate --dry-run' 0
+[ ! -e "$tmp/text" ]
+verdict $? 'a dry run writes nothing'
+refuses 'engine of devices' calibrate --engine cpu --dry-run
+refuses 'from 1 to' calibrate --seconds 0
+refuses 'nothing to draw' calibrate --plot "$tmp/x.svg"
+rm -rf "$tmp/nowhere"
 run move --fresh $QUICK --total 4M --mover kernel
 ends '--mover kernel on one node' 77
 if [ "$nr_nodes" -gt 1 ]; then

@@ -186,7 +186,7 @@ counted threads plain_small -eq 160
 
 for bad in PAGEFERRY_DISABLE=yes PAGEFERRY_MOVER=fast PAGEFERRY_WORKERS=-1 PAGEFERRY_WORKERS=64 \
 	PAGEFERRY_CHUNK=3M PAGEFERRY_CHUNK=4M PAGEFERRY_STALL_US=1ms PAGEFERRY_POOL_CAP=1X PAGEFERRY_MIN_PAGES= \
-	PAGEFERRY_LOG=loud PAGEFERRY_FRESH_FRAMES=2 PAGEFERRY_ENGINE=nonesuch; do
+	PAGEFERRY_LOG=loud PAGEFERRY_FRESH_FRAMES=2 PAGEFERRY_PROFILE=/nowhere PAGEFERRY_ENGINE=nonesuch; do
 	said=$(env LD_PRELOAD="$PRELOAD" "$bad" "$VICTIMS/constructor" 2>&1 >"$tmp/ferried")
 	if [ "$bad" = PAGEFERRY_MIN_PAGES= ]; then
 		[ -z "$said" ]
@@ -200,7 +200,7 @@ done
 
 for good in PAGEFERRY_MOVER=kernel PAGEFERRY_MOVER=exchange PAGEFERRY_WORKERS=2 PAGEFERRY_CHUNK=64K \
 	PAGEFERRY_STALL_US=500 PAGEFERRY_POOL_CAP=64m PAGEFERRY_FRESH_FRAMES=1 PAGEFERRY_ENGINE=cpu \
-	PAGEFERRY_LOG=error; do
+	PAGEFERRY_PROFILE=none PAGEFERRY_LOG=error; do
 	said=$(env LD_PRELOAD="$PRELOAD" "$good" "$VICTIMS/constructor" 2>&1)
 	[ "$(grep -c 'main: 0 misplaced 0 damaged 0' <<<"$said")" -eq 2 ] &&
 		[ "$(wc -l <<<"$said")" -eq 2 ]
