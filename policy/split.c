@@ -55,13 +55,26 @@
 /* How many times as long as the fastest part, until more is known. */
 #define NEW_RATIO 2
 
+static double elapsed_ns(uint64_t from_ns, uint64_t to_ns)
+{
+	return to_ns > from_ns ? (double)(to_ns - from_ns) : 0;
+}
+
+/*
+ * What a part still needs for what it has. One that is overdue is taken to need as much longer: so
+ * a part that stalls gets nothing more until it ends something.
+ */
 static double split_backlog_ns(const struct split_part *part, uint64_t now_ns, bool held)
 {
-	double ns = (double)part->queued_bytes * part->ns_per_byte;
+	double queued_ns = (double)part->queued_bytes * part->ns_per_byte;
+	double first_ns = (double)part->first_bytes * part->ns_per_byte;
+	double worked_ns = elapsed_ns(part->since_ns, now_ns);
 
-	if (part->queued_bytes && !held && now_ns > part->since_ns)
-		ns -= (double)(now_ns - part->since_ns);
-	return MAX(ns, 0.0);
+	if (!part->queued_bytes || held)
+		return queued_ns;
+	if (worked_ns < first_ns)
+		return queued_ns - worked_ns;
+	return queued_ns - first_ns + (worked_ns - first_ns);
 }
 
 static bool split_fails(const struct split_part *part)
@@ -177,8 +190,10 @@ void split_held_begins(struct split_part *part, uint64_t now_ns)
 
 void split_sent(struct split_part *part, uint64_t now_ns, uint64_t bytes)
 {
-	if (!part->queued_bytes)
+	if (!part->queued_bytes) {
 		split_begin(part, now_ns, now_ns);
+		part->first_bytes = bytes;
+	}
 	part->queued_bytes += bytes;
 }
 
@@ -264,11 +279,6 @@ static void split_blend(struct split_part *part, double least, double most)
 	part->ns_per_byte += (sample - part->ns_per_byte) * SAMPLE_WEIGHT;
 }
 
-static double elapsed_ns(uint64_t from_ns, uint64_t to_ns)
-{
-	return to_ns > from_ns ? (double)(to_ns - from_ns) : 0;
-}
-
 static void split_learn(struct split_part *part, const struct split_result *result,
 			double fastest_other)
 {
@@ -300,6 +310,7 @@ void split_ended(struct split_part *parts, unsigned int nr_parts, unsigned int w
 		part->nr_good = 0;
 	}
 	part->queued_bytes -= MIN(result->bytes, part->queued_bytes);
+	part->first_bytes = part->queued_bytes;
 	/* It began with the next when it had ended these, unless that was not seen at all. */
 	if (result->after_ns > part->began_early_ns)
 		split_begin(part, result->after_ns, result->now_ns);

@@ -22,6 +22,7 @@ struct split_part {
 	double ns_per_byte;    /* smoothed; 0: unknown */
 	double optimism;       /* how much lower the latest guess of it was than the one before */
 	uint64_t queued_bytes; /* sent to it, and not ended */
+	uint64_t first_bytes;  /* of them: what was sent first, or all since some have ended */
 	uint64_t since_ns;     /* it has worked on them since then, or longer */
 	/* It began to copy counted_bytes, which have ended, and what is queued, between these. */
 	uint64_t began_early_ns, began_late_ns;

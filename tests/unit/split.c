@@ -68,7 +68,7 @@ Test(split, follows_the_rule_of_the_cost_model)
 	uint64_t bytes[2];
 
 	load.other_work_ns = (uint64_t)a;
-	parts[0].queued_bytes = 1U << 20;
+	parts[0].queued_bytes = parts[0].first_bytes = 1U << 20;
 	parts[0].since_ns = load.now_ns - 20000;
 	l = 0.05 * (1U << 20) - 20000;
 	split_share(parts, 2, &load, bytes);
@@ -88,6 +88,28 @@ Test(split, a_part_that_would_begin_too_late_gets_nothing)
 	cr_expect_eq(bytes[BASE], BATCH);
 }
 
+/* It should have ended long ago. */
+Test(split, a_part_that_stalls_gets_nothing_more)
+{
+	struct split_part parts[2] = {working(0.1), working(0.1)};
+	struct split_load load = load_of(BATCH);
+	uint64_t due_ns = BATCH / 2 / 10, bytes[2];
+	struct split_result ended = {.bytes = BATCH / 2, .copied = BATCH / 2};
+
+	split_sent(&parts[0], load.now_ns, BATCH / 2);
+	load.now_ns += due_ns + due_ns / 2;
+	split_share(parts, 2, &load, bytes);
+	cr_expect(bytes[0] && bytes[0] < BATCH / 2);
+	split_sent(&parts[0], load.now_ns, BATCH / 2);
+	load.now_ns += due_ns;
+	split_share(parts, 2, &load, bytes);
+	cr_expect_eq(bytes[0], 0);
+	ended.after_ns = ended.now_ns = load.now_ns += due_ns;
+	split_ended(parts, 2, 0, &ended);
+	split_share(parts, 2, &load, bytes);
+	cr_expect(bytes[0] > 0);
+}
+
 /* What the base holds back it has not begun, however long ago it got it. */
 Test(split, what_is_held_back_waits)
 {
@@ -95,12 +117,12 @@ Test(split, what_is_held_back_waits)
 	struct split_load load = load_of(BATCH);
 	uint64_t begun[2], held[2];
 
-	parts[BASE].queued_bytes = BATCH / 2;
-	parts[BASE].since_ns = load.now_ns - NS_PER_MS;
+	parts[BASE].queued_bytes = parts[BASE].first_bytes = BATCH / 2;
+	parts[BASE].since_ns = load.now_ns - BATCH / 2 / 10;
 	split_share(parts, 2, &load, begun);
 	load.base_holds = true;
 	split_share(parts, 2, &load, held);
-	cr_expect(labs((long)begun[0] - (long)BATCH / 2) <= 1);
+	cr_expect(labs((long)begun[0] - (long)BATCH / 2) <= 64);
 	cr_expect(labs((long)held[0] - (long)BATCH * 3 / 4) <= 1);
 }
 
