@@ -153,7 +153,12 @@ static int child_try_page(struct child *child, uintptr_t page, uintptr_t source)
 		return 0;
 	err = source && !child->lost_track ? uffd_copy_page(child->fd, at, source)
 					   : uffd_poison_page(child->fd, at);
-	/* The child may have the page, or no mapping there any more. */
+	/*
+	 * The child may have the page, or no mapping there any more; or mremap(2) has carried that
+	 * elsewhere, and its event is unread.
+	 */
+	if (err == -ENOENT && uffd_has_unread_event(child->fd))
+		return -EAGAIN;
 	if (!err || err == -EEXIST || err == -ENOENT)
 		return 0;
 	child->gone = err == -ESRCH;

@@ -51,12 +51,20 @@ static int parcel_prove_ours(struct lane *lane, const struct parcel *parcel)
  * the window was registered. So this offers the zero page to a page that is present: EEXIST means
  * that the place is registered. From then on an unmapping has an event, which must be read before
  * other memory can be mapped here, and MOVE answers EAGAIN until then.
+ *
+ * A page that is not present may be in flight: mremap(2) has carried it here since the scan. It
+ * must not get a zero page. Where it is present, it can only go with an event, and then the zero
+ * page is refused with EAGAIN.
  */
 static bool parcel_is_watched(struct lane *lane, const struct parcel *parcel)
 {
 	for (unsigned int tries = 0; tries < TAKE_OUT_TRIES && !parcel->disturbed; tries++) {
-		int err = uffd_zero_page(lane->ferry->uffd, parcel->at);
+		struct page_kinds kinds;
+		int err;
 
+		if (pagemap_kinds(parcel->at, 1, &kinds) || map_test(&kinds.absent, 0))
+			return false;
+		err = uffd_zero_page(lane->ferry->uffd, parcel->at);
 		if (err != -EAGAIN)
 			return !err || err == -EEXIST;
 		move_gate_step_outside(lane, tries);

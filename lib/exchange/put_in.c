@@ -57,6 +57,16 @@ static bool page_has_left(uintptr_t source)
 	return !pagemap_kinds(source, 1, &kinds) && map_test(&kinds.absent, 0);
 }
 
+/*
+ * ENOENT: there is no mapping. MOVE and COPY look for unread events before and after they look for
+ * the mapping, but not if they find none. mremap(2) may have carried it elsewhere in between. Its
+ * event stays unread as long as this lane is inside `move_gate`, so this sees it.
+ */
+static enum page_end page_without_mapping(const struct lane *lane)
+{
+	return uffd_has_unread_event(lane->ferry->uffd) ? PAGE_PENDING : PAGE_GONE;
+}
+
 static enum page_end page_put_by_move(struct lane *lane, uintptr_t at, uintptr_t source)
 {
 	size_t moved;
@@ -66,8 +76,10 @@ static enum page_end page_put_by_move(struct lane *lane, uintptr_t at, uintptr_t
 		return PAGE_ARRIVED;
 	if (err == -EAGAIN)
 		return PAGE_PENDING;
-	/* EEXIST: newer memory is mapped there. ENOENT: no mapping is left. */
-	return err == -EEXIST || err == -ENOENT ? PAGE_GONE : PAGE_WAITS;
+	if (err == -ENOENT)
+		return page_without_mapping(lane);
+	/* EEXIST: newer memory is mapped there. */
+	return err == -EEXIST ? PAGE_GONE : PAGE_WAITS;
 }
 
 static enum page_end page_put_by_copy(struct lane *lane, uintptr_t at, uintptr_t source)
@@ -76,8 +88,9 @@ static enum page_end page_put_by_copy(struct lane *lane, uintptr_t at, uintptr_t
 	case 0:
 		return PAGE_COPIED;
 	case -EEXIST:
-	case -ENOENT: /* no mapping, or a new one that is not registered: ours was unmapped */
 		return PAGE_GONE;
+	case -ENOENT: /* or a new mapping that is not registered: ours was unmapped */
+		return page_without_mapping(lane);
 	case -EAGAIN:
 		return PAGE_PENDING;
 	default:

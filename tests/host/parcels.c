@@ -37,8 +37,110 @@ static void yield(void)
 	sys_raw(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 }
 
+static char thread_state(int tid)
+{
+	char path[64], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	file = fopen(path, "re");
+	if (!file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (file)
+		fclose(file);
+	return state;
+}
+
+/*
+ * A thread carries a page away by mremap(2) while a lane is inside `move_gate`. Its event is unread
+ * as long as the lane stays there.
+ */
+static struct {
+	pthread_t thread;
+	void *from, *to;
+	atomic_uint state;
+	atomic_int tid;
+	atomic_int nr_enoent; /* so many calls that put in the page do not find its mapping */
+	bool by_copy;         /* MOVE refuses the page, so these are calls of COPY */
+	bool after_scan;      /* it goes after a lane's scan of the second half */
+	atomic_int scanner;   /* that lane's thread */
+	atomic_bool done;
+} carry;
+
+enum { CARRY_OFF, CARRY_READY, CARRY_BEGUN };
+
+static void *carry_run(void *arg __maybe_unused)
+{
+	while (atomic_load(&carry.state) != CARRY_BEGUN)
+		yield();
+	atomic_store(&carry.tid, (int)sys_raw(SYS_gettid, 0, 0, 0, 0, 0, 0));
+	arg = mremap(carry.from, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, carry.to);
+	atomic_store(&carry.done, true);
+	return arg;
+}
+
+/* Returns once the page is elsewhere, and the thread waits until its event has been read. */
+static void carry_now(void)
+{
+	unsigned int ready = CARRY_READY;
+
+	if (!atomic_compare_exchange_strong(&carry.state, &ready, CARRY_BEGUN))
+		return;
+	while (!atomic_load(&carry.done) &&
+	       (!atomic_load(&carry.tid) || thread_state(atomic_load(&carry.tid)) != 'D'))
+		yield();
+}
+
+static bool carry_prepare(void *from, void *to)
+{
+	carry.from = from;
+	carry.to = to;
+	atomic_store(&carry.tid, 0);
+	atomic_store(&carry.done, false);
+	atomic_store(&carry.scanner, 0);
+	atomic_store(&carry.state, CARRY_READY);
+	return !pthread_create(&carry.thread, NULL, carry_run, NULL);
+}
+
+static bool carry_ends(void)
+{
+	void *got;
+
+	return atomic_load(&carry.state) == CARRY_BEGUN && !pthread_join(carry.thread, &got) &&
+	       got == carry.to;
+}
+
+/* What the kernel answers if mremap(2) comes between its looks for events and for the mapping. */
+static bool carry_refuses(uintptr_t dst, bool copy, long *ret)
+{
+	if (dst != (uintptr_t)carry.from || atomic_load(&carry.nr_enoent) <= 0)
+		return false;
+	carry_now();
+	*ret = copy == carry.by_copy ? -ENOENT : -EINVAL;
+	if (copy == carry.by_copy)
+		atomic_fetch_sub(&carry.nr_enoent, 1);
+	return true;
+}
+
+/* The lane looks at the threads between its scan and its take-out, outside its gates. */
+static void carry_after_scan(long nr, bool scans)
+{
+	int tid = (int)sys_raw(SYS_gettid, 0, 0, 0, 0, 0, 0);
+
+	if (scans && tid != (int)sys_raw(SYS_getpid, 0, 0, 0, 0, 0, 0))
+		atomic_store(&carry.scanner, tid);
+	if (nr != SYS_pread64 || tid != atomic_load(&carry.scanner))
+		return;
+	carry_now();
+	while (!atomic_load(&carry.done))
+		yield();
+	carry.after_scan = false;
+}
+
 static bool hook_move(struct uffdio_move *move, long *ret)
 {
+	if (carry_refuses(move->dst, false, ret))
+		return true;
 	if (move->src == (uintptr_t)mem && before_take_out) {
 		before_take_out();
 		before_take_out = NULL;
@@ -60,6 +162,8 @@ static bool hook_ioctl(unsigned int request, void *arg, long *ret)
 {
 	if (request == UFFDIO_MOVE)
 		return hook_move(arg, ret);
+	if (request == UFFDIO_COPY && carry_refuses(((struct uffdio_copy *)arg)->dst, true, ret))
+		return true;
 	if (request == UFFDIO_COPY && ((struct uffdio_copy *)arg)->dst == put_in_fails) {
 		atomic_fetch_add(&nr_put_in_failed, 1);
 		*ret = -ENOMEM;
@@ -88,6 +192,10 @@ static bool flight_hook(long nr, const long args[6], long *ret)
 	    sys_raw(SYS_gettid, 0, 0, 0, 0, 0, 0) != sys_raw(SYS_getpid, 0, 0, 0, 0, 0, 0))
 		while (atomic_load(&hold_second))
 			yield();
+	if (carry.after_scan)
+		carry_after_scan(
+			nr, nr == SYS_ioctl && (unsigned long)args[1] == PAGEMAP_SCAN &&
+				    is_second_half(((const struct pm_scan_arg *)args[2])->start));
 	if (nr == SYS_ioctl)
 		return hook_ioctl((unsigned int)args[1], (void *)args[2], ret);
 	if (nr == SYS_sched_yield && atomic_load(&hold) == HOLD_REFUSED) {
@@ -240,6 +348,54 @@ static bool test_memory_comes_back(void)
 	return job_ends(job) && is_intact(mem, LEN, SEED);
 }
 
+/* ---- pages that mremap(2) carries away ---- */
+
+static char carried[PAGE_BYTES];
+
+/* Between the kernel's looks for unread events and for the mapping. */
+static bool test_carried_from(bool by_copy)
+{
+	struct move move = {
+		.ferry = ferry, .len = PAGE_BYTES, .mover = FERRY_MOVER_EXCHANGE, .nr_workers = 1};
+	char *to = memory_new(PAGE_BYTES, false);
+	bool ok;
+
+	new_memory(false);
+	move.addr = PAGE_AT(7);
+	memcpy(carried, PAGE_AT(7), PAGE_BYTES);
+	carry.by_copy = by_copy;
+	/* MOVE of the stretch, and of the page. */
+	atomic_store(&carry.nr_enoent, by_copy ? 1 : 2);
+	ok = carry_prepare(PAGE_AT(7), to) && !move_run(&move) && carry_ends();
+	return ok && !memcmp(to, carried, PAGE_BYTES);
+}
+
+/* To where another job is about to take out pages. */
+static bool test_carried_onto(void)
+{
+	struct move move = {.ferry = ferry,
+			    .len = HALF,
+			    .mover = FERRY_MOVER_EXCHANGE,
+			    .chunk_bytes = HUGE_BYTES,
+			    .nr_workers = 1};
+	struct ferry_job *first;
+	bool ok;
+
+	new_memory(false);
+	memcpy(carried, PAGE_AT(3), PAGE_BYTES);
+	move.addr = mem;
+	atomic_store(&hold, HOLD_ARMED);
+	if (move_submit(&move, &first))
+		return false;
+	while (atomic_load(&hold) != HOLD_HELD)
+		sched_yield();
+	carry.after_scan = true;
+	move.addr = mem + HALF;
+	ok = carry_prepare(PAGE_AT(3), mem + HALF) && !move_run(&move) && carry_ends();
+	ok = job_ends(first) && ok;
+	return ok && !memcmp(mem + HALF, carried, PAGE_BYTES);
+}
+
 /* ---- a thread waits for a page that does not come back ---- */
 
 static atomic_int reader_tid;
@@ -251,20 +407,6 @@ static void *read_page(void *page)
 	(void)*(volatile char *)page;
 	atomic_store(&reader_done, true);
 	return NULL;
-}
-
-static char thread_state(int tid)
-{
-	char path[64], state = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	file = fopen(path, "re");
-	if (!file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-		state = 0;
-	if (file)
-		fclose(file);
-	return state;
 }
 
 static bool test_waiter(void)
@@ -362,11 +504,14 @@ int main(void)
 	ferry = open_exchanging_context(NULL);
 	watchdog(240, "something that happens while pages are in flight");
 	__atomic_store_n(&sys_hook, flight_hook, __ATOMIC_RELEASE);
-	tap_plan(7);
+	tap_plan(10);
 	tap_ok(test_discard(), "a page that is discarded does not come back");
 	tap_ok(test_waiter(), "a thread that waits for such a page goes on");
 	tap_ok(test_zero_page_fails(), "a fault whose zero page fails is served the next time");
 	tap_ok(test_mapped_meanwhile(), "what is mapped while put-in has no memory stays");
+	tap_ok(test_carried_from(false), "a page that mremap carries away under MOVE");
+	tap_ok(test_carried_from(true), "a page that mremap carries away under COPY");
+	tap_ok(test_carried_onto(), "a page that mremap carries to where pages are taken out");
 	tap_ok(test_memory_comes_back(), "a page comes back once there is memory");
 	test_split();
 	tap_ok(test_fresh_frames(), "FERRY_OPEN_FRESH_FRAMES: frames that are lent are not reused");
