@@ -12,7 +12,7 @@ int main(void)
 #endif
 	tap_plan(NR_ARG_TESTS + NR_MOVE_TESTS + NR_MIGRATE_TESTS);
 	test_args(answers);
-	test_moves(answers);
+	test_moves(answers, true);
 	test_migrate(answers);
 	return tap_done();
 }
