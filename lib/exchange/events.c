@@ -162,6 +162,21 @@ static void event_handle(struct ferry *ferry, const struct uffd_msg *msg)
 	}
 }
 
+/*
+ * The kernel hands out page faults before other events, though they may be younger. So page faults
+ * come last: one of them may be at the place to which mremap(2) has carried a page in flight, and
+ * must not get the zero page there.
+ */
+static void events_handle(struct ferry *ferry, const struct uffd_msg *msgs, long nr)
+{
+	for (long i = 0; i < nr; i++)
+		if (msgs[i].event != UFFD_EVENT_PAGEFAULT)
+			event_handle(ferry, &msgs[i]);
+	for (long i = 0; i < nr; i++)
+		if (msgs[i].event == UFFD_EVENT_PAGEFAULT)
+			event_handle(ferry, &msgs[i]);
+}
+
 static bool lacks_descriptor(long len)
 {
 	return len == -EMFILE || len == -ENFILE;
@@ -191,8 +206,7 @@ void events_read(struct ferry *ferry)
 	gate_shut(&ferry->move_gate);
 	do {
 		len = events_read_some(ferry, msgs, sizeof(msgs));
-		for (long i = 0; i * (long)sizeof(msgs[0]) < len; i++)
-			event_handle(ferry, &msgs[i]);
+		events_handle(ferry, msgs, len / (long)sizeof(msgs[0]));
 	} while (len == (long)sizeof(msgs));
 	gate_open(&ferry->move_gate);
 	watcher_take_spare(ferry->watcher);

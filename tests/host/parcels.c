@@ -20,6 +20,7 @@
 
 static struct ferry *ferry;
 static char *mem;
+static atomic_int reader_tid;
 
 /* ---- the library is held between take-out and put-in, outside its gates ---- */
 
@@ -58,10 +59,12 @@ static char thread_state(int tid)
 static struct {
 	pthread_t thread;
 	void *from, *to;
+	int flags;
 	atomic_uint state;
 	atomic_int tid;
 	atomic_int nr_enoent; /* so many calls that put in the page do not find its mapping */
 	bool by_copy;         /* MOVE refuses the page, so these are calls of COPY */
+	void *reads_late;     /* the watcher reads events once a thread reads here */
 	bool after_scan;      /* it goes after a lane's scan of the second half */
 	atomic_int scanner;   /* that lane's thread */
 	atomic_bool done;
@@ -74,7 +77,8 @@ static void *carry_run(void *arg __maybe_unused)
 	while (atomic_load(&carry.state) != CARRY_BEGUN)
 		yield();
 	atomic_store(&carry.tid, (int)sys_raw(SYS_gettid, 0, 0, 0, 0, 0, 0));
-	arg = mremap(carry.from, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, carry.to);
+	arg = mremap(carry.from, PAGE_BYTES, PAGE_BYTES,
+		     MREMAP_MAYMOVE | MREMAP_FIXED | carry.flags, carry.to);
 	atomic_store(&carry.done, true);
 	return arg;
 }
@@ -137,6 +141,21 @@ static void carry_after_scan(long nr, bool scans)
 	carry.after_scan = false;
 }
 
+/* The watcher reads when two events wait, and serves the reader once mremap(2) has returned. */
+static void carry_reads_late(long nr, const long args[6])
+{
+	const struct uffdio_zeropage *zero = (const void *)args[2];
+
+	if (nr == SYS_read && args[2] >= (long)sizeof(struct uffd_msg) && atomic_load(&carry.tid))
+		while (!atomic_load(&carry.done) &&
+		       (!atomic_load(&reader_tid) || thread_state(atomic_load(&reader_tid)) == 'R'))
+			yield();
+	if (nr == SYS_ioctl && (unsigned int)args[1] == UFFDIO_ZEROPAGE &&
+	    zero->range.start == (uintptr_t)carry.reads_late)
+		while (!atomic_load(&carry.done))
+			yield();
+}
+
 static bool hook_move(struct uffdio_move *move, long *ret)
 {
 	if (carry_refuses(move->dst, false, ret))
@@ -192,6 +211,8 @@ static bool flight_hook(long nr, const long args[6], long *ret)
 	    sys_raw(SYS_gettid, 0, 0, 0, 0, 0, 0) != sys_raw(SYS_getpid, 0, 0, 0, 0, 0, 0))
 		while (atomic_load(&hold_second))
 			yield();
+	if (carry.reads_late)
+		carry_reads_late(nr, args);
 	if (carry.after_scan)
 		carry_after_scan(
 			nr, nr == SYS_ioctl && (unsigned long)args[1] == PAGEMAP_SCAN &&
@@ -370,6 +391,38 @@ static bool test_carried_from(bool by_copy)
 	return ok && !memcmp(to, carried, PAGE_BYTES);
 }
 
+static void *read_carried(void *page)
+{
+	while (!atomic_load(&carry.tid) || thread_state(atomic_load(&carry.tid)) != 'D')
+		sched_yield();
+	atomic_store(&reader_tid, (int)syscall(SYS_gettid));
+	return (void *)*(volatile uintptr_t *)page;
+}
+
+/* A thread touches the page's new place before the watcher has read that it is there. */
+static bool test_carried_and_read(void)
+{
+	uintptr_t *to = (uintptr_t *)memory_new(PAGE_BYTES, false);
+	struct ferry_job *job;
+	pthread_t reader;
+	void *got = NULL;
+	bool ok;
+
+	new_memory(false);
+	memcpy(carried, PAGE_AT(7), PAGE_BYTES);
+	atomic_store(&reader_tid, 0);
+	job = start_and_hold();
+	carry.reads_late = to;
+	carry.flags = MREMAP_DONTUNMAP; /* has one event only */
+	ok = job && carry_prepare(PAGE_AT(7), to) &&
+	     !pthread_create(&reader, NULL, read_carried, to);
+	atomic_store(&carry.state, CARRY_BEGUN);
+	ok = ok && carry_ends() && job_ends(job) && !pthread_join(reader, &got);
+	carry.reads_late = NULL;
+	carry.flags = 0;
+	return ok && (uintptr_t)got == *(uintptr_t *)carried && !memcmp(to, carried, PAGE_BYTES);
+}
+
 /* To where another job is about to take out pages. */
 static bool test_carried_onto(void)
 {
@@ -398,7 +451,6 @@ static bool test_carried_onto(void)
 
 /* ---- a thread waits for a page that does not come back ---- */
 
-static atomic_int reader_tid;
 static atomic_bool reader_done;
 
 static void *read_page(void *page)
@@ -504,13 +556,14 @@ int main(void)
 	ferry = open_exchanging_context(NULL);
 	watchdog(240, "something that happens while pages are in flight");
 	__atomic_store_n(&sys_hook, flight_hook, __ATOMIC_RELEASE);
-	tap_plan(10);
+	tap_plan(11);
 	tap_ok(test_discard(), "a page that is discarded does not come back");
 	tap_ok(test_waiter(), "a thread that waits for such a page goes on");
 	tap_ok(test_zero_page_fails(), "a fault whose zero page fails is served the next time");
 	tap_ok(test_mapped_meanwhile(), "what is mapped while put-in has no memory stays");
 	tap_ok(test_carried_from(false), "a page that mremap carries away under MOVE");
 	tap_ok(test_carried_from(true), "a page that mremap carries away under COPY");
+	tap_ok(test_carried_and_read(), "a page that mremap carries to where a thread reads");
 	tap_ok(test_carried_onto(), "a page that mremap carries to where pages are taken out");
 	tap_ok(test_memory_comes_back(), "a page comes back once there is memory");
 	test_split();
