@@ -58,15 +58,15 @@ static char thread_state(int tid)
  */
 static struct {
 	pthread_t thread;
-	void *from, *to;
-	int flags;
+	_Atomic(void *) from, to;
+	atomic_int flags;
 	atomic_uint state;
 	atomic_int tid;
-	atomic_int nr_enoent; /* so many calls that put in the page do not find its mapping */
-	bool by_copy;         /* MOVE refuses the page, so these are calls of COPY */
-	void *reads_late;     /* the watcher reads events once a thread reads here */
-	bool after_scan;      /* it goes after a lane's scan of the second half */
-	atomic_int scanner;   /* that lane's thread */
+	atomic_int nr_enoent;       /* so many calls that put in the page do not find its mapping */
+	atomic_bool by_copy;        /* MOVE refuses the page, so these are calls of COPY */
+	_Atomic(void *) reads_late; /* the watcher reads events once a thread reads here */
+	atomic_bool after_scan;     /* it goes after a lane's scan of the second half */
+	atomic_int scanner;         /* that lane's thread */
 	atomic_bool done;
 } carry;
 

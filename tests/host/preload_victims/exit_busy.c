@@ -23,11 +23,12 @@ static void *forever(void *arg __maybe_unused)
 int main(void)
 {
 	pthread_t thread;
+	int nr_wanted = repetitions(100);
 
 	node = last_node();
 	for (int i = 0; i < 4; i++)
 		pthread_create(&thread, NULL, forever, NULL);
-	while (nr_calls < 100)
+	while (nr_calls < nr_wanted)
 		usleep(1000);
 	printf("leaving\n");
 	exit(7);

@@ -47,7 +47,7 @@ static int be_child(int depth)
 int main(void)
 {
 	pthread_t thread;
-	int sum = 0;
+	int sum = 0, nr_children = repetitions(NR_CHILDREN);
 
 	node = last_node();
 	arena_make(&by_thread, 0);
@@ -55,7 +55,7 @@ int main(void)
 	if (arena_move(&by_child, node))
 		die("move_pages");
 	pthread_create(&thread, NULL, mover, NULL);
-	for (int i = 0; i < NR_CHILDREN; i++) {
+	for (int i = 0; i < nr_children; i++) {
 		int status = -1;
 		pid_t pid = fork();
 

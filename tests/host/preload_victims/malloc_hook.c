@@ -26,15 +26,17 @@ void *malloc(size_t size)
 
 int main(void)
 {
+	unsigned long nr_wanted = (unsigned long)repetitions(50);
+
 	arena_make(&a, 0);
 	__atomic_store_n(&ready, 1, __ATOMIC_RELEASE);
-	for (int i = 0; i < 50; i++) {
+	for (unsigned long i = 0; i < nr_wanted; i++) {
 		void *volatile p = malloc(100);
 
 		free(p);
 	}
 	__atomic_store_n(&ready, 0, __ATOMIC_RELEASE);
-	printf("called %s, failed %lu, damaged %d\n", nr_calls >= 50 ? "often" : "too rarely",
-	       nr_bad, arena_damage(&a));
+	printf("called %s, failed %lu, damaged %d\n",
+	       nr_calls >= nr_wanted ? "often" : "too rarely", nr_bad, arena_damage(&a));
 	return 0;
 }

@@ -9,6 +9,7 @@
 
 static struct arena in_main, in_handler;
 static volatile sig_atomic_t nr_ticks, nr_bad;
+static int ticks_wanted;
 static int node;
 
 /* One shot, armed again by the handler: a period could be shorter than the handler takes. */
@@ -24,7 +25,7 @@ static void on_signal(int sig)
 	    arena_misplaced(&in_handler))
 		nr_bad++;
 	nr_ticks++;
-	if (sig == SIGALRM && nr_ticks < NR_TICKS)
+	if (sig == SIGALRM && nr_ticks < ticks_wanted)
 		setitimer(ITIMER_REAL, &soon, NULL);
 	errno = saved_errno;
 }
@@ -35,6 +36,7 @@ int main(void)
 	long failed = 0;
 
 	node = last_node();
+	ticks_wanted = repetitions(NR_TICKS);
 	arena_make(&in_main, 0);
 	arena_make(&in_handler, 0);
 	sigaction(SIGUSR1, &action, NULL);
@@ -46,7 +48,7 @@ int main(void)
 
 	nr_ticks = 0;
 	setitimer(ITIMER_REAL, &soon, NULL);
-	for (int i = 0; nr_ticks < NR_TICKS; i++) {
+	for (int i = 0; nr_ticks < ticks_wanted; i++) {
 		void *churn = malloc(100000);
 
 		failed += arena_move(&in_main, i & 1 ? node : 0) != 0;

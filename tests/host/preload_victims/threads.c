@@ -36,9 +36,10 @@ static void *one(void *arg __maybe_unused)
 int main(void)
 {
 	pthread_t threads[NR_THREADS];
+	int nr_rounds = repetitions(NR_ROUNDS);
 
 	node = last_node();
-	for (int round = 0; round < NR_ROUNDS; round++) {
+	for (int round = 0; round < nr_rounds; round++) {
 		for (int i = 0; i < NR_THREADS; i++) {
 			if (pthread_create(&threads[i], NULL, one, NULL))
 				die("pthread_create");

@@ -5,6 +5,7 @@
 
 preload=$1
 victims=$2
+export VICTIM_BRIEF=1
 show='/tmp/plain /tmp/ferried /tmp/stats'
 
 # shellcheck source=tests/testlib/tap.sh
@@ -13,9 +14,9 @@ show='/tmp/plain /tmp/ferried /tmp/stats'
 for name in calls constructor preinit signal fork_storm vfork_exec threads exit_busy own_uffd \
 	raw_syscall raw_clone malloc_hook zerocopy; do
 	rm -f /tmp/stats
-	timeout 100 "$victims/$name" >/tmp/plain 2>&1
+	timeout 300 "$victims/$name" >/tmp/plain 2>&1
 	plain=$?
-	LD_PRELOAD=$preload PAGEFERRY_STATS=/tmp/stats timeout 100 "$victims/$name" >/tmp/ferried 2>&1
+	LD_PRELOAD=$preload PAGEFERRY_STATS=/tmp/stats timeout 300 "$victims/$name" >/tmp/ferried 2>&1
 	ferried=$?
 	[ $plain -eq $ferried ] && cmp -s /tmp/plain /tmp/ferried
 	verdict $? "$name: same output and status with the drop-in"
