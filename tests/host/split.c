@@ -239,6 +239,11 @@ int main(void)
 	test_failures("both fail",
 		      "fault:every=5,what=mix,inner=cpu+fault:every=3,what=%s,inner=" SDXI);
 	test_hang();
+#ifdef __SANITIZE_THREAD__
+	(void)test_fork;
+	tap_skip("TSan does not let a forked child start threads", "forks");
+#else
 	test_fork();
+#endif
 	return tap_done();
 }
