@@ -97,7 +97,7 @@ static double job_parts_ns(const struct calibration *calibration)
 {
 	const struct profile *profile = &calibration->profile;
 	const struct profile_cost *copy = &profile->cost[PROFILE_CPU][PROFILE_SAME][PROFILE_4K];
-	double nr_pages = CALIBRATION_JOB_BYTES / PAGE_BYTES;
+	double nr_pages = (double)CALIBRATION_JOB_BYTES / (double)PAGE_BYTES;
 
 	return 2 * calibration_median(calibration, &profile->wake_ns) +
 	       2 * calibration_median(calibration, &profile->move_call_ns) +
@@ -179,7 +179,8 @@ static void finish_flushes(struct calibration *calibration)
 static void finish_confidence(struct calibration *calibration)
 {
 	struct profile_cost *cost = &calibration->profile.cost[0][0][0];
-	struct profile_cost *end = cost + PROFILE_NR_WORKS * PROFILE_NR_REACHES * PROFILE_NR_SIZES;
+	struct profile_cost *end =
+		cost + (size_t)PROFILE_NR_WORKS * PROFILE_NR_REACHES * PROFILE_NR_SIZES;
 
 	for (; cost < end; cost++)
 		cost->confidence =

@@ -201,7 +201,7 @@ static int load_copy(struct copier *copier, const struct copy_load *load, struct
 	for (unsigned int part = 0; part < NR_PARTS && !code; part++) {
 		double part_ns;
 
-		code = load_copy_part(copier, items + part * nr, nr, item_bytes, &part_ns);
+		code = load_copy_part(copier, items + (size_t)part * nr, nr, item_bytes, &part_ns);
 		*ns = MIN(*ns, part_ns);
 	}
 	return code;

@@ -118,7 +118,7 @@ static int sample_calls(struct calibration *calibration, const struct tables *ta
 
 	if (one_ns < 0 || all_ns < 0)
 		return (int)MIN(one_ns, all_ns);
-	page_ns = (all_ns - one_ns) / (PAGES_PER_HUGE - 1);
+	page_ns = (all_ns - one_ns) / ((double)PAGES_PER_HUGE - 1);
 	calibration_note(calibration, &profile->move_folio_ns[PROFILE_4K], MAX(page_ns, 1.0));
 	calibration_note(calibration, &profile->move_call_ns, MAX(one_ns - page_ns, 1.0));
 	/* The flush of the CPU that makes the call is part of it. */

@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "base/vault.h"
 #include "include/pageferry.h"
 #include "lib/api/machine_profile.h"
 #include "lib/api/preload.h"
@@ -20,11 +21,17 @@ void machine_profile_find(struct profile_found *out)
 
 bool ferry_use_profile(const char *wanted, char *why, size_t why_bytes)
 {
-	struct profile_found found;
+	struct profile_found *found;
+	bool refused;
 
 	atomic_store(&profile_wanted, wanted);
-	machine_profile_find(&found);
-	if (found.refused)
-		snprintf(why, why_bytes, "%s", found.note);
-	return !found.refused;
+	/* Not on the stack: the calling thread may have the smallest one. */
+	if (vault_alloc(sizeof(*found), (void **)&found))
+		return true;
+	machine_profile_find(found);
+	refused = found->refused;
+	if (refused)
+		snprintf(why, why_bytes, "%s", found->note);
+	vault_free(found, sizeof(*found));
+	return !refused;
 }

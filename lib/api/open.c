@@ -175,18 +175,24 @@ static int context_open_parts(struct ferry *ferry, const struct ferry_options *o
 	return context_open_exchange(ferry, options);
 }
 
-/* Without a profile the defaults of the rules hold. */
+/*
+ * Without a profile the defaults of the rules hold. The result of the search is not on the stack:
+ * the calling thread may have the smallest one.
+ */
 static void context_read_profile(struct ferry *ferry)
 {
-	struct profile_found found;
+	struct profile_found *found;
 
-	machine_profile_find(&found);
-	if (found.refused)
-		log_warn("%s", found.note);
+	if (vault_alloc(sizeof(*found), (void **)&found))
+		return;
+	machine_profile_find(found);
+	if (found->refused)
+		log_warn("%s", found->note);
 	else
-		log_info("%s", found.note);
-	if (found.found && profile_is_measured(&found.profile))
-		cost_model_init(ferry, &found.profile);
+		log_info("%s", found->note);
+	if (found->found && profile_is_measured(&found->profile))
+		cost_model_init(ferry, &found->profile);
+	vault_free(found, sizeof(*found));
 }
 
 static void context_set_up(struct ferry *ferry, const struct ferry_options *options)

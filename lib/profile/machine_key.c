@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 
 #include "base/text.h"
+#include "base/vault.h"
 #include "lib/nodes/kernel_file.h"
 #include "lib/profile/machine_key.h"
 
@@ -37,19 +38,25 @@ static unsigned int list_each(const char *list, void (*fn)(void *arg, unsigned i
 	return nr;
 }
 
+/* Files are read into this: a context may be opened by a thread with the smallest stack. */
+struct key_buffer {
+	char text[4096];
+};
+
 struct distances {
 	const char *root;
+	struct key_buffer *buffer;
 	uint64_t hash;
 };
 
 static void distances_add(void *arg, unsigned int node)
 {
 	struct distances *distances = arg;
-	char path[256], text[4096];
+	char path[256], *text = distances->buffer->text;
 
 	snprintf(path, sizeof(path), "%s/sys/devices/system/node/node%u/distance", distances->root,
 		 node);
-	if (kernel_file_read(path, text, sizeof(text)) > 0)
+	if (kernel_file_read(path, text, sizeof(distances->buffer->text)) > 0)
 		distances->hash = hash_text(distances->hash, text);
 }
 
@@ -67,34 +74,48 @@ static bool cpuinfo_value(const char *text, const char *name, char *out, size_t 
 	return true;
 }
 
-static void processor_read(const char *root, char *out, size_t out_bytes)
+/* Of the first processor, or of most of it. */
+static void processor_read(const char *root, struct key_buffer *buffer, char *out, size_t out_bytes)
 {
-	char path[256], text[2048]; /* the first processor, or most of it */
+	char path[256], *text = buffer->text;
 
 	snprintf(path, sizeof(path), "%s/proc/cpuinfo", root);
-	if (kernel_file_read(path, text, sizeof(text)) <= 0 ||
+	if (kernel_file_read(path, text, sizeof(buffer->text)) <= 0 ||
 	    (!cpuinfo_value(text, "model name", out, out_bytes) &&
 	     !cpuinfo_value(text, "CPU part", out, out_bytes)))
 		snprintf(out, out_bytes, "unknown processor");
 }
 
-void machine_key_topology(const char *root, char *out, size_t out_bytes)
+static unsigned int cpus_count(const char *root, struct key_buffer *buffer)
 {
-	struct distances distances = {root, FNV_BASIS};
-	char path[256], cpus[4096] = "", nodes[1024] = "", processor[64];
-	unsigned int nr_nodes;
+	char path[256];
 
 	snprintf(path, sizeof(path), "%s/sys/devices/system/cpu/online", root);
-	if (kernel_file_read(path, cpus, sizeof(cpus)) <= 0)
-		strcpy(cpus, "0");
+	if (kernel_file_read(path, buffer->text, sizeof(buffer->text)) <= 0)
+		return 1;
+	return list_each(buffer->text, NULL, NULL);
+}
+
+void machine_key_topology(const char *root, char *out, size_t out_bytes)
+{
+	struct distances distances = {.root = root, .hash = FNV_BASIS};
+	char path[256], nodes[1024] = "", processor[64];
+	unsigned int nr_nodes, nr_cpus;
+	void *buffer;
+
+	snprintf(out, out_bytes, "unknown");
+	if (vault_alloc(sizeof(struct key_buffer), &buffer))
+		return;
+	distances.buffer = buffer;
+	nr_cpus = cpus_count(root, buffer);
+	processor_read(root, buffer, processor, sizeof(processor));
 	snprintf(path, sizeof(path), "%s/sys/devices/system/node/online", root);
 	if (kernel_file_read(path, nodes, sizeof(nodes)) <= 0)
 		strcpy(nodes, "0");
-	processor_read(root, processor, sizeof(processor));
 	nr_nodes = list_each(nodes, distances_add, &distances);
-	snprintf(out, out_bytes, "%u CPUs of %s, %u nodes, distances %08x",
-		 list_each(cpus, NULL, NULL), processor, nr_nodes,
-		 (unsigned int)(distances.hash ^ distances.hash >> 32));
+	snprintf(out, out_bytes, "%u CPUs of %s, %u nodes, distances %08x", nr_cpus, processor,
+		 nr_nodes, (unsigned int)(distances.hash ^ distances.hash >> 32));
+	vault_free(buffer, sizeof(struct key_buffer));
 }
 
 void machine_key_read(struct profile_key *out, const char *version)
