@@ -115,10 +115,11 @@ static int sample_calls(struct calibration *calibration, const struct tables *ta
 	struct profile *profile = &calibration->profile;
 	double one_ns = tables_best(tables, SINGLE_MOVES, PAGE_BYTES);
 	double all_ns = tables_best(tables, 1, LEN_BYTES), page_ns;
+	const unsigned int nr_more_pages = PAGES_PER_HUGE - 1;
 
 	if (one_ns < 0 || all_ns < 0)
 		return (int)MIN(one_ns, all_ns);
-	page_ns = (all_ns - one_ns) / ((double)PAGES_PER_HUGE - 1);
+	page_ns = (all_ns - one_ns) / (double)nr_more_pages;
 	calibration_note(calibration, &profile->move_folio_ns[PROFILE_4K], MAX(page_ns, 1.0));
 	calibration_note(calibration, &profile->move_call_ns, MAX(one_ns - page_ns, 1.0));
 	/* The flush of the CPU that makes the call is part of it. */
